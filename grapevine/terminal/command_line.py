@@ -252,17 +252,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
-def add_common(parser: Parser, outputs: str | None = OUTPUTS, is_node: bool = False) -> None:
-    """Add --config, --outputs and --quiet. The output of a single node may go to standard
-    output."""
-    parser.add_argument("--config", metavar="FILE", default=CONFIG,
-                        help="the list of seeds (config.txt)")
-    add_outputs(parser, outputs, is_node)
-    parser.switch("--quiet", "show no events on the terminal")
-
-
-def add_outputs(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False) -> None:
-    """Add the flag for the folder of output files, which may be missing; None: it is as DIR."""
+def add_common(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False) -> None:
+    """Add --config, --quiet, and --outputs: a folder, which may be missing (None: it is as DIR),
+    or for a single node standard output."""
     def convert(text: str) -> str:
         if is_node and text == STANDARD_OUTPUT:
             return text
@@ -276,9 +268,12 @@ def add_outputs(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = Fa
         return text
 
     usual = "as DIR" if folder is None else os.path.relpath(folder, FILES)
+    parser.add_argument("--config", metavar="FILE", default=CONFIG,
+                        help="the list of seeds (config.txt)")
     parser.add_argument("--outputs", metavar="DIR", default=folder, type=convert,
                         help=f"where output files {'are' if folder is None else 'go'} ({usual})"
                              + ("; - for standard output" if is_node else ""))
+    parser.switch("--quiet", "show no events on the terminal")
 
 
 def peer_parser() -> Parser:

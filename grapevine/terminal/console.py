@@ -5,7 +5,6 @@ from grapevine.typed import Keyboard
 from grapevine.worlds.threads import wait_for_readers
 
 SHOWN = 100  # messages that `messages` shows
-PORTION = 64 << 10  # characters of typed messages that are said at once
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -31,7 +30,8 @@ quit       leave gracefully: nobody reports me dead
     _named = _told = staticmethod(str)  # an address or a message, for people
 
     def __init__(self, peer, world, screen, keyboard=None):
-        """`keyboard` has `lines()`; the usual one is standard input."""
+        """`keyboard` has `lines()`, which come a portion (`READ_SIZE`) at a time; the usual one is
+        standard input."""
         self._peer, self._world, self._screen = peer, world, screen
         self._keyboard = keyboard or Keyboard()
         self._answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
@@ -70,20 +70,11 @@ quit       leave gracefully: nobody reports me dead
         self.say(texts)
 
     def say(self, texts: list[str]) -> None:
-        """Have the peer say texts, in portions that wait for neighbours that read slowly."""
-        portion, size = [], 0
-        for text in texts:
-            portion.append(text)
-            size += len(text)
-            if size >= PORTION:
-                self._say_portion(portion)
-                portion, size = [], 0
-        self._say_portion(portion)
-
-    def _say_portion(self, texts: list[str]) -> None:
-        wait_for_readers(self._peer)
-        with self._world.lock:
-            self._peer.originate(texts)
+        """Have the peer say texts, once neighbours that read slowly have room."""
+        if texts:
+            wait_for_readers(self._peer)
+            with self._world.lock:
+                self._peer.originate(texts)
 
     def _is_over(self) -> bool:
         return self._peer.stopping or self._peer.is_leaving

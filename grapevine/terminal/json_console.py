@@ -15,7 +15,7 @@ from grapevine.terminal.screen import CLOCK, WAITING_LIMIT, Screen
 from grapevine.typed import parse_json
 
 PATIENCE = 5.0  # seconds without reading, after which answers are dropped like events
-LAST_PATIENCE, USUAL_PATIENCE = 20.0, 1.0  # seconds that the end waits: after leaving; else
+LAST_PATIENCE = 20.0  # seconds that the end waits after leaving
 LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes written at once
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
 COMMANDS = ("status", "peers", "leave")
@@ -33,12 +33,12 @@ class JsonScreen(Screen):
         self._seeds, self._wanted = set(map(str, seeds)), majority(len(seeds))
         self._listed_by: set[str] = set()
         self._told_dropped = 0
-        self._wrote_at, self._patience = time.monotonic(), USUAL_PATIENCE
+        self._wrote_at = time.monotonic()
         super().__init__()
 
     def show(self, line: str, seed=None) -> None:
         if line.endswith(" stopped:quit"):
-            self._patience = LAST_PATIENCE
+            self.close_limit = LAST_PATIENCE
         super().show(line)
 
     def say(self, text: str) -> None:
@@ -50,10 +50,6 @@ class JsonScreen(Screen):
         while self._waiting > WAITING_LIMIT and time.monotonic() - self._wrote_at < PATIENCE:
             time.sleep(LOOK)
         super().say(json.dumps(answer))
-
-    def close(self) -> None:
-        super().close()
-        self._thread.join(self._patience - USUAL_PATIENCE)
 
     def _present(self, items: list, is_last: bool) -> None:
         said = [one for item in items

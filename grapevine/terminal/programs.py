@@ -170,13 +170,10 @@ def ask_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int:
             show("")
             raise CommandError("no port was typed")
         try:
-            if not offered or line.strip():
-                port = parse_port(line.decode(errors="replace"))
-                check(port)
-                return port
-            if offer() == offered:
-                return offered
-            show(f"{offered} was taken meanwhile.")
+            port = parse_port(line.decode(errors="replace")) if line.strip() or not offered \
+                else offered
+            check(port)  # the one that was offered may be taken meanwhile
+            return port
         except ValueError as error:
             show(f"{error}. Try again, for example {offered or FIRST_PORTS[0]}.")
         except PortTaken as error:

@@ -6,12 +6,12 @@ draws the prompt again. Only raw events may be wider than the terminal, and wrap
 
 import codecs
 import itertools
-import os
 import re
 import time
 
 from grapevine.terminal.keys import Keys
-from grapevine.terminal.screen import CLOCK, Screen, columns, cut, fold, terminal_width, width_of
+from grapevine.terminal.screen import (
+    CLOCK, Screen, columns, cut, fold, obeys, terminal_width, width_of)
 from grapevine.terminal.words import Sentence, Words
 
 HISTORY = 200  # lines that arrow up finds again
@@ -131,10 +131,8 @@ class PromptScreen(Screen):
         self.words, self._keys, self._editor = words, keys, LineEditor()
         self._line: tuple[str, int] | None = None  # the typed line, and the cursor
         self._drawn = self._before = 0  # columns of the prompt line, and before the cursor
-        self._has_escapes = os.environ.get("TERM") != "dumb"
-        self.raw = False
+        self._has_escapes, self.raw = obeys(descriptor), False
         super().__init__(descriptor)
-        self._is_coloured = self._has_escapes and not os.environ.get("NO_COLOR")
 
     def lines(self) -> list[bytes] | None:
         """Wait for lines, and return all that came; None at the end."""

@@ -20,7 +20,7 @@ SPARE = 3  # columns kept free at the right for the cursor, and for the ^C of Ct
 _ERASE = "\r\x1b[K"
 WAITING_LIMIT = 16 << 20  # characters that may wait for a blocked terminal; of a log, bytes
 TOGETHER = 200  # items that are written at once
-CLOSE_LIMIT = 1.0  # seconds for the last lines
+CLOSE_LIMIT = 1.0  # seconds for the last lines, as a rule
 AGAIN = 0.2  # seconds until a refused write of a log is tried again
 CLOCK = len("00:00:00.000 ")  # characters before an event
 
@@ -45,6 +45,7 @@ class Screen:
         self._lock = threading.Lock()  # guards the next two
         self._waiting = 0  # characters
         self.dropped = 0  # lines that were never shown
+        self.close_limit = CLOSE_LIMIT
         self.on_failure = complain  # is told the event of an error of this thread
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
@@ -73,7 +74,7 @@ class Screen:
         """Wait for the last lines, unless the terminal is blocked."""
         self._is_closing = True
         self._has_items.set()
-        self._thread.join(CLOSE_LIMIT)
+        self._thread.join(self.close_limit)
 
     # The screen's thread calls these.
 

@@ -1,7 +1,6 @@
 """The seeds of runner.py: on a terminal, a line for each peer that comes or goes."""
 
 import argparse
-import collections
 import os
 import time
 
@@ -117,7 +116,6 @@ class SeedWords:
         self._coming: dict[str, tuple[float, str]] = {}  # peer to show -> when, and its first time
         self._early: set[str] = set()  # peers shown while fewer than `wanted` seeds listed them
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
-        self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
         self._host: str | None = None  # of the first peer
 
@@ -143,9 +141,8 @@ class SeedWords:
 
     def _on_registered(self, seed: Address, peer: str, _: str) -> None:
         listed = self._listed.setdefault(peer, {})
-        ended = self._ended.pop(peer, None)  # None if it is new, or was forgotten
+        self._ended.pop(peer, None)
         if not listed:
-            self._ends[ended] -= 1
             self._reported.pop(peer, None)
             self._coming[peer] = self._now + GATHER, self._clock
         listed[seed] = None
@@ -173,7 +170,6 @@ class SeedWords:
         if not listed:
             del self._listed[peer]
             self._early.discard(peer)
-            self._ends[why] += 1
             self._say("removed", peer, why)
 
     def _on_dead_report(self, _: Address, peer: str, rest: str) -> None:
@@ -200,10 +196,10 @@ class SeedWords:
 
     def summary(self) -> str:
         """Return how many peers came, left, died, and were shut out."""
-        ended = sum(count for why, count in self._ends.items() if why is not None)
-        left, died = self._ends["left"], self._ends["gone"] + self._ends["dead"]
-        out = ended - left - died
-        return (f"{many(len(self._listed) + ended, 'peer')} came, {left} left, {died} died"
+        ends = [why for peer, why in self._ended.items() if peer not in self._listed]
+        left, died = ends.count("left"), ends.count("gone") + ends.count("dead")
+        out = len(ends) - left - died
+        return (f"{many(len(self._listed) + len(ends), 'peer')} came, {left} left, {died} died"
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:

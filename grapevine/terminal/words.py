@@ -4,7 +4,7 @@ Pure. Events that do not matter to an onlooker have no sentence. In a form, {oth
 of an event, {rest} what follows, {limit} how many misses make a death.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from grapevine.events import RENEWED, about, gossip_fields, parted
 from grapevine.settings import majority
@@ -23,7 +23,7 @@ _HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
     "line b'proof:": "A peer that signs its gossip was refused: all peers take --sign, or none.",
 }
 _HIDDEN = {"started", "settings", "stopped", "seed", "peer list", "degree",
-           "liveness request", "reported", "unconfirmed"}
+           "liveness request", "unconfirmed"}
 Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
 FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: + came, - went,
@@ -85,12 +85,11 @@ class Words:
         self._messages = 0
         self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
         self._speakers: set[str] = set()  # origins of counted messages of this second
-        self._old: Counter[str] = Counter()  # neighbour -> old messages in this second
-        self._held: list[tuple[str, str, str]] = []  # the first of them: time, neighbour, line
+        # neighbour -> times and lines of old messages of this second
+        self._old: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         self._registered: set[str] = set()  # seeds that list this peer
         self._changed_at: float | None = None  # `_now` when `_registered` changed, until it is told
-        self._was_listed = False  # by any seed, at any time
-        self._needs_seeds = False  # the person knows that no seed answers
+        self._told_seeds: int | None = None  # how many were told last to list this peer
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
         self._help = dict(_HELP)  # advice that was not given yet
 
@@ -172,9 +171,7 @@ class Words:
         self._messages += 1
         found = gossip_fields(line)
         if found and neighbour and OLD < (self._now - int(found[0])) % DAY < DAY / 2:
-            self._old[neighbour] += 1
-            if self._old[neighbour] < CAUGHT_UP:
-                self._held.append((self._clock, neighbour, line))
+            self._old[neighbour].append((self._clock, line))
         elif found:
             self._tell_message(self._clock, neighbour, line)
         else:
@@ -195,18 +192,18 @@ class Words:
 
     def _tell_second(self) -> None:
         """Tell the old messages of a second, and how many messages were not shown."""
-        for clock, neighbour, line in self._held:
-            if self._old[neighbour] < CAUGHT_UP:  # a few are better shown
+        for neighbour, messages in self._old.items():
+            if len(messages) >= CAUGHT_UP:
+                self._say("caught up", neighbour, many(len(messages), "message"))
+                continue
+            for clock, line in messages:  # a few are better shown
                 self._tell_message(clock, neighbour, line)
-        for neighbour, count in self._old.items():
-            if count >= CAUGHT_UP:
-                self._say("caught up", neighbour, many(count, "message"))
         for is_own in (True, False):
             if self._shown[is_own] > SHOWN:
                 others = many(len(self._speakers - {self._own}), "peer")
                 self._say_so(f"    ... {many(self._shown[is_own] - SHOWN, 'more message')} "
                              f"{'of mine' if is_own else f'from {others}'} in this second")
-        for counted in self._shown, self._speakers, self._old, self._held:
+        for counted in self._shown, self._speakers, self._old:
             counted.clear()
 
     # Neighbours.
@@ -276,7 +273,7 @@ class Words:
             self._changed_at = self._now
             self._say("unregistered", seed, reason)
             return
-        if not self._registered and not self._needs_seeds:
+        if not self._registered and self._told_seeds != 0:
             self._changed_at = self._changed_at or self._now
         if not seed:  # only its name is known
             self._say_so(f"seed {reason}")
@@ -297,13 +294,12 @@ class Words:
         if self._changed_at is None:
             return
         self._changed_at, count = None, len(self._registered)
-        self._needs_seeds = not count
         if count:
-            self._was_listed = True
             names = " ".join(map(self.name, sorted(self._registered)))
             self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
         else:
-            self._say_so(f"No seed answers{'' if self._was_listed else ' yet'}. {START_SEEDS}")
+            self._say_so(f"No seed answers{'' if self._told_seeds else ' yet'}. {START_SEEDS}")
+        self._told_seeds = count
 
 
 def many(count: int, what: str) -> str:
