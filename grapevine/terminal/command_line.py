@@ -151,10 +151,7 @@ def seconds(low: float):
     return number(low, f"a number of seconds of {low:g} or more")
 
 
-def parse_port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text.strip()) or not 1 <= int(text) <= 65535:
-        raise ValueError(f"{text!r} is not a port (1 to 65535)")
-    return int(text)
+parse_port = number(1, "a port (1 to 65535)", int, most=65_535)
 
 
 def parse_ip(text: str) -> str:

@@ -23,7 +23,11 @@ INDENT = 12  # columns before the second line of a sentence
 REMEMBERED = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
 PORT_PATIENCE = 5.0  # seconds to find out which program has a port
-OF_NETWORKS = ("peers", "once", "kill", "malicious", "watch", "watch-port", "watch-host")
+OF_NETWORKS = {  # a flag that is for more than seeds -> what it needs
+    "watch": "--watch needs --peers N; to look at what runs already: python runner.py watch",
+    **dict.fromkeys(("once", "kill", "malicious"), "--once, --kill and --malicious need --peers"),
+    **dict.fromkeys(("watch-port", "watch-host"),
+                    "--watch-port and --watch-host need --peers and --watch")}
 
 
 def seeds_main(arguments: list[str]) -> int:
@@ -36,10 +40,12 @@ def run_all_seeds(arguments: list[str]) -> int:
     add_common(parser)
     add_settings(parser, OF_SEEDS)
     parser.switch("--plain", PLAIN)
-    for name in OF_NETWORKS:  # so that they are known words
-        parser.add_argument(f"--{name}", nargs="?", const="", help=argparse.SUPPRESS)
+    for name in ("peers", *OF_NETWORKS):  # so that they are known words
+        parser.add_argument(f"--{name}", dest=name, nargs="?", const="", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
-    check_no_network(parser, args)
+    for name, needs in OF_NETWORKS.items():
+        if vars(args)[name] is not None:
+            parser.error(needs)
     seeds = load_seeds(args.config)
     local, known = seed_addresses(None, seeds), known_seeds(seeds, args.monitor)
     check_ports(local, args.config)
@@ -57,18 +63,6 @@ def run_all_seeds(arguments: list[str]) -> int:
     if in_words:
         screen.say(what_next(local, args))
     return wait_for_end(worlds, screen)
-
-
-def check_no_network(parser: Parser, args) -> None:
-    """CommandError for flags that ask for more than seeds."""
-    given = vars(args)
-    if given["watch"] is not None:
-        parser.error("--watch needs --peers N; to look at what runs already: "
-                     "python runner.py watch")
-    if any(given[name] is not None for name in ("once", "kill", "malicious")):
-        parser.error("--once, --kill and --malicious need --peers")
-    if given["watch_port"] or given["watch_host"] is not None:
-        parser.error("--watch-port and --watch-host need --peers and --watch")
 
 
 def check_ports(seeds: list[Address], config: str) -> None:
