@@ -8,7 +8,7 @@ import time
 import pytest
 
 import grapevine
-from tests.library.tools import free_address
+from tests.library.tools import free_address, wait_until_free
 from tests.tools.programs import wait_until
 
 
@@ -107,12 +107,7 @@ def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
 
     monkeypatch.setattr(grapevine.aio, "join_blocking", join_later)
     run(begin())
-
-    def is_free():
-        with contextlib.suppress(grapevine.PortInUse), grapevine.join(address, seeds=net.seeds):
-            return True
-
-    wait_until(is_free)
+    wait_until_free(address)
 
 
 def test_what_is_there_is_taken_without_waiting_and_waits_can_be_cancelled(net):

@@ -9,6 +9,7 @@ import pytest
 
 import grapevine
 from grapevine.library import peer as library_peer
+from tests.library.tools import running
 from tests.tools.programs import wait_until
 
 
@@ -125,12 +126,10 @@ def test_deaths_are_told_while_messages_keep_coming(net, monkeypatch):
 
     with join(net, on_message=lambda message: time.sleep(0.005), on_death=deaths.append) as peer:
         wait_until(lambda: net[1].address in peer.neighbours)
-        talker = threading.Thread(target=talk)
-        talker.start()
-        net.kill(1)
-        wait_until(lambda: deaths == [net[1].address])
-        stop.set()
-        talker.join()
+        with running(talk):
+            net.kill(1)
+            wait_until(lambda: deaths == [net[1].address])
+            stop.set()
 
 
 def test_what_a_thread_of_the_node_died_of_is_logged_without_the_lock(net, caplog):

@@ -1,15 +1,15 @@
 """The inbox: in order, bounded, each message once, whoever takes."""
 
 import contextlib
+import functools
 import queue
 import random
-import signal
-import threading
 
 import pytest
 
 from grapevine.library import messages
 from grapevine.library.messages import Inbox, Message
+from tests.library.tools import alarm, running
 
 
 def line(number, text="x", second=100, run="127.0.0.1:1:7"):
@@ -104,14 +104,10 @@ def test_takers_in_four_threads_get_each_message_once_until_the_end():
             while True:
                 numbers.append(inbox.take().number)
 
-    threads = [threading.Thread(target=take, args=(numbers,)) for numbers in found]
-    for thread in threads:
-        thread.start()
-    for first in range(0, 20_000, 50):
-        put(inbox, *map(line, range(first, first + 50)))
-    inbox.end()
-    for thread in threads:
-        thread.join(30)
+    with running(*[functools.partial(take, numbers) for numbers in found]):
+        for first in range(0, 20_000, 50):
+            put(inbox, *map(line, range(first, first + 50)))
+        inbox.end()
     assert sorted(sum(found, [])) == list(range(20_000))
     assert all(numbers == sorted(numbers) for numbers in found)
 
@@ -139,14 +135,8 @@ def test_a_signal_handler_may_end_the_inbox_while_its_thread_takes_messages():
     for delay in (0.0005, 0.002, 0.005):
         inbox, numbers = Inbox(100_000, False), []
         put(inbox, *map(line, range(2_000)))
-        before = signal.signal(signal.SIGALRM, lambda number, frame: inbox.end())
-        try:
-            signal.setitimer(signal.ITIMER_REAL, delay)
-            with pytest.raises(EOFError):
-                while True:
-                    with contextlib.suppress(TimeoutError):  # Python may handle a signal after it
-                        numbers.append(inbox.take(0.1).number)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+        with alarm(lambda *_: inbox.end(), delay), pytest.raises(EOFError):
+            while True:
+                with contextlib.suppress(TimeoutError):  # Python may handle a signal after it
+                    numbers.append(inbox.take(0.1).number)
         assert numbers == list(range(2_000))

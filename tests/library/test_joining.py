@@ -13,7 +13,7 @@ import pytest
 
 import grapevine
 from tests.library.conftest import IN_ORDER
-from tests.library.tools import free_address, python
+from tests.library.tools import free_address, python, running
 from tests.tools.programs import OutputFile, wait_until
 
 
@@ -34,14 +34,12 @@ def test_what_one_says_the_other_takes(pair):
 def test_iterating_ends_when_the_peer_does(pair):
     one, other = pair
     taken = []
-    reader = threading.Thread(target=lambda: taken.extend(message.text for message in other))
-    reader.start()
-    for text in "abc":
-        one.say(text)
-    wait_until(lambda: len(taken) == 3)
-    other.leave()
-    reader.join(30)
-    assert taken == ["a", "b", "c"] and not reader.is_alive()
+    with running(lambda: taken.extend(message.text for message in other)):
+        for text in "abc":
+            one.say(text)
+        wait_until(lambda: len(taken) == 3)
+        other.leave()
+    assert taken == ["a", "b", "c"]
     with pytest.raises(EOFError):
         other.next(timeout=1)
     with pytest.raises(grapevine.Refused, match="has ended"):
@@ -99,12 +97,10 @@ def test_a_backlog_that_waits_loses_nothing(seeds):
             grapevine.join(seeds=seeds, backlog="wait", rate=0, **IN_ORDER) as slow:
         wait_until(lambda: one.neighbours and slow.neighbours)
         said = [f"{'x' * 100} {number}" for number in range(20_000)]
-        talker = threading.Thread(target=lambda: [one.say(text) for text in said])
-        talker.start()
-        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
-        assert slow.status()["messages not taken yet"] < 15_000  # the rest waits at the neighbour
-        assert [slow.next(timeout=30).text for _ in said] == said
-        talker.join()
+        with running(lambda: [one.say(text) for text in said]):
+            wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
+            assert slow.status()["messages not taken yet"] < 15_000  # the rest waits elsewhere
+            assert [slow.next(timeout=30).text for _ in said] == said
 
 
 def test_since_now_leaves_out_what_was_said_before(seeds):
@@ -123,16 +119,12 @@ def test_twenty_threads_say_at_once_and_numbers_are_in_order(pair):
     one, other = pair
     said = []
 
-    def talk(number):
+    def talk():
         for count in range(100):
-            said.append(one.say(f"{number} {count}"))
+            said.append(one.say(f"{threading.current_thread().name} {count}"))
 
-    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    heard = [other.next(timeout=30) for _ in range(2_000)]
-    for thread in threads:
-        thread.join()
+    with running(*20 * [talk]):
+        heard = [other.next(timeout=30) for _ in range(2_000)]
     assert [message.number for message in heard] == list(range(1, 2_001))
     assert sorted(said, key=lambda message: message.number) == [
         message._replace(came_from=one.address) for message in heard]

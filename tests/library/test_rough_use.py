@@ -1,7 +1,6 @@
 """What programs do by mistake or by chance: nothing breaks."""
 
 import contextlib
-import signal
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ import zipfile
 import pytest
 
 import grapevine
-from tests.library.tools import free_address, python
+from tests.library.tools import alarm, free_address, python, running, wait_until_free
 from tests.tools.programs import ROOT, wait_until
 
 NETWORK = """
@@ -37,17 +36,11 @@ def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call):
         shots.append(1)
         raise Shot
 
-    shots, before = [], signal.signal(signal.SIGALRM, shoot)
-    try:
-        while len(shots) < 200:
-            with contextlib.suppress(Shot):
-                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.2)
-                while True:
-                    calls[call]()
-    finally:
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    shots = []
+    while len(shots) < 200:
+        with contextlib.suppress(Shot), alarm(shoot, 0.0005, 0.2):
+            while True:
+                calls[call]()
     last = one.say("the last")
     assert other.caught_up(30)
     numbers = []
@@ -62,13 +55,8 @@ def test_a_handler_of_signals_may_say_and_take_something(net):
     def say(*_):
         said.append(net[0].say("in a handler"))
 
-    before = signal.signal(signal.SIGALRM, say)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    with alarm(say, 0.001, 0.001):
         texts = [net[0].say("x") for _ in range(2_000)]
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
     heard = [net[1].next(30).number for _ in range(len(said) + len(texts))]
     assert said and sorted(heard) == list(range(1, len(heard) + 1))
 
@@ -80,23 +68,11 @@ def test_a_signal_during_join_leaves_nobody_at_the_port(delay):
         raise Shot
 
     peer, address = None, free_address()
-    before = signal.signal(signal.SIGALRM, shoot)
-    try:
-        with contextlib.suppress(Shot):
-            signal.setitimer(signal.ITIMER_REAL, delay)
-            peer = grapevine.join(address, seeds=[free_address()])
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with contextlib.suppress(Shot), alarm(shoot, delay):
+        peer = grapevine.join(address, seeds=[free_address()])
     if peer is not None:
         peer.close()
-
-    def is_free():
-        with contextlib.suppress(grapevine.PortInUse):
-            grapevine.join(address, seeds=[free_address()]).close()
-            return True
-
-    wait_until(is_free)
+    wait_until_free(address)
 
 
 def test_first_joins_at_the_same_time():
@@ -126,14 +102,9 @@ print(net[1].next(30).text)
 
 def test_four_threads_that_wait_all_get_a_message_of_a_batch(net):
     taken = []
-    threads = [threading.Thread(target=lambda: taken.append(net[1].next(timeout=60).number))
-               for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for text in "abcd":
-        net[0].say(text)
-    for thread in threads:
-        thread.join(30)
+    with running(*4 * [lambda: taken.append(net[1].next(timeout=60).number)]):
+        for text in "abcd":
+            net[0].say(text)
     assert sorted(taken) == [1, 2, 3, 4]
 
 
