@@ -40,6 +40,15 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
                                   "IPv6 address"),
     ("peer.py 5001 --listen 127.0.0.1", "--listen needs --host, the IP that others dial"),
     ("peer.py --capacity 5 5001", "argument --capacity: '5' is no rule; did you mean fixed:5?"),
+    ("peer.py 5001 --capacity odd", "argument --capacity: 'odd' is none of rule, fixed:K with a K "
+                                    "of 2 or more, or powerlaw:ALPHA with an ALPHA above 0, up to "
+                                    "10"),
+    *((f"{program} --nonsense", "unrecognized arguments: --nonsense")
+      for program in ("runner.py", "peer.py 5001")),
+    *((f"{program} --liveness-interval {value}", f"argument --liveness-interval: '{value}' is not "
+       "a number of seconds of 0.01 or more")
+      for program, value in (("seed.py", "0"), ("peer.py 5001", "nan"))),
+    ("seed.py localhost", "argument PORT: 'localhost' is not a port (1 to 65535)"),
     ("peer.py --gossip-interval no 1",
      "argument --gossip-interval: 'no' is not a number of seconds of 0.01 or more"),
     ("peer.py 5001 --outputs=", "--outputs has no name of a folder"),
