@@ -10,27 +10,28 @@ if __name__ == "__main__":
     sys.path.append(os.path.dirname(__file__))  # which PYTHONSAFEPATH=1 leaves out
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
 
-import importlib
 import sys
 
+from grapevine.terminal.command_line import USAGE, complain, did_you_mean, find, run_command
+
 COMMANDS = {  # word -> its module and function, what it is for
-    "demo": ("grapevine.lab.experiments.commands:demo_main",
+    "demo": ("grapevine.lab.experiments.commands:run_demo",
              "ten peers gossip, one dies; the proof"),
-    "check": ("grapevine.lab.proof.command:check_main", "the proof, from output files"),
-    "plot": ("grapevine.lab.pictures.command:plot_main", "the proof as a page, with pictures"),
-    "watch": ("grapevine.lab.pictures.command:watch_main", "a running network, live in a browser"),
-    "bench": ("grapevine.lab.experiments.bench:bench_main",
+    "check": ("grapevine.lab.proof.command:check_folders", "the proof, from output files"),
+    "plot": ("grapevine.lab.pictures.command:plot", "the proof as a page, with pictures"),
+    "watch": ("grapevine.lab.pictures.command:watch", "a running network, live in a browser"),
+    "bench": ("grapevine.lab.experiments.bench:run_bench",
               "how fast a network of processes is on this machine"),
-    "simulate": ("grapevine.lab.simulation.simulate:simulate_main",
+    "simulate": ("grapevine.lab.simulation.simulate:simulate",
                  "networks with accidents, in virtual time"),
-    "console": ("grapevine.chat.console:console_main", "start chat servers, and talk to them"),
-    "status": ("grapevine.lab.status:status_main", "which seeds and peers answer, now"),
-    "tree": ("grapevine.lab.tree:tree_main", "the binary tree in which seeds keep reports"),
+    "console": ("grapevine.chat.console:run_console", "start chat servers, and talk to them"),
+    "status": ("grapevine.lab.status:show_status", "which seeds and peers answer, now"),
+    "tree": ("grapevine.lab.tree:show_tree", "the binary tree in which seeds keep reports"),
 }
-WORKER = "grapevine.lab.experiments.worker:worker_main"
-NETWORK = "grapevine.lab.experiments.commands:network_main"
+WORKER = "grapevine.lab.experiments.worker:run_worker"
+NETWORK = "grapevine.lab.experiments.commands:run_network"
 FLAGS = "grapevine.lab.experiments.commands:network_parser"  # of a network, and of seeds alone
-SEEDS = "grapevine.terminal.seeds:seeds_main"
+SEEDS = "grapevine.terminal.seeds:run_all_seeds"
 EXAMPLES = """\
 examples:
   python runner.py                        the seeds of config.txt, until Ctrl-C
@@ -41,34 +42,25 @@ examples:
 
 def main(arguments: list[str]) -> int:
     word = arguments[0] if arguments else ""
-    if word in COMMANDS:
-        return found(COMMANDS[word][0])(arguments[1:])
-    if word == "worker":
-        return found(WORKER)(arguments[1:])
+    if word in COMMANDS or word == "worker":
+        place = WORKER if word == "worker" else COMMANDS[word][0]
+        return run_command(f"runner.py {word}", find(place), arguments[1:])
     if word and not word.startswith("-"):
         return complain_of(word)
     if {"-h", "--help"} & {*arguments}:
         return show_help()
     is_network = any(argument.partition("=")[0] == "--peers" for argument in arguments)
-    return found(NETWORK if is_network else SEEDS)(arguments)
-
-
-def found(place: str):
-    """Import a function only when it is asked for."""
-    module, _, function = place.partition(":")
-    return getattr(importlib.import_module(module), function)
+    return run_command("runner.py", find(NETWORK if is_network else SEEDS), arguments)
 
 
 def complain_of(word: str) -> int:
-    from grapevine.terminal.command_line import USAGE, complain, did_you_mean
-
     complain(f"runner.py: no command {word!r}{did_you_mean(word.lower(), COMMANDS) or '.'} "
              f"Commands: {', '.join(COMMANDS)}")
     return USAGE
 
 
 def show_help() -> int:
-    parser = found(FLAGS)()
+    parser = find(FLAGS)()
     commands = "\n".join(f"  {word:<10}{what}" for word, (_, what) in COMMANDS.items())
     parser.usage = "python runner.py [COMMAND] [flags]"
     parser.description = f"{EXAMPLES}\ncommands (each has --help):\n{commands}"

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator
 from grapevine.chat.program import add_line_flags
 from grapevine.chat.server_process import ChatError, Server, decode, encode
 from grapevine.output import escape
-from grapevine.terminal.command_line import (
-    Parser, complain, parse_port, run_command, seconds, write_all)
+from grapevine.terminal.command_line import Parser, complain, parse_port, seconds, write_all
 from grapevine.typed import Keyboard
 from grapevine.wire import LINE_LIMIT
 
@@ -143,12 +142,8 @@ def read_lines() -> Iterator[str]:
     write_all(1, b"\n")
 
 
-def console_main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ends servers, too
-    return run_command("runner.py console", run_console, arguments)
-
-
 def run_console(arguments: list[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ends servers, too
     parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
                     description="Start chat servers and talk to them, as standard input says.")
     add_line_flags(parser)

@@ -13,8 +13,7 @@ from typing import NamedTuple
 from grapevine import wire
 from grapevine.addresses import Address, Name, Target, address_of, look_up
 from grapevine.settings import majority
-from grapevine.terminal.command_line import (
-    CONFIG, FAILED, Parser, load_seeds, port_or_target, run_command, show)
+from grapevine.terminal.command_line import CONFIG, FAILED, Parser, load_seeds, port_or_target, show
 from grapevine.terminal.starting import seed_addresses
 from grapevine.terminal.words import many
 from grapevine.tools import ProtocolError
@@ -30,10 +29,6 @@ class Asked(NamedTuple):
     took: float | None  # seconds until the answer; None: there is none
     why: str = ""  # there is no answer
     listed: tuple[Address, ...] = ()  # by a seed
-
-
-def status_main(arguments: list[str]) -> int:
-    return run_command("runner.py status", show_status, arguments)
 
 
 def show_status(arguments: list[str]) -> int:

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from grapevine.addresses import Address, Target, address_of, look_up
 from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE, ThreadedTree
-from grapevine.terminal.command_line import (
-    CONFIG, FAILED, CommandError, Parser, load_seeds, run_command, show)
+from grapevine.terminal.command_line import CONFIG, FAILED, CommandError, Parser, load_seeds, show
 from grapevine.tools import ProtocolError
 
 PATIENCE = 3.0  # seconds for a seed to answer
-
-
-def tree_main(arguments: list[str]) -> int:
-    return run_command("runner.py tree", show_tree, arguments)
 
 
 def show_tree(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import importlib
 import math
 import os
 import re
@@ -86,10 +87,16 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def run_command(name: str, command, *arguments) -> int:
+def find(place: str):
+    """Import a function, named as `module:function`, only when it is asked for."""
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def run_command(name: str, command, arguments: list[str] | None) -> int:
     """Run a program; return its exit code. A user's error is one line on standard error."""
     try:
-        return command(*arguments) or 0
+        return command(arguments) or 0
     except CommandError as error:
         complain(f"{name}: {error}")
         return error.code

@@ -1,7 +1,6 @@
 """The programs peer.py, seed.py and runner.py without a command: from a command line to nodes."""
 
 import functools
-import importlib
 import os
 import sys
 import threading
@@ -9,7 +8,7 @@ import threading
 from grapevine.addresses import Address, Name, Target, address_of
 from grapevine.classes import peer_class, seed_class
 from grapevine.terminal.command_line import (
-    FAILED, STANDARD_OUTPUT, CommandError, Parser, complain, load_seeds, parse_port,
+    FAILED, STANDARD_OUTPUT, CommandError, Parser, complain, find, load_seeds, parse_port,
     peer_parser, run_command, seed_parser, settings_of, show, typed_target)
 from grapevine.terminal.console import Console
 from grapevine.terminal.screen import Screen
@@ -34,9 +33,7 @@ class PortTaken(CommandError):
 def peer_main(arguments: list[str] | None = None) -> int:
     for word in sys.argv[1:] if arguments is None else arguments:
         if place := OTHERS.get(word.partition("=")[0]) or OTHERS.get(word[:2]):
-            module, _, function = place.partition(":")
-            command = getattr(importlib.import_module(module), function)
-            return run_command("peer.py", command, arguments)
+            return run_command("peer.py", find(place), arguments)
     return run_command("peer.py", run_peer, arguments)
 
 

@@ -9,8 +9,7 @@ from grapevine.events import about, parted
 from grapevine.intervals import Intervals
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
-    FAILED, OF_SEEDS, PLAIN, CommandError, Parser, add_common, add_settings, load_seeds,
-    run_command, show)
+    FAILED, OF_SEEDS, PLAIN, CommandError, Parser, add_common, add_settings, load_seeds, show)
 from grapevine.terminal.folders import command, commands, peer_command, ports
 from grapevine.terminal.programs import begin_seeds, known_seeds
 from grapevine.terminal.screen import CLOCK, Screen, StatusLine, folded, obeys
@@ -28,10 +27,6 @@ OF_NETWORKS = {  # a flag that is for more than seeds -> what it needs
     **dict.fromkeys(("once", "kill", "malicious"), "--once, --kill and --malicious need --peers"),
     **dict.fromkeys(("watch-port", "watch-host"),
                     "--watch-port and --watch-host need --peers and --watch")}
-
-
-def seeds_main(arguments: list[str]) -> int:
-    return run_command("runner.py", run_all_seeds, arguments)
 
 
 def run_all_seeds(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from grapevine import runner
 from grapevine.chat import console as chat_console
 from grapevine.chat import server_process
 from grapevine.chat.console import ChatConsole
@@ -87,7 +88,7 @@ def test_wrong_lines_get_one_line_each_and_the_console_goes_on(server, capfd):
 
 @pytest.mark.parametrize("arguments", [["--settle", "-1"], ["--udp-base", "0"], ["more"]])
 def test_wrong_flags_are_one_line_and_exit_2(arguments, capfd):
-    assert chat_console.console_main(arguments) == 2
+    assert runner.main(["console", *arguments]) == 2
     assert len(errors(capfd)) == 1
 
 

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from grapevine import runner
 from grapevine.lab.proof import check
-from grapevine.lab.proof.command import check_main
 from tests.tools.stories import tell
 
 NOTHING = "(they are named peer_IP_PORT.txt)"
@@ -33,7 +33,7 @@ def written(path, missing=None, text="message 3"):
 
 def run(capfd, *arguments):
     """The exit code of the command, what it shows, and its error."""
-    code = check_main(list(map(str, arguments)))
+    code = runner.main(["check", *map(str, arguments)])
     return code, *capfd.readouterr()
 
 

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
+from grapevine import runner
 from grapevine.lab.proof import check
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
 from grapevine.lab.simulation.drawing import draw_schedule
-from grapevine.lab.simulation.simulate import play, simulate_main
+from grapevine.lab.simulation.simulate import play
 from grapevine.neighbours import Neighbours
 from grapevine.node import Node
 from grapevine.peer import Peer
@@ -39,9 +40,14 @@ MISSED_BY_A_NEWCOMER = """schedule 1 latency=0.1
 30.000 say 127.0.0.1:5001 x1"""
 RUN = """
 import sys
-from grapevine.lab.simulation.simulate import simulate_main
-sys.exit(simulate_main(sys.argv[1:]))
+from grapevine.runner import main
+sys.exit(main(["simulate", *sys.argv[1:]]))
 """
+
+
+def simulated(arguments):
+    """The exit code of the command."""
+    return runner.main(["simulate", *arguments])
 
 
 def faults_of(schedule):
@@ -259,10 +265,10 @@ def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
 
 
 def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, capfd):
-    assert simulate_main(["--schedules", "3", "--peers", "3"]) == 0
+    assert simulated(["--schedules", "3", "--peers", "3"]) == 0
     assert capfd.readouterr().out.startswith("3 of 3 schedules held; ")
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
-    assert simulate_main(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"]) == 1
+    assert simulated(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"]) == 1
     shown = capfd.readouterr().out
     assert "schedule 20 FAILS: messages: messages differ: " in shown
     assert "python runner.py simulate --schedule 20 --seeds 2 --hard\n" in shown
@@ -273,17 +279,17 @@ def test_what_fails_is_made_smaller_and_can_be_played_again(monkeypatch, tmp_pat
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
     file = tmp_path / "schedule.txt"
     file.write_text(MISSED_BY_A_NEWCOMER, encoding="utf-8")
-    assert simulate_main(["--file", str(file), "--shrink"]) == 1
+    assert simulated(["--file", str(file), "--shrink"]) == 1
     smaller = capfd.readouterr().out.partition("the smallest schedule found")[2]
     smaller = smaller[smaller.index("schedule 1 seeds=1"):]
     assert "latency=0.001 " in smaller and "freeze" not in smaller
     file.write_text(smaller, encoding="utf-8")
-    assert simulate_main(["--file", str(file)]) == 1
+    assert simulated(["--file", str(file)]) == 1
     assert " messages: messages differ: " in capfd.readouterr().out
 
 
 def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capfd):
-    assert simulate_main(["--schedule", "5", "--until", "12"]) == 0
+    assert simulated(["--schedule", "5", "--until", "12"]) == 0
     assert "verdict    holds  12 simulated seconds" in capfd.readouterr().out
 
 
@@ -294,7 +300,7 @@ def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(
     (["--file", "nowhere.txt"], "cannot read nowhere.txt: No such file"),
     (["--seeds", "1001"], "argument --seeds: '1001' is not a whole number from 1 to 1000")])
 def test_bad_usage_is_told_in_one_line(arguments, complaint, capfd):
-    assert simulate_main(arguments) == 2
+    assert simulated(arguments) == 2
     out, error = capfd.readouterr()
     assert error.startswith(f"runner.py simulate: {complaint}")
     assert out == "" and error.count("\n") == 1

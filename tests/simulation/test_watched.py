@@ -4,17 +4,23 @@ import functools
 
 import pytest
 
+from grapevine import runner
 from grapevine.lab.attackers import KINDS
 from grapevine.lab.proof.malicious import Tally
 from grapevine.lab.simulation.accidents import Accident
 from grapevine.lab.simulation.drawing import draw_schedule
-from grapevine.lab.simulation.simulate import play, simulate_main
+from grapevine.lab.simulation.simulate import play
 from grapevine.lab.simulation.watched import draw_watched
 from grapevine.settings import WAYS
 
 EIGHT = ",".join(f"{kind}:1" for kind in (
     "drop", "drophalf", "tamper", "forge", "forbidden", "collude", "slander", "onoff"))
 IN_A_ROW = 10  # schedules, in the slow tests
+
+
+def simulated(arguments):
+    """The exit code of the command."""
+    return runner.main(["simulate", *arguments])
 
 
 def tally_of(number, attacks, **conditions):
@@ -71,13 +77,13 @@ def test_a_network_that_monitors_heals_from_accidents_and_finds_nobody_bad(numbe
 
 def test_the_command_tells_who_was_found_out(capfd):
     flags = ["--malicious", "tamper:2", "--peers", "12", "--seeds", "2", "--capacity", "fixed:6"]
-    assert simulate_main([*flags, "--schedule", "1"]) == 0
+    assert simulated([*flags, "--schedule", "1"]) == 0
     assert "malicious  holds  kicked 2 of 2 attackers, missed 0, " in capfd.readouterr().out
-    assert simulate_main([*flags, "--schedules", "2"]) == 0
+    assert simulated([*flags, "--schedules", "2"]) == 0
     held, row = capfd.readouterr().out.splitlines()
     assert held.startswith("2 of 2 schedules held; 60 simulated seconds in ")
     assert row.startswith("malicious  holds  kicked 4 of 4 attackers, ")
-    assert simulate_main(["--malicious", "smile:2"]) == 2
+    assert simulated(["--malicious", "smile:2"]) == 2
     assert "smile:2" in capfd.readouterr().err
 
 

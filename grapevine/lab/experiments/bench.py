@@ -24,8 +24,7 @@ from grapevine.lab.proof.evidence import quantile
 from grapevine.lab.proof.records import Records
 from grapevine.settings import WAYS
 from grapevine.terminal.command_line import (
-    FAILED, OF_PEERS, CommandError, Parser, add_common, add_settings, count, run_command,
-    settings_of, show)
+    FAILED, OF_PEERS, CommandError, Parser, add_common, add_settings, count, settings_of, show)
 from grapevine.terminal.starting import take_signals
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
@@ -40,10 +39,6 @@ FIGURES = {  # what each is, and its format
     "transmissions per delivery, copies": ".2f", "memory of a peer, idle, MiB": ".1f",
     "memory of a peer, after burst, MiB": ".1f", "threads of a peer": ".1f",
     "CPU at rest, of a peer, % of a core": ".3f"}
-
-
-def bench_main(arguments: list[str]) -> int:
-    return run_command("runner.py bench", run_bench, arguments)
 
 
 def run_bench(arguments: list[str]) -> None:

@@ -18,7 +18,7 @@ from grapevine.lab.proof.records import Records
 from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
     FAILED, OF_PEERS, PLAIN, Parser, add_common, add_settings, count, parse_host, parse_ip,
-    parse_port, run_command, settings_of)
+    parse_port, settings_of)
 from grapevine.terminal.folders import (
     DEMO, NETWORK, clear_outputs, command, commands, reserved, shown)
 from grapevine.terminal.starting import block_signals, take_signals
@@ -29,14 +29,6 @@ OWN_PROCESSES = 20  # peers that have a process each, at most, while they are wa
 PER_CORE = 20  # peers whose periods of a second a core can hold
 PER_PERIOD = 25  # messages that all peers of a watched network say together
 SAY = 3.0  # seconds between two lines where the screen is no terminal
-
-
-def network_main(arguments: list[str]) -> int:
-    return run_command("runner.py", run_network, arguments)
-
-
-def demo_main(arguments: list[str]) -> int:
-    return run_command("runner.py demo", run_demo, arguments)
 
 
 def network_parser() -> Parser:

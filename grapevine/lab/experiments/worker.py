@@ -18,14 +18,9 @@ from grapevine.addresses import parse_address
 from grapevine.classes import peer_class, seed_class
 from grapevine.lab.attackers import attacker_class, parse_role
 from grapevine.terminal.command_line import (
-    SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, run_command, settings_of,
-    write_all)
+    SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, settings_of, write_all)
 from grapevine.terminal.starting import look_up_here, open_output, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
-
-
-def worker_main(arguments: list[str]) -> int:
-    return run_command("runner.py worker", run_worker, arguments)
 
 
 def run_worker(arguments: list[str]) -> None:

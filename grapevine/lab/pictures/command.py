@@ -5,18 +5,9 @@ import os
 import time
 
 from grapevine.lab.pictures import live_server, report
-from grapevine.terminal.command_line import (
-    FAILED, CommandError, Parser, parse_ip, parse_port, run_command, show)
+from grapevine.terminal.command_line import FAILED, CommandError, Parser, parse_ip, parse_port, show
 from grapevine.terminal.folders import parse_folders
 from grapevine.terminal.starting import block_signals, take_signals
-
-
-def plot_main(arguments: list[str]) -> int:
-    return run_command("runner.py plot", plot, arguments)
-
-
-def watch_main(arguments: list[str]) -> int:
-    return run_command("runner.py watch", watch, arguments)
 
 
 def plot(arguments: list[str]) -> None:

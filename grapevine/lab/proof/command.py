@@ -3,15 +3,11 @@
 import os
 
 from grapevine.lab.proof import check
-from grapevine.terminal.command_line import FAILED, Parser, run_command, show
+from grapevine.terminal.command_line import FAILED, Parser, show
 from grapevine.terminal.folders import parse_folders
 from grapevine.terminal.screen import folded
 
 ROW = 18  # columns before what a row of the proof says
-
-
-def check_main(arguments: list[str]) -> int:
-    return run_command("runner.py check", check_folders, arguments)
 
 
 def check_folders(arguments: list[str]) -> int:

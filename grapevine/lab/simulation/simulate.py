@@ -23,8 +23,7 @@ from grapevine.lab.simulation.liars import lying_class
 from grapevine.lab.simulation.lives import Lives
 from grapevine.lab.simulation.watched import STARTING, attacker_classes, draw_watched
 from grapevine.settings import WAYS, parse_capacity, parse_way
-from grapevine.terminal.command_line import (
-    FAILED, Parser, count, load, number, run_command, seconds, show)
+from grapevine.terminal.command_line import FAILED, Parser, count, load, number, seconds, show
 from grapevine.worlds.virtual import NodeFailed
 
 WATCHED = "check of malicious"  # a question of which many schedules have one answer together
@@ -101,10 +100,6 @@ def shrink(schedule: Schedule, question: str) -> Schedule:
         if smaller != schedule and fails(smaller):
             schedule = smaller
     return schedule
-
-
-def simulate_main(arguments: list[str]) -> int:
-    return run_command("runner.py simulate", simulate, arguments)
 
 
 def simulate(arguments: list[str]) -> int:
