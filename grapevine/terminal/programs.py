@@ -1,5 +1,6 @@
 """The programs peer.py, seed.py and runner.py without a command: from a command line to nodes."""
 
+import contextlib
 import functools
 import os
 import sys
@@ -114,23 +115,19 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
     if isinstance(target, Address):
         if args.host not in (None, target.ip) and host_ip(args.host, seeds) != target.ip:
             parser.error(f"--host {args.host} and {target} are two addresses; give one")
-        address = target
-        check_no_seed(address, seeds, config)
+        ip, port = target.ip, target.port
     elif args.listen is not None and args.host is None:
         parser.error("--listen needs --host, the IP that others dial")
     else:
-        ip = host_ip(args.host, seeds)
+        ip, port = host_ip(args.host, seeds), target
 
-        def check(port: int) -> None:
-            check_no_seed(address_of(ip, port), seeds, config)
-            if is_taken(address_of(args.listen or ip, port)):
-                raise PortTaken(f"port {port} is in use")
+    def check(port: int) -> None:
+        check_no_seed(address_of(ip, port), seeds, config)
+        if is_taken(address_of(args.listen or ip, port)):
+            raise PortTaken(f"port {port} is in use")
 
-        if target is None:
-            offer = functools.partial(first_free, args.listen or ip, seeds) if talks else None
-            target = ask_port(keyboard, offer, check if talks else lambda port: None)
-        address = address_of(ip, target)
-        check_no_seed(address, seeds, config)
+    address = address_of(ip, port or ask_port(keyboard, check if talks else None))
+    check_no_seed(address, seeds, config)
     check_reachable(seeds, address)
     if args.listen is not None and address_of(args.listen, 1).family != address.family:
         parser.error(f"--listen {args.listen} and {address} are an IPv4 and an IPv6 address")
@@ -149,32 +146,35 @@ def check_no_seed(address: Address, seeds: list[Target], config: str) -> None:
     raise PortTaken(why)
 
 
-def first_free(ip: str, seeds: list[Target]) -> int | None:
-    """Return the first of the usual ports at which a node can listen."""
-    addresses = (address_of(ip, port) for port in FIRST_PORTS)
-    return next((address.port for address in addresses
-                 if address not in seeds and not is_taken(address)), None)
-
-
-def ask_port(keyboard: Keyboard, offer=None, check=lambda port: None) -> int:
-    """Ask until a port is typed for which `check(port)` raises no PortTaken, or Enter takes that of
-    `offer()`. CommandError if input ends."""
+def ask_port(keyboard: Keyboard, check=None) -> int:
+    """Ask until a port is typed. If `check(port)` is given, which raises PortTaken for one that is
+    of no use, ask until it accepts one, and offer the first that it does. CommandError if input
+    ends."""
     while True:
-        offered = offer and offer()
+        offered = check and first_free(check)
         show(f"Port to listen on{f' (Enter for {offered})' if offered else ''}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")
             raise CommandError("no port was typed")
         try:
-            port = parse_port(line.decode(errors="replace")) if line.strip() or not offered \
-                else offered
-            check(port)  # the one that was offered may be taken meanwhile
+            takes_offer = offered and not line.strip()
+            port = offered if takes_offer else parse_port(line.decode(errors="replace"))
+            if check is not None:
+                check(port)  # also the one that was offered, which may be taken meanwhile
             return port
         except ValueError as error:
             show(f"{error}. Try again, for example {offered or FIRST_PORTS[0]}.")
         except PortTaken as error:
             show(f"{error}. Try again.")
+
+
+def first_free(check) -> int | None:
+    """Return the first of the usual ports that `check` accepts."""
+    for port in FIRST_PORTS:
+        with contextlib.suppress(PortTaken):
+            check(port)
+            return port
 
 
 # Seeds.

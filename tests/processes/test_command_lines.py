@@ -70,17 +70,6 @@ def test_a_wrong_line_of_the_config_is_named(network):
     assert f"{network.config}: line 2: " in started.shown()
 
 
-def test_a_peer_without_input_lives(network):
-    network.start_seeds()
-    peer = network.start_peer("--gossip-count", "2", "--gossip-interval", "0.1",
-                              stdin=subprocess.DEVNULL)
-    peer.has("generated:", 2)
-    peer.event("registered:")
-    peer.send(signal.SIGTERM)
-    assert peer.code() == 0 and is_clean(peer.shown())
-    assert peer.events()[-1] == "stopped:interrupted"
-
-
 def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(network):
     network.start_seeds()
     network.wrapper = CLOSED
@@ -118,13 +107,6 @@ def test_the_last_lines_are_shown_on_a_screen_that_is_read_late(network):
         shown = screen.read().decode().splitlines()
     assert peer.code() == 0 and shown[-1].endswith(" stopped:interrupted")
     assert sum(" generated:" in line for line in shown) == 300
-
-
-def test_help_is_shown(network):
-    for program in ("peer.py", "seed.py"):
-        done = subprocess.run([sys.executable, ROOT / program, "--help"], timeout=20.0,
-                              capture_output=True, text=True)
-        assert done.returncode == 0 and done.stdout.startswith("usage:") and not done.stderr
 
 
 @pytest.mark.parametrize("program", ["peer.py", "seed.py", "runner.py"])
