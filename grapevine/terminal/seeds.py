@@ -6,7 +6,6 @@ import time
 
 from grapevine.addresses import Address
 from grapevine.events import about, parted
-from grapevine.intervals import Intervals
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     FAILED, OF_SEEDS, PLAIN, CommandError, Parser, add_common, add_settings, load_seeds, show)
@@ -73,10 +72,9 @@ def check_ports(seeds: list[Address], config: str) -> None:
                                f"{os.path.basename(config)}", FAILED)
     if running == seeds:
         raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
-    ranges = Intervals((seed.port, seed.port) for seed in running).ranges()
-    names = ", ".join(f"{first}-{last}" if first < last else str(first) for first, last in ranges)
-    raise CommandError(f"{len(running)} of {len(seeds)} seeds run already ({names}); start each of "
-                       "the others with: python seed.py IP:PORT", FAILED)
+    raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
+                       f"({', '.join(ports(running))}); start each of the others with: "
+                       "python seed.py IP:PORT", FAILED)
 
 
 def what_next(addresses: list[Address], args) -> str:

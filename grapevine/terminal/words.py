@@ -4,6 +4,7 @@ Pure. Events that do not matter to an onlooker have no sentence. In a form, {oth
 of an event, {rest} what follows, {limit} how many misses make a death.
 """
 
+import time
 from collections import Counter, defaultdict
 
 from grapevine.events import RENEWED, about, gossip_fields, parted
@@ -161,8 +162,8 @@ class Words:
         if found is None:
             return line
         moment, origin, _, _, text = found
-        minutes, second = divmod(int(moment) % DAY, 60)
-        return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}  {self._speaker(origin)}  {text}"
+        at = time.strftime("%H:%M:%S", time.gmtime(moment % DAY))
+        return f"{at}  {self._speaker(origin)}  {text}"
 
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
