@@ -24,7 +24,7 @@ _HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
     "line b'proof:": "A peer that signs its gossip was refused: all peers take --sign, or none.",
 }
 _HIDDEN = {"started", "settings", "stopped", "seed", "peer list", "degree",
-           "liveness request", "unconfirmed"}
+           "liveness request", "reported", "unconfirmed"}
 Sentence = tuple[str, str, str, str]  # time, head, text, and a remark for the right edge
 
 FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: + came, - went,
@@ -81,7 +81,6 @@ class Words:
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._is_leaving = False
-        self._death: tuple[str, str, int] | None = None  # time, peer, seeds told of it so far
         self._dead = Recent(DEATHS)
         self._messages = 0
         self._shown: Counter[bool] = Counter()  # messages of this second, by whether made here
@@ -96,7 +95,7 @@ class Words:
 
     def is_waiting(self) -> bool:
         """Tell whether something is to be told later, perhaps together with later events."""
-        return bool(self._changed_at is not None or self._death or self._old
+        return bool(self._changed_at is not None or self._old
                     or max(self._shown.values(), default=0) > SHOWN)
 
     def name(self, address: str) -> str:
@@ -117,7 +116,7 @@ class Words:
         time, if there is one."""
         kind, one, rest = parted(event)
         self._said = []
-        self._pass(clock, is_report=kind == "reported")
+        self._pass(clock)
         tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
         if tell is not None:
             tell(one, rest)
@@ -130,15 +129,12 @@ class Words:
     def rest(self) -> list[Sentence]:
         """Return the sentences about all that waits."""
         self._said = []
-        self._tell_death()
         self._tell_second()
         self._tell_seeds()
         return self._said
 
-    def _pass(self, clock: str, is_report: bool) -> None:
+    def _pass(self, clock: str) -> None:
         """Tell what waited until this time."""
-        if not is_report:
-            self._tell_death()
         if clock[:8] != self._clock[:8]:
             self._tell_second()
         hours, minutes, seconds = clock.split(":")
@@ -238,20 +234,8 @@ class Words:
 
     def _on_dead(self, one: str, _: str) -> None:
         self._dead[one] = True
-        self._death = self._clock, one, 0
-
-    def _on_reported(self, _: str, __: str) -> None:
-        if self._death is not None:  # that of which the reports behind it tell
-            clock, one, told = self._death
-            self._death = clock, one, told + 1
-
-    def _tell_death(self) -> None:
-        if self._death is not None:
-            clock, one, told = self._death
-            self._death = None
-            sign, text = sentence("dead", self.name(one), f"told my {many(told, 'seed')}" if told
-                                  else "no seed could be told")
-            self._say_so(text, sign, clock=clock)
+        self._say("dead", one, f"told my {many(len(self._registered), 'seed')}"
+                  if self._registered else "no seed could be told")
 
     def _on_told(self, seed: str, report: str) -> None:
         dead, _ = about(report.removeprefix("Dead Node:"))

@@ -96,8 +96,9 @@ def test_raw_events_are_shown_as_in_the_output_file(shown):
 
 
 def test_what_waits_is_told_at_the_end(shown):
-    shown.screen.show("22:01:45.901 dead:127.0.0.1:5003")
-    assert shown.close() == "22:01:45  x 5003 is dead; no seed could be told\n"
+    shown.screen.show("22:01:45.901 unregistered:127.0.0.1:8080:Connection refused")
+    assert shown.close() == (
+        "22:01:45  No seed answers yet. Start them in another terminal: python runner.py\n")
 
 
 def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
