@@ -188,14 +188,6 @@ def end_with_pipe(descriptor: int, world: ThreadWorld, end) -> None:
     threading.Thread(target=world.live, args=(wait,), name="life line", daemon=True).start()
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal that ends the program."""
-
-    def __init__(self, number: int):
-        super().__init__()
-        self.number = number
-
-
 def block_signals() -> None:
     """Threads that begin from now on never take a signal, so that the main thread does, at once.
     None stops a program in the background that uses the terminal."""
@@ -216,12 +208,12 @@ def take_signals() -> None:
 
 
 def interrupt(number: int, frame) -> None:
-    """End the program; nothing interrupts that."""
+    """End the program by a KeyboardInterrupt with the signal; nothing interrupts that."""
     block_signals()
     for each in ENDING:  # one that is blocked waits for `take_signals`
         if signal.getsignal(each) == interrupt:
             signal.signal(each, lambda number, frame: None)
-    raise Interrupted(number)
+    raise KeyboardInterrupt(number)
 
 
 def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
@@ -232,8 +224,8 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
     with contextlib.suppress(KeyboardInterrupt):
         try:
             _await_end(worlds)
-        except Interrupted as interrupted:
-            if leave is not None and interrupted.number == signal.SIGTERM:
+        except KeyboardInterrupt as signalled:
+            if leave is not None and signal.SIGTERM in signalled.args:
                 leave()
                 _await_end(worlds)
     for world in worlds:
