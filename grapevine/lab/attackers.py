@@ -1,7 +1,7 @@
-"""Peers that attack their network, for experiments and tests alone.
+"""Peers and seeds that attack their network, for experiments and tests alone.
 
-An attacker is an honest peer of which a method or two do something else. It says in its own file
-what it is, which seeds and honest peers cannot read.
+An attacker is an honest node of which a method or two do something else. A peer says in its own
+file what it is, which seeds and honest peers cannot read.
 """
 
 import random
@@ -9,15 +9,18 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address, parse_address
+from grapevine.classes import seed_class
 from grapevine.monitoring.grammar import Entry
 from grapevine.monitoring.peer import WatchedPeer
+from grapevine.settings import Settings
 from grapevine.signing.ed25519 import signing_key
-from grapevine.signing.grammar import parse_signed, signed_line
+from grapevine.signing.grammar import parse_signed, say_runs, signed_line
 
 SHARE = 0.3  # of the messages that are attacked
 AHEAD = 1_000_000  # by which the number of a forged message is ahead of a real one
 NONE = "none"  # instead of attacks: the network is only watched
 WORDS = ("casino", "lottery")  # of the filter where somebody says forbidden words
+LIES = ("invents", "denies", "is silent")  # of a seed about runs
 
 
 class Attack(NamedTuple):
@@ -235,3 +238,17 @@ class TwoTexts(Attacker):
 KINDS = {"drop": Drop, "drophalf": DropHalf, "tamper": Tamper, "forge": Forge,
          "forbidden": Forbidden, "falsedead": FalseDead, "slander": Slander, "collude": Collude,
          "onoff": OnOff, "twotexts": TwoTexts, "mute": Mute}
+
+
+class LyingSeed:
+    """Goes before the class of a seed. It decides by chance, for each answer, how it lies."""
+
+    def tell_runs(self, link, address: Address, alive: bool | None = None) -> None:
+        lie = self.rng.choice(LIES)
+        if lie != "is silent":
+            invented = [self.rng.getrandbits(62)] if lie == "invents" else []
+            link.send(say_runs(address, invented))
+
+
+def lying_class(settings: Settings) -> type:
+    return type("Liar", (LyingSeed, seed_class(settings)), {})

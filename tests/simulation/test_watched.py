@@ -8,9 +8,8 @@ from grapevine import runner
 from grapevine.lab.attackers import KINDS
 from grapevine.lab.proof.malicious import Tally
 from grapevine.lab.simulation.accidents import Accident
-from grapevine.lab.simulation.drawing import draw_schedule
+from grapevine.lab.simulation.drawing import draw_schedule, draw_watched
 from grapevine.lab.simulation.simulate import play
-from grapevine.lab.simulation.watched import draw_watched
 from grapevine.settings import WAYS
 
 EIGHT = ",".join(f"{kind}:1" for kind in (

@@ -4,6 +4,7 @@ import math
 import random
 
 from grapevine.addresses import Address, address_of
+from grapevine.lab import FOR_EVER
 from grapevine.lab.simulation.accidents import Accident, Conditions, Schedule, seed_addresses
 
 PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers share an IP
@@ -11,6 +12,16 @@ JOINING = 10.0  # seconds of the unrest, in which all peers start; more for many
 PACE = 170  # peers that start in a second then
 ACTIVE = 50.0  # seconds from then to the end of the unrest
 FEW = 20  # peers; generators of more peers are silent, because everyone hears everything
+
+# A watched network never rests, so no judge looks into its tables; the proof tells who was kicked.
+PEERS, SEEDS = 40, 5
+STARTING = 3.0  # seconds in which peers start, except late joiners
+LASTING = 24.0  # seconds of a schedule, and as many periods
+CHURN = 5  # percent of all links that break in a period, if any do
+AWAY = 6.0  # seconds until a seed is started again
+FROZEN = 10.0  # seconds for which a peer stands still at most
+IN_ALL = 25  # messages a second that all peers say together
+CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
@@ -149,3 +160,43 @@ class _Draw:
     def slow(self) -> None:
         self._add("slow", [self.any(self._everyone)], self.uniform(1.0, 30.0),
                   self.any([100, 500, 2000]))
+
+
+# Watched networks.
+
+def draw_watched(number: int, attacks: str, peers: int | None = None, seeds: int | None = None,
+                 capacity: str | None = None, spread: str = "flood") -> Schedule:
+    """Draw a schedule with attacks; half of these schedules have accidents, too."""
+    rng = random.Random(f"watched {number}")
+    everybody, all_seeds = peer_addresses(peers or PEERS), seed_addresses(seeds or SEEDS)
+    restless = rng.random() < 0.5
+    late = rng.sample(everybody, rng.randint(0, len(everybody) // 4)) if restless else []
+    accidents = [Accident(0.0, "start", (seed,)) for seed in all_seeds]
+    accidents += [Accident(round(rng.uniform(5.0, LASTING / 2) if peer in late
+                                 else rng.uniform(0.0, STARTING), 3), "start", (peer,))
+                  for peer in everybody]
+    accidents += _unrest(rng, everybody, all_seeds) if restless else []
+    drawn = rng.choice(CAPACITIES)
+    conditions = Conditions(
+        seeds=len(all_seeds), spread=spread, sign=True, monitor=True, malicious=attacks,
+        capacity=capacity or drawn, gossip_count=FOR_EVER,
+        gossip_interval=len(everybody) / IN_ALL, liveness_interval=5.0,
+        latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]),
+        churn=rng.choice([0, CHURN]) if restless else 0, unrest=LASTING)
+    return Schedule(number, conditions, tuple(sorted(accidents, key=lambda each: each.at)))
+
+
+def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:
+    """Draw peers that die or stand still, and a seed that dies or stands still."""
+    def moment() -> float:
+        return round(rng.uniform(STARTING + 2.0, LASTING - FROZEN), 3)
+
+    accidents = [Accident(moment(), "kill", (peer,)) for peer in
+                 rng.sample(peers, rng.choice([0, 0, rng.randint(1, 1 + len(peers) // 5)]))]
+    accidents += [Accident(moment(), "freeze", (peer,), round(rng.uniform(1.0, FROZEN), 3))
+                  for peer in rng.sample(peers, min(len(peers), rng.choice([0, 0, 3])))]
+    if rng.random() < 0.5:
+        kind = rng.choice(["kill", "kill", "freeze"])
+        back = AWAY if kind == "freeze" else rng.choice([None, AWAY])
+        accidents.append(Accident(moment(), kind, (rng.choice(seeds),), back))
+    return accidents

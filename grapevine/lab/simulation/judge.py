@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address, parse_address
+from grapevine.lab.attackers import LyingSeed
 from grapevine.lab.simulation.accidents import Conditions
-from grapevine.lab.simulation.liars import LyingSeed
 from grapevine.lab.simulation.lives import Lives
 from grapevine.monitoring.verdicts import is_bad
 from grapevine.prober import Prober

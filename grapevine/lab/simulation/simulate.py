@@ -11,17 +11,16 @@ import threading
 import time
 from typing import NamedTuple
 
-from grapevine.lab.attackers import parse_attacks
+from grapevine.addresses import Address
+from grapevine.lab.attackers import NONE, attacker_class, deal, lying_class, parse_attacks
 from grapevine.lab.proof import check
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
     PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
-from grapevine.lab.simulation.drawing import draw_schedule
+from grapevine.lab.simulation.drawing import STARTING, draw_schedule, draw_watched
 from grapevine.lab.simulation.judge import Fault, Judge
-from grapevine.lab.simulation.liars import lying_class
 from grapevine.lab.simulation.lives import Lives
-from grapevine.lab.simulation.watched import STARTING, attacker_classes, draw_watched
 from grapevine.settings import WAYS, parse_capacity, parse_way
 from grapevine.terminal.command_line import FAILED, Parser, count, load, number, seconds, show
 from grapevine.worlds.virtual import NodeFailed
@@ -45,12 +44,10 @@ def play(schedule: Schedule, until: float | None = None,
          outputs: pathlib.Path | None = None) -> Outcome:
     """Play a schedule to its verdict, or `until` a simulated second: then only what may never
     happen is judged. The output files go to `outputs`."""
-    conditions, seeds = schedule.conditions, seed_addresses(schedule.conditions.seeds)
+    conditions = schedule.conditions
     watched = bool(conditions.malicious)
-    liars = dict.fromkeys(seeds[:conditions.liars], lying_class(conditions.settings()))
-    lives = Lives(schedule.number, seeds, conditions.settings(), conditions.cables(),
-                  conditions.lag, conditions.clocks,
-                  liars | (attacker_classes(schedule) if watched else {}))
+    lives = Lives(schedule.number, seed_addresses(conditions.seeds), conditions.settings(),
+                  conditions.cables(), conditions.lag, conditions.clocks, attackers_of(schedule))
     judge = None if watched else Judge(lives)
     faults = [] if judge is None else judge.faults
     for accident in schedule.accidents:
@@ -75,6 +72,17 @@ def play(schedule: Schedule, until: float | None = None,
             faults.append(Fault(f"check of {row.name}", "; ".join(row.details[:2])))
     return Outcome(schedule.number, faults, check.with_texts(records, rows),
                    tally_of(Proof(records)) if watched else None, lives.net.now, lives.net.made)
+
+
+def attackers_of(schedule: Schedule) -> dict[Address, type]:
+    """Return the classes of all nodes that lie or attack."""
+    conditions, seeds = schedule.conditions, seed_addresses(schedule.conditions.seeds)
+    liars = dict.fromkeys(seeds[:conditions.liars], lying_class(conditions.settings()))
+    peers = sorted({who for accident in schedule.accidents if accident.kind == "start"
+                    for who in accident.who if who not in seeds})
+    roles = deal(parse_attacks(conditions.malicious or NONE), peers,
+                 random.Random(f"{schedule.number}:attackers"))
+    return liars | {peer: attacker_class(role) for peer, role in roles.items()}
 
 
 def shrink(schedule: Schedule, question: str) -> Schedule:
