@@ -166,7 +166,7 @@ def test_an_offer_that_is_kept_after_its_link_is_found(monkeypatch):
     monkeypatch.setattr(Sync, "ended", lambda self, link: None)
     faults = [fault for tenth in range(130, 160)
               for fault in faults_of(parse_schedule(NEWCOMER.format(tenth / 10)))]
-    assert any("127.0.0.1:5001 keeps an offer of 127.0.0.1:5000" in fault for fault in faults)
+    assert "left over: 127.0.0.1:5001 still lacks what 127.0.0.1:5000 has offered" in faults
 
 
 # The text of schedules.

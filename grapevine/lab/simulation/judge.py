@@ -27,7 +27,6 @@ MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # calls a second above which a thread spins
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
-FORGOTTEN = 1.0  # seconds from the end of a link until its state is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
 PROBES = 4.25  # seconds that all stages of a probe take
 STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles that may stay
@@ -90,12 +89,10 @@ class Judge:
         self._replaced.discard((address, peer))
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        now, node = self.lives.net.now, self.lives.nodes[address]
-        self.lives.net.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         text, is_duplicate, _ = rest.partition(":duplicate")
         peer = parse_address(text) if is_duplicate else None
         if any(link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
-               for link in node.links):
+               for link in self.lives.nodes[address].links):
             self._replaced.add((address, peer))
 
     def _stands(self, link) -> bool:
@@ -103,15 +100,6 @@ class Judge:
         node = self.lives.nodes.get(link.peer)
         back = node and node.neighbours.link(link.connection.address)
         return bool(back) and link.connection.leads_to(back.connection)
-
-    def _has_dropped_offers(self, address: Address, ended: float) -> None:
-        """Check that a peer has forgotten the offers of an ended link."""
-        node = self.lives.nodes.get(address)
-        if node is None or node.world.is_frozen or self.lives.troubled[address] >= ended:
-            return
-        self.ask(MEANWHILE, [f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s after the "
-                             f"end of that link, at {ended:.3f}"
-                             for link in node.sync.offering() if link.closed])
 
     def on_liveness_reply(self, address: Address, rest: str, event: str) -> None:
         self._misses[address, rest.rpartition(":")[0]] = 0
