@@ -119,7 +119,7 @@ class Network(contextlib.AbstractContextManager):
 
     def carry_out(self, order: dict[str, str]) -> tuple[int, str]:
         """Carry out an order of a page, and return (HTTP status, answer). Threads of the page call
-        this, one at a time, with `do`, and if need be `node` and `text`."""
+        this, with `do`, and if need be `node` and `text`."""
         word, text = order.get("do", ""), order.get("text", "")
         if word not in orders(True):
             return 400, f"do is one of {', '.join(orders(True))}"

@@ -3,7 +3,7 @@
 The page holds its style and its script, and loads nothing; its security policy allows these two, by
 their hashes. A thread (`Server.serve`) follows the network, another accepts connections, and each
 connection has its own, so that a slow browser makes nobody wait; all read the same bounded log. The
-lock `ticked` is held while a thread looks at the network, `ordering` while an order is carried out.
+lock `ticked` is held while a thread looks at the network.
 """
 
 import base64
@@ -84,12 +84,11 @@ class Server(socketserver.ThreadingTCPServer):
         self._verdict: dict | None = None  # of the proof, once there is one
         self._figures: bytes | None = None  # since the last turn, for all pages
         self.ticked = threading.Condition()  # each turn notifies the threads that wait
-        self.ordering = threading.Lock()
         self.open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
 
     def serve(self, wait: Callable) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything. OSError when the
-        folder cannot be read. No order is carried out afterwards."""
+        folder cannot be read."""
         with self:
             threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
                              daemon=True).start()
@@ -103,7 +102,7 @@ class Server(socketserver.ThreadingTCPServer):
                     pause = BREATH if self.follow.is_behind else TICK
             finally:
                 self.shutdown()
-                with self.ordering, self.ticked:
+                with self.ticked:
                     for connection in list(self.open):
                         self._drop(connection)
                     self.ticked.notify_all()
@@ -195,10 +194,8 @@ class Visit(http.server.BaseHTTPRequestHandler):
             return  # the other side hung up
         order = parse_order(body)
         demand(server.do is not None, 404, "this page has no buttons")
-        with server.ordering:
-            if self.request in server.open:  # else it was dropped, or all is at its end
-                status, line = server.do(order)
-                self._send(status, TEXT, f"{line}\n".encode())
+        status, line = server.do(order)
+        self._send(status, TEXT, f"{line}\n".encode())
 
     def _stream(self) -> None:
         """Send events, block by block, until the page has to begin anew."""
@@ -276,8 +273,8 @@ def announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Se
 def live_page(folder: pathlib.Path, port: int, do: Callable, orders: tuple[str, ...],
               host: str | None = None) -> Iterator[Server]:
     """Serve the page of a network of this process, inside a `with`. `do(order)` carries out the
-    orders of its buttons, one at a time, in threads of the page. With a `host` there are no
-    buttons, because others see the page."""
+    orders of its buttons, in threads of the page, also after that, so it says itself when its
+    network has ended. With a `host` there are no buttons, because others see the page."""
     server = announced(pathlib.Path(folder), port, host, *((do, orders) if host is None else ()))
     ended = threading.Event()
 

@@ -14,6 +14,7 @@ import tempfile
 
 from grapevine.addresses import Address
 from grapevine.classes import peer_class, seed_class
+from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import Records
 from grapevine.output import Output
 from grapevine.settings import Settings
@@ -195,12 +196,8 @@ class Lives:
 
     def pieces(self) -> list[list[Address]]:
         """Return the pieces of the graph of all peers, in order. A link counts in both ways."""
-        peers, pieces = self.peers(), []
-        for address, node in peers.items():
-            piece = {address, *node.neighbours.linked()} & peers.keys()
-            joined = [other for other in pieces if other & piece]
-            pieces = [other for other in pieces if other not in joined] + [piece.union(*joined)]
-        return sorted(map(sorted, pieces))
+        links = {address: node.neighbours.linked() for address, node in self.peers().items()}
+        return sorted(map(sorted, Pieces(links).all()))
 
     def in_reach_since(self, one: Address, other: Address) -> float:
         """Return since when two nodes can reach each other, or infinity."""
