@@ -13,6 +13,7 @@ from grapevine.lab.experiments.following import Progress, until_next_look
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import Records
+from tests.tools.stories import tell
 
 
 @pytest.mark.parametrize("took, pause", [(0.0, 0.25), (0.06, 0.25), (0.1, 0.4), (0.3, 1.2),
@@ -58,18 +59,11 @@ class Network:
 
 def progress(folder, story, *dead):
     """The progress of a network whose files hold these lines: PORT EVENT."""
-    ports, at = set(), 0
-    for line in story.splitlines():
-        port, _, event = line.strip().partition(" ")
-        kind = "seed" if port.startswith("8") else "peer"
-        path, at = folder / f"{kind}_127.0.0.1_{port}.txt", at + 1
-        begin = f"2026-01-01 00:00:{at:02}.000000:"
-        with path.open("a") as file:
-            if path not in ports:
-                ports.add(path)
-                file.write(f"{begin}started:{kind}:127.0.0.1:{port}\n")
-            file.write(f"{begin}{event}\n".replace("@", "127.0.0.1:"))
-    peers = [path for path in ports if "peer_" in path.name]
+    lines = story.splitlines()
+    ports = {line.partition(" ")[0] for line in lines}
+    tell(folder, *(f"0 {port} starts" for port in ports),
+         *(f"{at} {line}" for at, line in enumerate(lines, 1)))
+    peers = [port for port in ports if not port.startswith("8")]
     args = types.SimpleNamespace(plain=False, quiet=True)
     settings = types.SimpleNamespace(gossip_count=1)
     return Progress(Records(folder).refresh(), Network(peers, *dead), settings, Steps(args))
