@@ -342,7 +342,7 @@ def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, mo
         text(1, *["rejected:Dead Node:127.0.0.1:5002:1.0:127.0.0.1:5003:" + "x" * 190] * 60_000))
     served = Served(tmp_path)
     page_that_stalls = served.stream()
-    wait_until(lambda: not served.follow.is_behind and served.follow.log.end)
+    wait_until(lambda: not served.follow.is_behind and served.follow.log)
     assert page_that_stalls.read(1)
     wait_until(lambda: not served.server.open)
     assert len(events_until(served.stream(), "started")) > 2

@@ -20,31 +20,24 @@ PART = 64  # bytes that a part takes beside its text
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Log:
+class Log(list):
     """All events for pages, so that a late page sees the past: the bytes of their JSON, in parts.
     Pages remember the number of the part that they read next."""
 
-    def __init__(self):
-        self.size = 0
-        self._parts: list[bytes] = []
-
-    @property
-    def end(self) -> int:
-        """The number of the part that comes next."""
-        return len(self._parts)
+    size = 0  # bytes
 
     def add(self, events: list[list], begin: int) -> None:
         """Add events, with times since `begin`."""
-        self._parts.append(_encode([[at - begin, *rest] for at, *rest in events])[1:-1].encode())
-        self.size += PART + len(self._parts[-1])
+        self.append(_encode([[at - begin, *rest] for at, *rest in events])[1:-1].encode())
+        self.size += PART + len(self[-1])
 
     def read(self, number: int, most: int) -> tuple[list[bytes], int]:
         """Return about `most` bytes from a part on, and the next number."""
         begin = number
-        while number < self.end and most > 0:
-            most -= len(self._parts[number])
+        while number < len(self) and most > 0:
+            most -= len(self[number])
             number += 1
-        return self._parts[begin:number], number
+        return self[begin:number], number
 
 
 class Follow:

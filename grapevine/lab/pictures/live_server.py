@@ -207,7 +207,7 @@ class Visit(http.server.BaseHTTPRequestHandler):
         log, number, told_at = server.follow.log, 0, None
         while True:
             with server.ticked:
-                if number == log.end and self.request in server.open:
+                if number == len(log) and self.request in server.open:
                     server.ticked.wait()
                 if log is not server.follow.log or self.request not in server.open:
                     return
