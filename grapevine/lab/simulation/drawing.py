@@ -26,10 +26,14 @@ CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fix
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   seedless: bool = False, hard: bool = False, sign: bool = False,
-                  spread: str = "flood", monitor: bool = False, gentle: bool = False) -> Schedule:
+                  spread: str = "flood", monitor: bool = False, gentle: bool = False,
+                  malicious: str | None = None, capacity: str | None = None) -> Schedule:
     """Draw the schedule of this number. `seedless`: all seeds die for good; `hard`: machines lose
     power, and all calls are late; `gentle`: no machine does, or is frozen, cut off or slow; `sign`:
-    peers sign, and often one seed of three or more lies; `monitor`: they watch each other, too."""
+    peers sign, and often one seed of three or more lies; `monitor`: they watch each other, too;
+    `malicious`: they watch each other, and some attack, in a network of this `capacity`."""
+    if malicious:
+        return draw_watched(number, malicious, peers, seeds, capacity, spread)
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     draw = _Draw(rng, peers or some_peers, seeds or some_seeds)

@@ -18,7 +18,7 @@ from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
     PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
-from grapevine.lab.simulation.drawing import STARTING, draw_schedule, draw_watched
+from grapevine.lab.simulation.drawing import STARTING, draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS, parse_capacity, parse_way
@@ -26,6 +26,8 @@ from grapevine.terminal.command_line import FAILED, Parser, count, load, number,
 from grapevine.worlds.virtual import NodeFailed
 
 WATCHED = "check of malicious"  # a question of which many schedules have one answer together
+DRAWN = ("peers", "seeds", "malicious", "capacity", "spread", "sign", "monitor", "seedless",
+         "gentle", "hard")  # flags that say what is drawn
 CALM = 6.0  # seconds after the unrest of a watched network, in which lost messages arrive
 
 
@@ -153,11 +155,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _draw(args, number: int) -> Schedule:
-    if args.malicious:
-        return draw_watched(number, args.malicious, args.peers, args.seeds, args.capacity,
-                            args.spread)
-    return draw_schedule(number, args.peers, args.seeds, args.seedless, args.hard, args.sign,
-                         args.spread, args.monitor, args.gentle)
+    return draw_schedule(number, **{name: vars(args)[name] for name in DRAWN})
 
 
 def _play_one(args) -> int:
@@ -190,9 +188,8 @@ def _show(schedule: Schedule, until: float | None = None,
 def _play_many(args) -> int:
     """Play schedules on all cores, and show those that fail."""
     begun, held, simulated, tallies = time.monotonic(), 0, 0.0, []
-    options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in (
-        "peers", "seeds", "malicious", "capacity", "spread", "sign", "monitor", "seedless",
-        "gentle", "hard") if (value := vars(args)[name]) not in (None, False, "flood"))
+    options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in DRAWN
+                      if (value := vars(args)[name]) not in (None, False, "flood"))
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(),
                                                 initializer=_end_with_parent) as pool:
