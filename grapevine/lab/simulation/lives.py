@@ -5,7 +5,6 @@ live, and since when they could reach each other.
 """
 
 import collections
-import functools
 import io
 import math
 import pathlib
@@ -21,31 +20,18 @@ from grapevine.settings import Settings
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
-STAMP = len("YYYY-MM-DD HH:MM:SS.ffffff:")  # before an event in an output file
+CLOCK = len("HH:MM:SS.mmm ")  # before an event that an output file shows
 TEXT = "said {} of {}"  # of a message; not `message N`, which the generator says
-
-
-class File(io.BytesIO):
-    """An output file in memory; `hear(event)` is told what is written."""
-
-    def __init__(self, hear):
-        super().__init__()
-        self._hear = hear
-
-    def write(self, data: bytes) -> int:
-        for line in data.decode().split("\n")[:-1]:
-            self._hear(line[STAMP:])
-        return super().write(data)
 
 
 class Lives:
     """Nodes by address. `number` seeds all chance; `liars` have another class than other nodes.
-    `hear(address, event)`, which may be replaced, is told what nodes write."""
+    `hear(address, event)`, which may be replaced, is told what nodes show."""
 
     def __init__(self, number: int, seeds: list[Address], settings: Settings, cables: Cables,
                  lag: float = 0.0, clocks: float = 0.0, liars: dict[Address, type] = {}):
         self.net = Network(random.Random(f"{number}:cables"), cables)
-        self.files: dict[str, File] = {}  # the output files, by name
+        self.files: dict[str, io.BytesIO] = {}  # the output files, by name
         self.nodes: dict[Address, object] = {}  # that live, or leave
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
@@ -65,9 +51,9 @@ class Lives:
         kind = "seed" if address in self.seeds else "peer"
         self._count[address] += 1
         self.trouble(address)
-        file = self.files.setdefault(f"{kind}_{address.file_part}.txt",
-                                     File(functools.partial(self._heard, address)))
-        output = Output(file, clock=lambda: START * 10**9 + round(self.net.now * 1e9))
+        output = Output(self.files.setdefault(f"{kind}_{address.file_part}.txt", io.BytesIO()),
+                        lambda shown: self._heard(address, shown[CLOCK:]),
+                        lambda: START * 10**9 + round(self.net.now * 1e9))
 
         def make(world: VirtualWorld):
             node_class = self._liars.get(address, self._classes[kind])
