@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address, parse_address
+from grapevine.events import parted
 from grapevine.lab.attackers import LyingSeed
 from grapevine.lab.simulation.accidents import Conditions
 from grapevine.lab.simulation.lives import Lives
@@ -52,7 +53,8 @@ class Judge:
     def __init__(self, lives: Lives):
         lives.hear, self.lives = self.heard, lives
         self.faults: list[Fault] = []
-        self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
+        self._event = "at 0.000 nothing"  # that is heard now, or was last, in words
+        self._stirred = 0.0, self._event  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._replaced: set[tuple] = set()  # (peer, neighbour): the link that stood is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
@@ -66,33 +68,33 @@ class Judge:
     # While it happens.
 
     def heard(self, address: Address, event: str) -> None:
-        kind, _, rest = event.partition(":")
+        kind, peer, rest = parted(event)
+        self._event = f"at {self.lives.net.now:.3f} {address} wrote {event}"
         if kind in STIRS:
-            self._stirred = self.lives.net.now, f"{address} wrote {event}"
+            self._stirred = self.lives.net.now, self._event
         if judge := getattr(self, f"on_{kind.replace(' ', '_')}", None):
-            judge(address, rest, event)
+            judge(address, peer and parse_address(peer), rest)
 
-    def _wrong(self, address: Address, event: str, why: str) -> None:
-        self.ask(MEANWHILE, [f"at {self.lives.net.now:.3f} {address} wrote {event}: {why}"])
+    def _wrong(self, why: str) -> None:
+        """Note that the event must not happen that is heard now."""
+        self.ask(MEANWHILE, [f"{self._event}: {why}"])
 
-    def on_refused(self, address: Address, rest: str, event: str) -> None:
-        if not rest.split(":", 2)[2].startswith(REFUSALS):
-            self._wrong(address, event, "nobody here breaks the rules")
+    def on_refused(self, address: Address, peer: Address, reason: str) -> None:
+        if not reason.startswith(REFUSALS):
+            self._wrong("nobody here breaks the rules")
 
-    def on_connected(self, address: Address, rest: str, event: str) -> None:
+    def on_connected(self, address: Address, peer: Address, rest: str) -> None:
         """Check that of two links the one that the lower address dialled stays."""
-        peer = parse_address(rest)
         self._met[self.lives.life(address), self.lives.life(peer)] = None
         is_dialled = self.lives.nodes[address].neighbours.rows[peer].is_dialled
         if (address, peer) in self._replaced and is_dialled != (address < peer):
-            self._wrong(address, event, "the link that the higher address dialled stays")
+            self._wrong("the link that the higher address dialled stays")
         self._replaced.discard((address, peer))
 
-    def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        text, is_duplicate, _ = rest.partition(":duplicate")
-        peer = parse_address(text) if is_duplicate else None
-        if any(link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
-               for link in self.lives.nodes[address].links):
+    def on_disconnected(self, address: Address, peer: Address, reason: str) -> None:
+        if reason.startswith("duplicate") and any(
+                link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
+                for link in self.lives.nodes[address].links):
             self._replaced.add((address, peer))
 
     def _stands(self, link) -> bool:
@@ -101,39 +103,37 @@ class Judge:
         back = node and node.neighbours.link(link.connection.address)
         return bool(back) and link.connection.leads_to(back.connection)
 
-    def on_liveness_reply(self, address: Address, rest: str, event: str) -> None:
-        self._misses[address, rest.rpartition(":")[0]] = 0
+    def on_liveness_reply(self, address: Address, peer: Address, rest: str) -> None:
+        self._misses[address, peer] = 0
 
-    def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
+    def on_liveness_missed(self, address: Address, peer: Address, text: str) -> None:
         """Check that misses are counted in a row. A suspect may miss its last round anew."""
-        peer, _, text = rest.rpartition(":")
         count, limit = int(text), self.lives.settings.liveness_misses
         before = self._misses.get((address, peer), 0)
         if count not in (1, before + 1) and not count == before == limit:
-            self._wrong(address, event, "it has answered since")
+            self._wrong("it has answered since")
         self._misses[address, peer] = count
         if count == limit:
-            self._blamed(address, parse_address(peer), event)
+            self._blamed(address, peer)
 
-    def on_unconfirmed(self, address: Address, rest: str, event: str) -> None:
+    def on_unconfirmed(self, address: Address, peer: Address, start: str) -> None:
         """Check that a peer has to leave another alone only if that may not have reached seeds."""
-        if rest.count(":") > 1:
+        if start:
             return  # a run, which is not genuine
-        lives, peer = self.lives, parse_address(rest)
+        lives = self.lives
         since = max([lives.undisturbed_since(seed, one) for seed in lives.seeds
                      for one in (address, peer)])
         if lives.net.now - since > APART * lives.settings.report_interval:
-            self._wrong(address, event, "it reports")
+            self._wrong("it reports")
 
-    def on_judged(self, address: Address, rest: str, event: str) -> None:
-        for word in rest.split():
-            if is_bad(float(word.partition("=")[2])):
-                self._wrong(address, f"judged:{word}", "nobody attacks")
+    def on_judged(self, address: Address, peer: str, rest: str) -> None:
+        if any(is_bad(float(word.partition("=")[2])) for word in rest.split()):
+            self._wrong("nobody attacks")
 
-    def on_dead(self, address: Address, rest: str, event: str) -> None:
-        self._blamed(address, parse_address(rest), event)
+    def on_dead(self, address: Address, peer: Address, rest: str) -> None:
+        self._blamed(address, peer)
 
-    def on_dead_report(self, address: Address, rest: str, event: str) -> None:
+    def on_dead_report(self, address: Address, peer: str, rest: str) -> None:
         """Expect a seed to pass on the first report of a listed peer."""
         (dead, _, reporter), lives = wire.parse(rest.encode())[1], self.lives
         self._reports[address, dead] = now = lives.net.now
@@ -142,7 +142,7 @@ class Judge:
             self._own[about] = now
             lives.net.at(now + PASSED_ON, self._has_passed_on, address, dead, died, now)
 
-    def on_passed_on(self, address: Address, rest: str, event: str) -> None:
+    def on_passed_on(self, address: Address, peer: str, rest: str) -> None:
         """Note that this seed knows of a death."""
         self._reports[address, wire.parse(rest.encode())[1][0]] = self.lives.net.now
 
@@ -158,22 +158,20 @@ class Judge:
             if other != seed and lives.undisturbed_since(seed, other) < reported
             and self._reports.get((other, dead), -1.0) < died])
 
-    def on_removed(self, address: Address, rest: str, event: str) -> None:
+    def on_removed(self, address: Address, peer: Address, reason: str) -> None:
         """Check that a seed removes a living peer only for a reason."""
-        peer, _, reason = rest.rpartition(":")
-        accused = parse_address(peer)
-        node = self.lives.nodes.get(accused)
+        node = self.lives.nodes.get(peer)
         if node is not None and reason != "left" and (reason == "dead" or any(
                 link.peer == address and not link.closed for link in node.registrations.links())):
-            self._blamed(address, accused, event)
+            self._blamed(address, peer)
 
-    def _blamed(self, finder: Address, accused: Address, event: str) -> None:
+    def _blamed(self, finder: Address, accused: Address) -> None:
         """Check that a node called dead has been out of reach."""
         lives, settings = self.lives, self.lives.settings
         patience = (settings.liveness_misses + 2) * settings.liveness_interval + PROBES
         if lives.net.now - lives.undisturbed_since(finder, accused) > patience:
-            self._wrong(finder, event, "it lives, and could be reached since "
-                                       f"{lives.in_reach_since(finder, accused):.3f}")
+            self._wrong("it lives, and could be reached since "
+                        f"{lives.in_reach_since(finder, accused):.3f}")
 
     # After the rest.
 
@@ -191,7 +189,7 @@ class Judge:
         self.ask("left over", [words for what, words in self.look().items() if what in first])
         at, event = self._stirred
         if net.now - at < QUIET_ROUNDS * round_:
-            self.ask("quiet", [f"no rest: at {at:.3f} {event}"])
+            self.ask("quiet", [f"no rest: {event}"])
         self.ask("quiet", [f"{node.address} made {count} calls in its thread {thread} in the rest"
                            for node, calls in before.items()
                            for thread, count in (node.world.asked - calls).items()
