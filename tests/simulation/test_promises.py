@@ -7,6 +7,7 @@ from grapevine.addresses import address_of
 from grapevine.lab.proof.graph import PowerLaw
 from grapevine.lab.proof.records import Records
 from grapevine.lab.simulation.accidents import seed_addresses
+from grapevine.lab.simulation.drawing import peer_addresses
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS, Settings
 from grapevine.worlds.virtual import Cables
@@ -16,12 +17,8 @@ QUICK = Settings(gossip_count=0, liveness_interval=2.0, antientropy_interval=2.0
                  capacity="fixed:4")
 
 
-def addresses(count: int) -> list:
-    return [address_of("127.0.0.1", 5000 + n) for n in range(count)]
-
-
 def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
-    starts = " ".join(map(str, addresses(100)))
+    starts = " ".join(map(str, peer_addresses(100)))
     files = files_of("schedule 1 capacity=powerlaw:2.5 liveness-interval=5 antientropy-interval=0 "
                      f"unrest=60\n0.000 start 127.0.0.1:4000\n1.000 start {starts}", until=60.0)
     law = PowerLaw(Records(write_files(files, tmp_path)).refresh())
@@ -52,10 +49,10 @@ def test_a_network_on_several_ips_comes_to_rest(capacity):
 
 def test_a_network_may_have_sixty_seeds():
     lives = Lives(1, seed_addresses(60), QUICK, Cables())
-    for address in [*lives.seeds, *addresses(4)]:
+    for address in [*lives.seeds, *peer_addresses(4)]:
         lives.start(address)
     lives.net.run(20.0)
-    lives.say(addresses(4)[0], "hello")
+    lives.say(peer_addresses(4)[0], "hello")
     lives.net.run(21.0)
     assert [len(peer.registrations.links()) for peer in lives.peers().values()] == [31] * 4
     assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 4
@@ -65,12 +62,12 @@ def test_a_network_may_have_sixty_seeds():
 def test_peers_that_spread_in_different_ways_are_one_network(antientropy):
     lives = Lives(1, seed_addresses(1), QUICK, Cables())
     lives.start(lives.seeds[0])
-    for number, address in enumerate(addresses(12)):
+    for number, address in enumerate(peer_addresses(12)):
         lives.settings = QUICK._replace(spread=WAYS[number % 3], rumor_stop=1e-9,
                                         antientropy_interval=antientropy)
         lives.start(address)
     lives.net.run(20.0)
-    for address in addresses(12):
+    for address in peer_addresses(12):
         lives.say_all(address, 10)
     lives.net.run(50.0)
     assert [peer.messages.count() for peer in lives.peers().values()] == [120] * 12
@@ -78,20 +75,20 @@ def test_peers_that_spread_in_different_ways_are_one_network(antientropy):
 
 def test_peers_that_sign_hear_one_another_when_all_seeds_are_dead():
     lives = Lives(1, seed_addresses(3), QUICK._replace(sign=True), Cables())
-    for address in [*lives.seeds, *addresses(6)]:
+    for address in [*lives.seeds, *peer_addresses(6)]:
         lives.start(address)
     lives.net.run(20.0)
     for seed in lives.seeds:
         lives.kill(seed)
     lives.net.run(30.0)
-    lives.say(addresses(6)[0], "without seeds")
+    lives.say(peer_addresses(6)[0], "without seeds")
     lives.net.run(60.0)
     assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 6
 
 
 @pytest.mark.parametrize("lag", [1.0, 4.0])
 def test_where_everything_is_late_nobody_who_lives_is_called_dead_and_nothing_is_lost(lag):
-    starts = " ".join(map(str, addresses(6)))
+    starts = " ".join(map(str, peer_addresses(6)))
     files = files_of(f"""schedule 1 seeds=3 capacity=fixed:3 gossip-count=5 lag={lag}
 0.000 start 127.0.0.1:4000 127.0.0.1:4001 127.0.0.1:4002
 1.000 start {starts}

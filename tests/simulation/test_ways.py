@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from grapevine.addresses import address_of
 from grapevine.lab.simulation.accidents import seed_addresses
+from grapevine.lab.simulation.drawing import peer_addresses
 from grapevine.lab.simulation.lives import Lives
 from grapevine.peer import Peer
 from grapevine.settings import Settings
@@ -21,9 +21,8 @@ class Network:
     def __init__(self, spread: str, **settings):
         self.settings = Settings(spread=spread, gossip_count=0, antientropy_interval=0.0,
                                  capacity="fixed:6", **settings)
-        self.lives = Lives(1, seed_addresses(1), self.settings,
-                           Cables())
-        self.addresses = [address_of("127.0.0.1", 5000 + n) for n in range(PEERS)]
+        self.lives = Lives(1, seed_addresses(1), self.settings, Cables())
+        self.addresses = peer_addresses(PEERS)
         for address in [*self.lives.seeds, *self.addresses]:
             self.lives.start(address)
         self.lives.net.run(30.0)
@@ -31,8 +30,7 @@ class Network:
 
     @property
     def peers(self) -> list[Peer]:
-        return [self.lives.nodes[address] for address in self.addresses if address
-                in self.lives.nodes]
+        return list(self.lives.peers().values())
 
     def say(self, count: int, address=None, pause: float = 0.1) -> None:
         """Have a peer, or random ones, say messages, one after the other."""
