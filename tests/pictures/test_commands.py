@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import os
 import pathlib
 import re
 import signal
@@ -24,6 +23,7 @@ from grapevine.terminal.folders import TABLES
 from tests.tools.pictures import Folder, add, table, text
 from tests.tools.programs import ROOT, Program, free_ports, is_clean, wait_until
 from tests.tools.stories import THREE, tell
+from tests.tools.terminals import CTRL_C, Terminal
 
 LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)"
                   r"   \(Ctrl-C ends it\)\n")
@@ -149,20 +149,15 @@ def test_what_cannot_be_watched_is_one_line(tmp_path, programs):
 
 
 def test_on_a_terminal_what_to_open_is_a_line_of_its_own(folder):
-    ours, theirs = os.openpty()
-    with open(ours, "rb", buffering=0) as screen, open(theirs, "wb", buffering=0) as terminal:
-        def shown(*arguments, lines):
-            data = b""
-            with subprocess.Popen([sys.executable, ROOT / "runner.py", *arguments],
-                                  cwd=folder.parent, stdout=terminal) as program:
-                while data.count(b"\n") < lines:
-                    data += screen.read(1000)
-                program.send_signal(signal.SIGINT)
-            return data.decode().splitlines()
-
-        assert shown("plot", "out", lines=5)[3:] == [
+    with Terminal(ROOT / "runner.py", "plot", "out", cwd=folder.parent) as terminal:
+        assert terminal.finish() == 0
+        assert terminal.texts()[3:5] == [
             "open this one in a browser:", (folder / "report.html").resolve().as_uri()]
-        first, second = shown("watch", "out", lines=2)
+    with Terminal(ROOT / "runner.py", "watch", "out", cwd=folder.parent) as terminal:
+        terminal.shows("/\r\n")
+        terminal.type(CTRL_C)
+        assert terminal.finish() == 0
+        first, second, *_ = terminal.texts()
     assert first == "watching out   (Ctrl-C ends it)"
     assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/\S{22}/", second)
 
