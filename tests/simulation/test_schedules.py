@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from grapevine import runner
 from grapevine.lab.proof import check
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
@@ -19,10 +18,12 @@ from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.settings import WAYS
 from grapevine.sync import Sync
+from tests.tools.folders import simulated
+from tests.tools.programs import ROOT
 
-HERE = pathlib.Path(__file__).resolve().parent
-KEPT = {text.splitlines()[0].removeprefix("# "): text.partition("\n")[2] for text in
-        (HERE / "kept_schedules.txt").read_text(encoding="utf-8").split("\n\n")}
+FILE = pathlib.Path(__file__).with_name("kept_schedules.txt")
+KEPT = {text.splitlines()[0].removeprefix("# "): text.partition("\n")[2]
+        for text in FILE.read_text(encoding="utf-8").split("\n\n")}
 SEEDS_WITHOUT_POWER = """schedule 1 seeds=3
 0.000 start 127.0.0.1:4000 127.0.0.1:4001 127.0.0.1:4002
 1.000 start 127.0.0.1:5000 127.0.0.1:5001
@@ -38,16 +39,6 @@ MISSED_BY_A_NEWCOMER = """schedule 1 latency=0.1
 10.000 start 127.0.0.1:5001
 20.000 freeze 127.0.0.1:5001 for 3.000
 30.000 say 127.0.0.1:5001 x1"""
-RUN = """
-import sys
-from grapevine.runner import main
-sys.exit(main(["simulate", *sys.argv[1:]]))
-"""
-
-
-def simulated(arguments):
-    """The exit code of the command."""
-    return runner.main(["simulate", *arguments])
 
 
 def faults_of(schedule):
@@ -255,9 +246,9 @@ def test_gentle_schedules_have_no_accidents_of_machines():
 def test_the_same_number_gives_the_same_bytes_in_every_process(tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
     runs = [subprocess.Popen(
-        [sys.executable, "-c", RUN, "--schedule", "31", "--outputs", str(folder)],
-        cwd=HERE.parent.parent, env=os.environ | {"PYTHONHASHSEED": seed}, text=True,
-        stdout=subprocess.PIPE) for folder, seed in zip(folders, "17")]
+        [sys.executable, ROOT / "runner.py", "simulate", "--schedule", "31", "--outputs", folder],
+        env=os.environ | {"PYTHONHASHSEED": seed}, text=True, stdout=subprocess.PIPE)
+        for folder, seed in zip(folders, "17")]
     shown = [run.communicate(timeout=60)[0].partition(" calls in ")[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0] and shown[0] == shown[1]
     one, two = ({file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders)

@@ -4,22 +4,17 @@ import functools
 
 import pytest
 
-from grapevine import runner
 from grapevine.lab.attackers import KINDS
 from grapevine.lab.proof.malicious import Tally
 from grapevine.lab.simulation.accidents import Accident
 from grapevine.lab.simulation.drawing import draw_schedule, draw_watched
 from grapevine.lab.simulation.simulate import play
 from grapevine.settings import WAYS
+from tests.tools.folders import simulated
 
 EIGHT = ",".join(f"{kind}:1" for kind in (
     "drop", "drophalf", "tamper", "forge", "forbidden", "collude", "slander", "onoff"))
 IN_A_ROW = 10  # schedules, in the slow tests
-
-
-def simulated(arguments):
-    """The exit code of the command."""
-    return runner.main(["simulate", *arguments])
 
 
 def tally_of(number, attacks, **conditions):

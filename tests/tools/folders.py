@@ -3,6 +3,7 @@
 import pathlib
 import tempfile
 
+from grapevine import runner
 from grapevine.lab.simulation.accidents import parse_schedule
 from grapevine.lab.simulation.simulate import play
 
@@ -16,6 +17,11 @@ def files_of(schedule: str, until: float | None = None) -> Files:
         assert outcome.faults == []
         return {path.name: [(line[:26], line[27:]) for line in path.read_text().splitlines()]
                 for path in sorted(pathlib.Path(folder).iterdir())}
+
+
+def simulated(arguments: list[str]) -> int:
+    """Return the exit code of the command."""
+    return runner.main(["simulate", *arguments])
 
 
 def write_files(files: Files, folder: pathlib.Path) -> pathlib.Path:

@@ -1,4 +1,4 @@
-"""The live page and its HTTP server, with streams of events.
+"""The command `watch`: the live page and its HTTP server, with streams of events.
 
 The page holds its style and its script, and loads nothing; its security policy allows these two, by
 their hashes. A thread (`Server.serve`) follows the network, another accepts connections, and each
@@ -24,8 +24,10 @@ from grapevine.lab.pictures.live_follow import Follow
 from grapevine.lab.pictures.live_lines import open_file
 from grapevine.lab.pictures.live_requests import (
     LOOPBACK, Gate, Refused, demand, length_of, parse_order)
-from grapevine.terminal.command_line import FAILED, CommandError, complain, show
-from grapevine.terminal.folders import REPORT, shown
+from grapevine.terminal.command_line import (
+    FAILED, CommandError, Parser, complain, parse_ip, parse_port, show)
+from grapevine.terminal.folders import REPORT, parse_folders, shown
+from grapevine.terminal.starting import block_signals, take_signals
 
 STYLES = "page.css", "live_page.css"
 SCRIPTS = tuple(f"live_{part}.js" for part in (
@@ -47,6 +49,23 @@ OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inli
              "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 _HERE = pathlib.Path(__file__).parent
 HTML, TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+
+
+def watch(arguments: list[str]) -> None:
+    """Serve the page of a folder's network, until Ctrl-C or SIGTERM."""
+    parser = Parser(prog="runner.py watch",
+                    description="Serve a page that follows whatever runs in the folder.")
+    parser.add_argument("--port", type=parse_port, default=0, metavar="PORT",
+                        help="the page's port (any free one)")
+    parser.add_argument("--host", type=parse_ip, metavar="IP",
+                        help="an address of this machine at which others see the page (this "
+                             "machine alone)")
+    (folder,), args = parse_folders(parser, arguments)
+    block_signals()
+    with contextlib.suppress(KeyboardInterrupt):
+        server = announced(folder, args.port, args.host)
+        take_signals()
+        server.serve(time.sleep)
 
 
 def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The report, a page about a network, with its pictures and tables.
+"""The command `plot`: the report, a page about a network, with its pictures and tables.
 
 The page needs nothing but itself: it holds the output file of every node, compressed (of a long one
 only the end), and page.js unpacks and lists the file that a reader chooses. Because files may hold
@@ -12,6 +12,7 @@ import csv
 import html
 import io
 import json
+import os
 import pathlib
 import string
 import zlib
@@ -25,12 +26,29 @@ from grapevine.lab.proof import check, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import NAMED, Records, read_folder
-from grapevine.terminal.folders import PICTURES, REPORT, TABLES
+from grapevine.terminal.command_line import FAILED, CommandError, Parser, show
+from grapevine.terminal.folders import PICTURES, REPORT, TABLES, parse_folders
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of a row that are shown
 _VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
+
+
+def plot(arguments: list[str]) -> None:
+    parser = Parser(prog="runner.py plot",
+                    description="Draw degrees.svg, network.svg and report.html into the folder.")
+    parser.add_argument("--csv", action="store_true",
+                        help="write the figures behind them, too, as tables beside the report")
+    folders, args = parse_folders(parser, arguments, many=True)
+    for folder in folders:
+        try:
+            paths = plot_folder(folder, args.csv)
+        except ValueError as error:
+            raise CommandError(str(error), FAILED) from None
+        show("\n".join(map(str, paths)))
+        if os.isatty(1):
+            show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
