@@ -1,0 +1,268 @@
+"""Charges: whom a seed charges by the verdicts of a round, and what attackers make of that."""
+
+import itertools
+
+import pytest
+
+from grapevine.monitoring.rows import Row
+from grapevine.monitoring.verdicts import SHORTEST, Case
+from tests.tables.samples import peer
+from tests.tables.verdict_samples import (
+    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, charged, found, mutual, paired, rates,
+    said)
+
+
+# A round.
+
+def accusing(*bad, good=(), **counts) -> list[Row]:
+    """Return rows of reporters that find the subject bad, and of others that find it good."""
+    return [row for one in bad for row in mutual(one, **counts or {"missing": 10})] + [
+        row for one in good for row in mutual(one)]
+
+
+@pytest.mark.parametrize("bad, good, void, is_charged", [
+    ([A, B], [], [], False), ([A, B, C], [], [], True), ([A, B], [C], [], True),
+    ([A], [B, C], [], False), ([A, B], [C, D], [], False), ([A, B, C], [D, E], [], True),
+    ([A, B, C], [], [C], False), ([A, B, C, D], [], [D], True), ([A, B, C], [D], [D], True),
+    ([A, B], [C, D, E], [D, E], False), ([A, B, C], [D, E], [D, E], True),
+    ([A, B], [C, D], [D], True),
+    ([A, B, C, D], [E, *map(peer, range(6, 9))], [D, E, *map(peer, range(6, 9))], False)])
+def test_a_charge_needs_three_reporters_that_are_not_void_and_half_of_them(
+        bad, good, void, is_charged):
+    """The half is that of these and of void reporters that find the subject good."""
+    one = found(case(accusing(*bad, good=good)), void=void)
+    assert list(one.charged) == [S] * is_charged
+    if is_charged:
+        left = [each for each in bad + good if each not in void]
+        assert one.charged[S].rates == {each: 0.5 * (each in bad) for each in left}
+        assert one.charged[S].badness == 0.5
+
+
+@pytest.mark.parametrize("known, is_charged", [([19, 19], False), ([20, 20], True)])
+def test_where_there_were_few_messages_only_liars_can_have_judged_many(known, is_charged):
+    """Five liars call copies corrupt, and the subject brought fewer than 20."""
+    rows = [row for one in OTHERS for row in always(one, S, expected=4, corrupt=9)
+            + always(S, one, expected=1)]
+    assert charged(rows, known) == [S] * is_charged
+    silent = [row for one in (A, B, C) for row in mutual(one, corrupt=20) if row.reporter != S]
+    silent += [row for one in (A, B, C) for row in always(S, one)]
+    assert charged(silent) == [S], "nobody has told how many there were"
+
+
+def test_a_void_reporter_is_one_that_is_void_here_or_was_elsewhere():
+    """D calls all bad; A, B and C are judged by others."""
+    neighbours = [row for one in (A, B, C) for row in mutual(D, one, corrupt=20)]
+    rows = accusing(D, good=(A, B, C), corrupt=20) + neighbours
+    judged = dict.fromkeys((A, B, C), 0.0)
+    assert found(case(rows), case(rows, D), judged=judged).void == [D]
+    assert found(case(rows), case(rows, D), judged={}).void == [], "too few were judged"
+    assert found(case(rows), judged=judged, void={D}).void == [], "said for its own subjects alone"
+    assert found(case(rows, D), judged=judged, void={D}).void == [D]
+    assert found(case(accusing(A, B, D)), void={D}).charged == {}
+    honest = case([row for one in (A, B, C) for row in mutual(one, D)], D)
+    assert found(honest, judged=judged, void={D}).void == [], "judged anew"
+    assert found(honest, case(accusing(A, B, D)), judged=judged, void={D}).charged.keys() == {S}
+
+
+def test_who_is_void_and_slanders_is_charged_by_the_share_of_its_lies():
+    rows = [row for one in OTHERS for row in mutual(S, one, corrupt=20)]
+    judged = {A: 0.0, B: 0.0, C: 0.0, D: 0.9, E: 0.0}
+    guilt = found(case(rows), judged=judged).charged[S]
+    assert guilt == (0.8, {})
+    assert found(case(rows), judged=judged | {A: 0.9, B: 0.9}).charged == {}
+    more = [row for port in range(6000, 6003) for row in mutual(S, peer(port))]
+    judged |= {peer(port): 0.0 for port in range(6000, 6003)}
+    del judged[D], judged[E]
+    assert found(case(rows + more), judged=judged).charged == {}, "it is not void"
+
+
+def test_a_starved_peer_that_misses_everything_is_void_and_not_charged():
+    rows = [row for one in OTHERS for row in mutual(S, one, missing=20)]
+    one = found(case(rows), judged=dict.fromkeys(OTHERS, 0.0))
+    assert one.void == [S] and one.charged == {}
+
+
+def test_an_outcome_is_told_of_whom_three_have_judged():
+    two = case(accusing(A, B), S), case([row for one in (A, B, C) for row in mutual(one, D)], D)
+    assert found(*two).judged == {D: 0.0}
+    assert found(case(accusing(A, B, good=[C])), void={A, B}).judged == {S: 0.0}
+
+
+# Unconfirmed.
+
+@pytest.mark.parametrize("rows, pairs", [
+    ([said(S, A, age, expected=9) for age in (1, 2, 3, 7.5)], [(S, A)]),
+    ([said(S, A, age, expected=9) for age in (1, 2, 3, 7.51)], []),
+    ([said(S, A, age, corrupt=1) for age in (1, 2, 3, 4)], [(S, A)]),
+    ([said(S, A, age, forbidden=1) for age in (1, 2, 3, 4)], [(S, A)]),
+    ([said(S, A, age, expected=9, first=9) for age in range(9)], []),
+    ([said(S, A, age, expected=9) for age in range(3)], []),
+    (always(S, A, expected=9) + [said(A, S, age) for age in (1, 2, 3)], [(S, A)]),
+    (always(S, A, expected=9) + [said(A, S, age) for age in (1, 2, 3, 9.5)], []),
+    (always(S, A, expected=9) + [said(A, S, age) for age in (1, 2, 3, 9.51)], [(S, A)]),
+    (always(A, S, expected=9), []), (always(S, B, expected=9) + always(S, A, expected=9),
+                                    [(S, A), (S, B)])])
+def test_who_judged_a_neighbour_in_four_reports_that_never_names_it_is_told(rows, pairs):
+    assert case(rows).unconfirmed == pairs
+    assert case(rows, banned={A, B}).unconfirmed == []
+
+
+# Charges in a row.
+
+@pytest.mark.parametrize("since, age, counts", [
+    (0.8, 2.29, True), (0.8, 2.3, True), (0.8, 2.31, False), (2, 3.49, True), (2, 3.51, False),
+    (4.9, 6.39, True), (4.9, 6.41, False), (5, 6.5, True), (9, 6.5, True), (9, 6.51, False)])
+def test_only_what_was_said_since_the_last_charge_counts_in_the_next(since, age, counts):
+    rows = [*paired(A), said(A, S, age, expected=50, missing=25), said(S, A, 4), said(S, B, 0)]
+    one = case(rows, charged=since)
+    assert one.new.rates(None) == ({A: 0.5} if counts else {})
+    assert one.present.rates(None) == ({A: 0.5} if age <= 6.5 else {}), "whatever was charged"
+
+
+def test_a_charge_needs_rows_of_some_time_since_the_last():
+    rows = accusing(A, B, C, expected=40, missing=20)
+    assert charged(rows) == [S]
+    for since, is_charged in ((0.1, False), (SHORTEST - 0.01, False), (SHORTEST + 0.01, True),
+                              (SHORTEST + 1, True), (9.0, True)):
+        assert charged(rows, since=since) == [S] * is_charged, since
+
+
+def test_one_event_is_in_one_charge():
+    """All was bad from 3 to 2 periods ago, and good before and afterwards."""
+    rows = [row for one in (A, B, C) for row in [*mutual(one), said(one, S, 2.5, 400, 400)]]
+    assert charged(rows) == [S] == charged(rows, since=2.0)
+    assert charged(rows, since=0.9) == []
+    assert found(case(rows, charged=0.9)).judged[S] > 0.1, "an outcome is that of all periods"
+
+
+def test_a_slanderer_is_charged_again_by_new_lies_alone():
+    old = [row for row in always(S, A, expected=40, corrupt=40) if row.at < NOW - 4 * PERIOD]
+    rows = [row for one in OTHERS for row in [
+        *(each._replace(entry=each.entry._replace(peer=one)) for each in old),
+        *always(S, one, expected=40), *always(one, S, expected=40)]]
+    judged = dict.fromkeys(OTHERS, 0.0)
+    assert found(case(rows), judged=judged).charged[S].badness == 1.0
+    assert found(case(rows, charged=2.5), judged=judged).void == [S]
+    assert found(case(rows, charged=2.5), judged=judged).charged == {}
+
+
+def dropping(share: float, reporters: int) -> list[Row]:
+    """Return rows of a dropper that claims to have had everything first from everybody."""
+    return [row for one in map(peer, range(6000, 6000 + reporters)) for row in
+            always(one, S, expected=20, missing=int(20 * share))
+            + always(S, one, expected=20, first=20)]
+
+
+def honest_cases() -> list[Case]:
+    """Return subjects that tell honestly how much there was to know."""
+    return [case(always(one, E, expected=20) + always(E, one, expected=20), one)
+            for one in map(peer, range(7000, 7005))]
+
+
+def test_excuses_of_a_short_window_are_measured_by_what_there_was_to_know_in_it():
+    """Three messages of four are missing at eight reporters, which the subject all claims."""
+    for since in (None, SHORTEST + 0.01, 3.0):
+        subject = case(dropping(0.75, 8), charged=since)
+        assert list(found(subject, *honest_cases(), known=[120]).charged) == [S], since
+    others = [case(always(E, one, expected=20) + always(one, E, expected=told), one, charged=3.0)
+              for one, told in ((A, 20), (B, 10**9))]
+    subject = case(dropping(0.5, 5), charged=3.0)
+    assert list(found(subject, *others, *honest_cases(), known=[120]).charged) == [S], "a median"
+    few = case(dropping(0.1, 8), charged=3.0)
+    assert found(few, *honest_cases(), known=[120]).charged == {}
+
+
+# Attacks.
+
+@pytest.mark.parametrize("liars, honest, is_charged", [
+    (3, 5, False), (4, 4, False), (5, 3, True), (3, 2, True), (2, 2, False)])
+def test_a_minority_of_lying_neighbours_charges_nobody(liars, honest, is_charged):
+    """More than half is no minority: who has no more honest neighbours than that is lost."""
+    for counts in {"missing": 20}, {"corrupt": 10**9}, {"expected": 10**9, "missing": 10**9}:
+        rows = accusing(*map(peer, range(6000, 6000 + liars)),
+                        good=map(peer, range(7000, 7000 + honest)), **counts)
+        for since in (None, 3.0):
+            assert charged(rows, [120] * 3, since=since) == [S] * is_charged
+
+
+def test_strangers_that_make_up_rows_charge_nobody_and_use_up_no_excuse():
+    """The subject has never named them; nor do some that it has named in three reports only."""
+    strangers = list(map(peer, range(6000, 6020)))
+    rows = [row for one in strangers
+            for row in always(one, S, expected=999, missing=999, corrupt=9)]
+    moments = [said(S, one, age, expected=20) for one in strangers[:9] for age in (2, 3, 4)]
+    good = accusing(good=(A, B, C)) + [row for one in (D, E)
+                                       for row in mutual(one, missing=12, first=12)]
+    alone = rates(good, 120)
+    assert rates(good + rows + moments, 120) == alone and alone[D] == 0.0
+    assert charged(good + rows + moments, [120]) == []
+
+
+@pytest.mark.parametrize("share, reporters", [(1.0, 3), (1.0, 8), (0.5, 8), (0.5, 4), (0.3, 8)])
+def test_a_dropper_that_claims_everything_as_an_excuse_is_charged(share, reporters):
+    rows = dropping(share, reporters)
+    assert found(case(rows), *honest_cases()).charged.keys() == {S}
+    assert rates(rows) == dict.fromkeys(map(peer, range(6000, 6000 + reporters)), 0.0), "else"
+
+
+def test_a_dropper_that_claims_everything_is_charged_in_the_periods_in_which_gossip_began():
+    rows = [row for row in dropping(0.5, 8) if row.at > NOW - 6 * PERIOD]
+    assert charged(rows, [100]) == [S]
+    honest = [row._replace(entry=row.entry._replace(missing=min(row.entry.missing, 2)))
+              for row in rows]
+    assert charged(honest, [100]) == []
+
+
+def test_an_honest_peer_whose_excuses_are_as_many_as_messages_is_not_charged():
+    """Each of 100 messages in a window came first from one of five neighbours, which then miss it
+    on that link: 120 in six periods, a tenth more is borne."""
+    rows = [row for one in OTHERS for row in mutual(one, missing=4, first=4)]
+    assert charged(rows, [100, 100]) == [] == charged(rows, [100, 100], since=3.0)
+    twice = [row for one in OTHERS for row in mutual(one, missing=8, first=8)]
+    assert charged(twice, [100, 100]) == [S] == charged(twice, [100, 100], since=3.0)
+
+
+@pytest.mark.parametrize("before, since", [(20, 20), (0, 0), (20, 10**9)])
+def test_a_subject_does_not_decide_alone_what_there_was_to_know_since_its_charge(before, since):
+    """It was charged three periods ago, no other was then, and it tells of any number."""
+    rows = [row._replace(entry=row.entry._replace(
+        expected=since if row.at > NOW - 4 * PERIOD else before))
+        if row.reporter == S else row for row in dropping(0.5, 5)]
+    assert list(found(case(rows, charged=3.0), *honest_cases(), known=[120]).charged) == [S]
+
+
+@pytest.mark.parametrize("accusers, starved_accuse, guilty", [
+    (2, False, False),  # two liars; else one honest reporter would be left beside them
+    (2, True, True),  # the starved accuse, too, so that nobody is protected
+    (4, False, True)])
+def test_liars_that_starve_honest_reporters_do_not_become_most_of_those_that_count(
+        accusers, starved_accuse, guilty):
+    """Two reporters are void, because the accomplices, whom all else praise, keep everything back
+    from them."""
+    accomplices, honest = [peer(6000 + n) for n in range(4)], peer(5100)
+    starved, content = [peer(5002), peer(5003)], peer(5004)
+    rows = []
+    for one in [*starved, content, *accomplices[:accusers]]:
+        accuses = starved_accuse if one in starved else one in accomplices
+        rows += always(one, S, expected=20, missing=20 * accuses) + always(S, one, expected=20)
+    for one in starved:
+        for other in accomplices:
+            rows += always(one, other, expected=20, missing=20) + always(other, one, expected=20)
+        rows += always(one, honest, expected=20) + always(honest, one, expected=20)
+    for one, other in itertools.permutations(accomplices, 2):
+        rows += always(one, other, expected=20)
+    one = found(*[case(rows, each) for each in (S, *starved, content, *accomplices, honest)])
+    assert set(one.void) == set(starved) and (S in one.charged) is guilty
+
+
+def test_eight_slanderers_among_sixteen_peers_are_charged_and_nobody_else():
+    """Each peer has eight neighbours, of which four lie."""
+    everybody = [peer(6000 + number) for number in range(16)]
+    liars = set(everybody[::2])
+    rows = [row for at, one in enumerate(everybody) for step in (1, 2, 3, 4, 12, 13, 14, 15)
+            for row in always(one, everybody[(at + step) % 16], expected=20,
+                              corrupt=20 * (one in liars))]
+    cases = [case(rows, one) for one in everybody]
+    first = found(*cases)
+    again = found(*cases, judged=first.judged, void=first.void)
+    assert set(again.void) == set(again.charged) == liars
