@@ -1,29 +1,19 @@
 """A network on systems that lack what Windows or macOS lack (poor.py): it does all the same."""
 
+import os
 import pathlib
 import signal
 import time
 
 import pytest
 
-from tests.tools.programs import ROOT, free_ports, is_clean, wait_until
+from tests.tools.programs import free_ports, is_clean, wait_until
 
 POOR = pathlib.Path(__file__).with_name("poor.py")
 
 
 ENDS = """
-import os, socket, sys, time
-sys.path.insert(0, sys.argv[1])
-from grapevine.addresses import address_of
-from grapevine.output import Output
-from grapevine.peer import Peer
-from grapevine.settings import Settings
-from grapevine.worlds.threads import ThreadWorld
-address = address_of("127.0.0.1", PORT)
-world = ThreadWorld(address)
-world.begin(Peer(address, Settings(), Output(open(os.devnull, "ab", buffering=0)), world,
-                 [address_of("127.0.0.1", 9)]))
-stranger = socket.create_connection(("127.0.0.1", PORT))
+stranger = socket.create_connection(("127.0.0.1", port))
 while not any(link.role == "UNIDENTIFIED" for link in list(world.node.links)):
     time.sleep(0.01)
 print("all threads have ended:", world.end("over", 1.0))
@@ -32,9 +22,7 @@ print("all threads have ended:", world.end("over", 1.0))
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_all_threads_of_a_node_end_within_a_second_though_nobody_wakes_them(network, platform):
-    program = network.folder / "ends.py"
-    program.write_text(ENDS.replace("PORT", str(free_ports(1)[0])))
-    started = network.start_python(POOR, platform, program, ROOT)
+    started = network.start_node(ENDS, free_ports(1)[0], os.devnull, POOR, platform)
     assert started.code() == 0 and started.shown() == "all threads have ended: True\n"
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.tools.programs import ROOT, OutputFile, free_ports, wait_until
+from tests.tools.programs import OutputFile, free_ports, wait_until
 
 resource = pytest.importorskip("resource")
 FEW = 40  # descriptors
@@ -63,17 +63,7 @@ def test_a_peer_with_few_descriptors_survives_a_crowd_and_serves_again_afterward
 
 
 FAILS_SHORT = """
-import os, resource, sys
-sys.path.insert(0, sys.argv[1])
-from grapevine.addresses import address_of
-from grapevine.output import Output
-from grapevine.peer import Peer
-from grapevine.settings import Settings
-from grapevine.worlds.threads import ThreadWorld
-address = address_of("127.0.0.1", int(sys.argv[2]))
-world = ThreadWorld(address)
-output = Output(open(sys.argv[3], "ab", buffering=0))
-world.begin(Peer(address, Settings(), output, world, [address_of("127.0.0.1", 9)]))
+import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
 try:
     while True:
@@ -89,7 +79,7 @@ sys.stdin.readline()
 
 def test_an_error_while_no_descriptor_is_left_is_written_down_as_any_other(network):
     file = OutputFile(network.folder / "output.txt")
-    network.start_python("-S", "-c", FAILS_SHORT, ROOT, free_ports(1)[0], file.path)
+    network.start_node(FAILS_SHORT, free_ports(1)[0], file.path, "-S")
     assert file.event("failed:", 5.0).startswith("failed:timer: ZeroDivisionError(")
     file.event("the timer goes on", 5.0)
 

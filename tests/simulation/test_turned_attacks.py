@@ -12,7 +12,7 @@ from grapevine.lab.simulation.drawing import peer_addresses
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import Settings
 from grapevine.worlds.virtual import Cables
-from tests.tools.monitoring import GOOD, entries, time_of
+from tests.tools.monitoring import time_of
 from tests.tools.signing import KeyMachine, link_proof, proof, signed, signer
 from tests.tools.virtual import End, Scene
 
@@ -61,7 +61,6 @@ class Liar(KeyMachine):
         town.node = next(iter(town.lives.nodes.values()))
         super().__init__(town, f"127.0.0.1:{port}", secret)
         self.victims: set[str] = set()
-        self.period = 0
 
     def _reply(self, line: str) -> str | None:
         if line.startswith("Connection with Peer:"):
@@ -86,10 +85,6 @@ class Liar(KeyMachine):
                 f"Connection with Peer:{self.address}")
         assert end.hear_until("connection") == f"connection accepted:{peer}"
         return end
-
-    def report(self, counts: dict) -> str:
-        self.period += 1
-        return f"report:{self.key.start}:{self.period}:{entries(counts)}"
 
 
 def test_six_ports_that_answer_seeds_alone_have_nobody_kicked():
@@ -129,47 +124,6 @@ def test_a_seed_that_is_down_has_no_voice_by_what_others_say_to_its_port():
         line.startswith("tree:") for line in [*end.lines, *stranger.lines])
     town.run(3 * PERIOD)
     assert town.befell() == []
-
-
-def test_a_ban_lasts_no_longer_than_the_setting_whoever_has_the_port_of_a_dead_seed():
-    town = Town(2, 4, ban=4.0)
-    one, other = town.seeds
-    victim = town.honest[0]
-    town.lives.kill(one)
-    pretender = Liar(town, one.port)
-    assert town.pass_until(lambda: pretender.ends, 2.0)
-    pretender.ends[0].say(f"kick:{victim}:0.900:600000.000")
-    town.run(1.0)
-    assert town.count(victim, f"kicked:{other}") and town.count(other, f"removed:{victim}:")
-    assert victim not in town.lives.nodes[other].registry.ordered
-    pretender.world.stop()
-    town.run(20.0)
-    assert victim in town.lives.nodes[other].registry.ordered
-    assert all(victim in town.lives.nodes[peer].neighbours.linked() for peer in town.honest[1:])
-
-
-def test_rows_about_neighbours_that_do_not_exist_are_not_kept():
-    """Ports report made-up neighbours, and the worst of honest ones."""
-    town = Town(3, 4)
-    liars = [Liar(town, 7001 + at) for at in range(12)]
-    ends = [liar.register(town.seeds[at % 3]) for at, liar in enumerate(liars)]
-    worst = {str(peer): (1_000, 0, 0, 1_000, 1_000) for peer in town.honest}
-    for period in range(16):
-        for at, (liar, end) in enumerate(zip(liars, ends)):
-            made_up = {f"127.0.0.1:{10_000 + (100 * at + 7 * period + one) % 5_000}": GOOD
-                       for one in range(64)}
-            end.say(liar.report(worst | made_up))
-        town.run(PERIOD)
-    existing = {*town.honest, *(liar.address for liar in liars)}
-    judged = set()
-    for seed in map(town.lives.nodes.get, town.seeds):
-        rows = list(seed.rows.all())
-        assert rows and all({row.subject, row.other} <= existing for row in rows)
-    for who, event in town.events:
-        if event.startswith("judged:"):
-            judged |= {word.partition("=")[0] for word in event.partition(":")[2].split(" ")}
-    assert judged >= {peer.listed for peer in town.honest}
-    assert town.befell(*[liar.address for liar in liars]) == []
 
 
 def test_peers_shut_out_a_run_by_themselves_if_its_address_shows_the_seeds_another_key():

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from grapevine import typed
-from grapevine.settings import parse_config, parse_filter
 from grapevine.typed import Keyboard, lines_of, plain_lines
 
 MARK = b"\xef\xbb\xbf"
@@ -28,12 +27,6 @@ def test_a_line_that_is_no_text_is_named():
 
 def test_plain_lines_keep_their_blanks():
     assert plain_lines(MARK + b" a \r\nb\r\r\n") == [b" a ", b"b", b""]
-
-
-def test_config_and_filter_follow_the_rule():
-    assert list(map(str, parse_config(MARK + b"host,port\r\n 127.0.0.1:8080 \r\n\r\n"))) == [
-        "127.0.0.1:8080"]
-    assert parse_filter(MARK + b"spam\r\n\n # !\r\n") == ("spam", "# !")
 
 
 class Pipe:

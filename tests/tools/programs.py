@@ -10,6 +10,7 @@ Every wait has a deadline, after which it fails and shows what there is instead.
 """
 
 import contextlib
+import os
 import pathlib
 import random
 import signal
@@ -26,6 +27,19 @@ LOOK = 0.01  # seconds between two looks
 STAMP = len("2000-01-01 00:00:00.000000:")  # of a line in an output file
 QUICK = ("--gossip-count", "0", "--liveness-interval", "0.4", "--antientropy-interval", "0.5",
          "--capacity", "fixed:4")
+ONE_NODE = """
+import os, socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from grapevine.addresses import address_of
+from grapevine.output import Output
+from grapevine.peer import Peer
+from grapevine.settings import Settings
+from grapevine.worlds.threads import ThreadWorld
+port = int(sys.argv[2])
+address, world = address_of("127.0.0.1", port), ThreadWorld(address_of("127.0.0.1", port))
+output = Output(open(sys.argv[3], "ab", buffering=0))
+world.begin(Peer(address, Settings(), output, world, [address_of("127.0.0.1", 9)]))
+"""  # the beginning of a program with a peer of its own, which no seed answers
 
 
 def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
@@ -200,6 +214,12 @@ class Network:
         """Start any program, which ends with the network."""
         self.programs.append(Program(arguments, self._screen(), **options))
         return self.programs[-1]
+
+    def start_node(self, program: str, port: int, output: str = os.devnull, *before) -> Program:
+        """Start a program that begins as ONE_NODE; `before` are arguments of Python's own."""
+        file = self.folder / "program.py"
+        file.write_text(ONE_NODE + program)
+        return self.start_python(*before, file, ROOT, port, output)
 
     def start_seeds(self) -> Program:
         """Start all seeds in one process, and wait until they are up."""
