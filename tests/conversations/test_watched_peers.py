@@ -7,7 +7,7 @@ import pytest
 from grapevine.monitoring import grammar
 from grapevine.monitoring.peer import GAPS
 from grapevine.signing.grammar import parse_signed
-from tests.tools.monitoring import A, B, C, PERIOD, watched_scene, signed_again, tell, time_of
+from tests.tools.monitoring import A, B, C, PERIOD, signed_again, tell, time_of, watched_scene
 from tests.tools.virtual import NODE
 
 
@@ -101,6 +101,21 @@ def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, la
     owed = sum(desk.said_of(B)[0] for desk in desks if desk.said_of(B))
     assert scene.events("received:")[-1].endswith("text 6") and source[1].closed is None
     assert owed in {0: [5], 20: [2, 3, 4], 1_000: [0]}[late]
+
+
+def test_a_run_that_seeds_do_not_name_is_asked_about_again():
+    scene, desk, source, other = watched_scene(A, B, quiet=True)
+    desk.runs = {}
+    scene.run(2.5)
+    tell(scene, source, 1)
+    scene.run(5 * PERIOD)
+    assert desk.said.count(f"runs:{A}:{source[0].key.start}") == 1, "not while it says nothing"
+    desk.runs = {A: [source[0].key.start]}
+    for number in range(2, 7):
+        tell(scene, source, number)
+        scene.run(PERIOD)
+    scene.run(2 * PERIOD)
+    assert 1 <= desk.said_of(B)[0] < 5
 
 
 def test_nobody_owes_messages_of_a_run_with_many_gaps():
@@ -200,3 +215,14 @@ def test_a_peer_that_leaves_reports_no_more():
     scene.node.monitor(scene.now)
     scene.run(0.1)
     assert len(desk.reports) == count
+
+
+def test_nobody_is_judged_by_a_run_that_contradicted_itself():
+    scene, desk, (one, end), _, (_, third) = watched_scene(A, B, C)
+    tell(scene, (one, end), *range(2, 10))
+    third.say(one.signed(9, "other", time=time_of(scene)))
+    assert scene.event("disconnected:")
+    third.say(one.signed(10, "later", time=time_of(scene)))
+    scene.run(3 * PERIOD)
+    assert scene.events("received:")[-1].endswith(":later"), "which is taken all the same"
+    assert desk.said_of(B)[1] == 0 and desk.said_of(C)[1] == 0

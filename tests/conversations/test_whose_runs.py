@@ -86,6 +86,15 @@ def test_a_run_of_another_key_than_is_at_home_is_denied():
     assert scene.node.runs.is_genuine(origin.run.encode()), "which was found at home"
 
 
+def test_two_lines_of_the_config_that_lead_to_one_seed_have_one_voice():
+    scene = Scene(SignedPeer, seeds=["127.0.0.1:8001", "localhost:8001", "127.0.0.1:8002"])
+    one, two = SeedMachine(scene, SEEDS[0]), SeedMachine(scene, SEEDS[1])
+    one.runs, two.runs = {DEAD: [KEY.start]}, {}
+    _, end = neighbour(scene, A)
+    end.say(of_dead("hello"))
+    assert scene.event("unconfirmed:", 10.0)
+
+
 def test_what_a_list_names_is_asked_for_ahead():
     scene = Scene(SignedPeer, seeds=SEEDS)
     listed = f"{ORIGIN}:{NODE}".replace(".1:", ".1#")
@@ -121,6 +130,16 @@ def test_a_run_that_no_seed_answers_for_keeps_no_other_run_of_its_address_waitin
     assert end.hear_until("status:want:", 0.5) == f"status:want:{run_of(DEAD, KEY)}=1"
     assert scene.events("unconfirmed:") == [], "of the others nothing was said yet"
     assert scene.event("unconfirmed:", 5.0)
+
+
+def test_a_neighbour_that_knows_more_runs_than_seeds_confirm_pays_nothing_for_it():
+    scene, _, end, _ = scene_with_seeds(False, False, False)
+    end.say(*[signed(DEAD, signer(DEAD, f"life {at}"), 1, "hello") for at in range(300)])
+    scene.run(1.0)
+    before = scene.now
+    end.say(f"Liveness Request:{TIME}:{A}")
+    assert end.hear_until("Liveness Reply:") and scene.now < before + 0.1
+    assert 200 <= len(scene.events("unconfirmed:")) < 250, "others are asked about later"
 
 
 def test_a_seed_owes_few_answers_at_a_time_and_is_asked_about_all_runs():
