@@ -4,7 +4,7 @@ import pytest
 
 from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
-from tests.tools.monitoring import A, AWAY, B, C, PERIOD, SEEDS, evidence, watched_scene, time_of
+from tests.tools.monitoring import A, AWAY, B, C, PERIOD, SEEDS, evidence, time_of, watched_scene
 from tests.tools.signing import KeyMachine, accept_proof, signer
 from tests.tools.virtual import NODE, Scene
 
