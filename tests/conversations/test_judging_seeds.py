@@ -128,6 +128,18 @@ def test_a_seed_judges_those_whose_key_it_owns_once_it_has_owned_it_for_two_peri
     assert listed(LOW) in scene.events("judged:")[-1]
 
 
+def test_a_seed_that_stood_still_says_so_and_judges_nobody_for_two_periods():
+    scene, one = court(ONE)
+    clique = Clique(scene, A, B, C, S)
+    clique.pass_periods(8, one)
+    scene.freeze(3.5 * PERIOD)
+    assert scene.event("behind:", PERIOD)
+    count, since = len(scene.events("judged:")), scene.now
+    while len(scene.events("judged:")) == count:
+        clique.pass_periods(1, one)
+    assert scene.now - since >= 1.5 * PERIOD
+
+
 def accused(one) -> Clique:
     """Return peers of whom one is bad, and another one is judged by another seed."""
     one.say(tree(6, ONE, (NODE, 0), (ONE, HALF)))

@@ -4,6 +4,7 @@ import pytest
 
 import grapevine.node
 from grapevine.addresses import parse_address
+from grapevine.monitoring import grammar
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.signing.seed import VouchingSeed
 from tests.tools.monitoring import (
@@ -186,6 +187,22 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     assert scene.events("tree:")[3:] == [tree(4, NODE, (NODE, 0))], "it does not speak"
     scene.run(5 * PERIOD)
     assert len(scene.events("tree:")) == 4, "but it is dialled"
+
+
+def test_the_keys_are_cut_anew_when_loads_are_uneven_for_three_periods():
+    scene, one = joined_scene(ONE)
+    keys = " ".join(f"{HALF + at * (HALF // 32):024x}" for at in range(1, 16))
+    while not scene.events("tree:"):
+        pass_periods(scene, 1, one)
+    scene.run(0.1)
+    for period in range(8):
+        one.mouth.say(f"load:100:{keys}")
+        scene.run(PERIOD)
+        if len(scene.events("tree:")) == 2:
+            break
+    assert period == 3, "the tree stands for two periods, and they are uneven for three"
+    recut = grammar.parse(scene.events("tree:")[1].encode())[1]
+    assert recut[0] == 2 and HALF < recut[2][1][0] < HALF + HALF // 2
 
 
 def test_a_newer_tree_is_taken_and_told_and_an_older_one_is_not():

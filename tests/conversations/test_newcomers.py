@@ -151,6 +151,14 @@ def test_without_a_seed_neighbours_hear_of_a_newcomer_for_whom_there_was_no_plac
     assert ("127.0.0.1#5006" in friend.hear_until("known peers:")) is not has_seed
 
 
+@pytest.mark.parametrize("listed, answer", [
+    ((4000,), "connection accepted"), ((5003, 5007, 5008), "connection refused:full"),
+    ((4000, 5003, 5007, 5008), "connection refused:full"), ((4000, 5003), "connection accepted")])
+def test_for_a_newcomer_that_seeds_have_named_only_named_neighbours_count(listed, answer):
+    scene = crowded(":".join(f"127.0.0.1#{port}" for port in listed))
+    assert answer_to(scene, 4000) == answer
+
+
 def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_lists():
     scene = Scene(Peer, seeds=["127.0.0.1:8001"])
     seed = seed_of(scene)

@@ -57,6 +57,21 @@ def test_another_seed_is_taken_when_one_refuses_and_that_one_is_asked_again_late
     assert len(scene.events("registered:")) == 2
 
 
+def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_every_five():
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    scene.run(0.4)
+    machine = scene.machine(SEEDS[0])
+    machine.replies[f"register:{NODE}"] = "registration refused:"
+    scene.run(0.2)
+    assert len(machine.ends) == 1
+    scene.run(20.0)
+    tries = len(machine.ends)
+    scene.run(50.0)
+    assert len(machine.ends) - tries == 10
+    assert scene.events("unregistered:") == [f"unregistered:{SEEDS[0]}:Connection refused",
+                                             f"unregistered:{SEEDS[0]}:registration refused: "]
+
+
 def test_a_peer_registers_again_after_its_seed_was_restarted():
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed = seed_of(scene, SEEDS[0])

@@ -79,6 +79,14 @@ def test_a_request_a_period_goes_behind_what_was_sent_writes_nothing_and_counts_
     assert scene.events("liveness") == [] and end.closed is None
 
 
+def test_replies_to_the_rounds_of_liveness_count_as_well():
+    scene, desk, source, (other, end) = watched_scene(A, B, liveness_interval=25.0)
+    assert scene.events("liveness reply:"), "rounds of liveness are written down as ever"
+    tell(scene, source, 2)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[:3] == (1, 1, 0)
+
+
 def test_what_is_made_here_is_owed_by_nobody():
     scene, desk, (_, end) = watched_scene(A)
     scene.node.originate(["mine"])
