@@ -219,9 +219,12 @@ class Peer(Asker, Gossiper):
         elif alive:
             row.clear_suspicion()  # its link is slow
         else:
-            self.output.write(f"dead:{peer}")
-            self.report(peer)
-            self.remove_dead(peer, "dead")
+            self.declare_dead(peer)
+
+    def declare_dead(self, peer: Address) -> None:
+        self.output.write(f"dead:{peer}")
+        self.report(peer)
+        self.remove_dead(peer, "dead")
 
     def report(self, dead: Address) -> None:
         """Tell all seeds that list this peer of a death."""

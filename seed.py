@@ -32,7 +32,6 @@ AWAITING_PROBE = "AWAITING_PROBE"  # a peer that registers, and is probed first
 REGISTERED = "REGISTERED"  # a peer
 RELAY = "RELAY"  # a seed that is told of deaths
 
-STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
 LONG_LIST = 500  # peers, beyond which an asker is told some:
 SAMPLE, NEXT_ON_RING = 100, 8  # at random, and those behind it on the ring
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
@@ -49,6 +48,7 @@ class Seed(Asker):
     """A seed, known by the address that it listens on."""
 
     kind = "seed"
+    STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
     CROWD = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
     PACED = {UNIDENTIFIED, AWAITING_PROBE, REGISTERED}
     _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
@@ -64,9 +64,9 @@ class Seed(Asker):
     def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world)
         self.registry = Registry(settings.registrations_per_ip)
-        self.prober = Prober(self, STAGES, STRANGERS_LIMIT)  # of newcomers
-        self.prober_of_lost = Prober(self, STAGES)  # of peers whose connections broke
-        self.prober_of_listed = Prober(self, STAGES)  # of all others, whom none of those delay
+        self.prober = Prober(self, self.STAGES, STRANGERS_LIMIT)  # of newcomers
+        self.prober_of_lost = Prober(self, self.STAGES)  # of peers whose connections broke
+        self.prober_of_listed = Prober(self, self.STAGES)  # of others, whom none of those delay
         self.others = [seed for seed in seeds if seed != address]
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of

@@ -70,6 +70,11 @@ class Registry:
         self._removed[peer] = Removal(now)
         return True
 
+    def note_removed(self, peer: Address, now: float) -> None:
+        """Take an unlisted peer as removed, so that a report of its death is looked into."""
+        if peer not in self.rows and peer not in self._removed:
+            self._removed[peer] = Removal(now)
+
     def removal(self, peer: Address, now: float) -> Removal | None:
         removal = self._removed.get(peer)
         return removal if removal is not None and now - removal.at < REMOVED_FOR else None

@@ -9,7 +9,7 @@ import base64
 import contextlib
 import functools
 import math
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from typing import Any
 
 from grapevine.library.messages import BYTES, Message
@@ -51,9 +51,21 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def say(self, text: str) -> Message:
         text = self._checked(text)
-        while not self._hand.has_room(text) and not self._node.stopping:
+        await self._wait_for_room(text)
+        numbers, stamp = self._hand.say(text, waits=False)
+        return self._said(text, numbers[0], stamp)
+
+    async def say_all(self, texts: Iterable[str]) -> list[Message]:
+        said = []
+        for part in self._parts(texts):
+            await self._wait_for_room(part[0])
+            numbers, stamp = self._hand.say(*part, waits=False)
+            said += [self._said(text, numbers[at], stamp) for at, text in enumerate(part)]
+        return said
+
+    async def _wait_for_room(self, text: str) -> None:
+        while not self._hand.has_room(len(text)) and not self._node.stopping:
             await asyncio.sleep(FULL_LOOK)
-        return self._said(text, *self._hand.say(text, waits=False))
 
     async def say_bytes(self, data: bytes) -> Message:
         return await self.say(BYTES + base64.b64encode(data).decode())

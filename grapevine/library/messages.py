@@ -140,6 +140,7 @@ class Program:
         self.joined = threading.Event()  # enough seeds list the peer
         self.drops_calls = self._has_ended = False  # no further call is made; the peer has ended
         self.on_end: Callable[[], None] = lambda: None
+        self.serving: Any = None  # its seeds, if it serves some (serving.py)
         self._own = ""
         self._calls: queue.SimpleQueue = queue.SimpleQueue()  # (function, arguments); None wakes
         inbox.on_drop = lambda: self.call(_log.warning, DROPPED)

@@ -18,11 +18,11 @@ from typing import Any
 
 from grapevine import wire
 from grapevine.addresses import Address
+from grapevine.library.deaths import DeathsAtOnce
 from grapevine.library.errors import Refused
 from grapevine.library.messages import Program
 from grapevine.output import Output
 from grapevine.settings import majority
-from grapevine.tools import Recent
 from grapevine.worlds.threads import wait_for_readers
 
 LOOK = 0.02  # seconds between two looks whether a wait is over
@@ -30,7 +30,6 @@ PORTION = 64 << 10  # characters of messages that are sent at once
 GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
-ONE_DEATH = 10.0  # seconds in which seeds tell of the same death
 STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
 
 
@@ -70,14 +69,12 @@ class ProgramOutput(Output):
         self._program.error(event)
 
 
-class _Telling:
+class _Telling(DeathsAtOnce):
     """Overrides of a peer inside a program, which is told, and waited for."""
 
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
-        self._listed: dict[Address, set[Address]] = {}  # seed -> whom its latest list names
-        self._dead = Recent(1_000)  # peer -> when its death was told
         self._hearers: set[Address] = set()  # neighbours since something was said last
 
     def publish(self, lines: list[bytes]) -> None:
@@ -94,7 +91,6 @@ class _Telling:
 
     def enter(self, link, peer: Address, is_dialled: bool) -> None:
         is_new = self.neighbours.link(peer) is None
-        self._dead.pop(peer, None)
         self._hearers.add(peer)
         super().enter(link, peer, is_dialled)
         if not is_dialled:  # both ends tell their digests, and both learn if they have the same
@@ -102,29 +98,17 @@ class _Telling:
         if is_new:
             self._program.call(self._program.on_neighbour, str(peer))
 
-    def remove_dead(self, peer: Address, reason: str) -> None:
-        """Tell each death once. Several seeds tell of it, and one that is behind lists it anew."""
-        was_known, now = peer in self.peer_list or peer in self.neighbours.rows, self.now()
-        super().remove_dead(peer, reason)
-        if was_known and now - self._dead.get(peer, -ONE_DEATH) >= ONE_DEATH:
-            self._dead[peer] = now
-            self._program.call(self._program.on_death, str(peer))
+    def tell_death(self, peer: Address) -> None:
+        self._program.call(self._program.on_death, str(peer))
 
     def on_registered(self, link) -> None:
         super().on_registered(link)
         if len(self.registrations.links()) >= self._majority:
             self._program.joined.set()
 
-    def on_peer_list(self, link, addresses: tuple[Address, ...]) -> None:
-        listed = set(addresses)
-        for peer in listed - self._listed.get(link.peer, listed):
-            self._dead.pop(peer, None)  # this seed had removed it, so it has come back
-        self._listed[link.peer] = listed
-        super().on_peer_list(link, addresses)
-
     def is_alone(self) -> bool:
         """Tell whether a majority of the seeds know no other peer, and nobody has linked."""
-        return (len(self._listed) >= self._majority and not self.peer_list.known
+        return (len(self.listed) >= self._majority and not self.peer_list.known
                 and not self.neighbours.links)
 
     def is_complete(self) -> bool:
@@ -160,6 +144,7 @@ class Hand:
 
     def __init__(self) -> None:
         self.nodes: list = []
+        self.closing = contextlib.ExitStack()  # what ends after them
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
         self._said: collections.deque = collections.deque()  # ((text, TIME), number) of messages
         self._moment = 0.0  # Unix seconds of the TIME of the latest
@@ -194,14 +179,14 @@ class Hand:
         """Tell whether this process has the nodes, and not one from which it was forked."""
         return os.getpid() == self._process
 
-    def has_room(self, text: str) -> bool:
-        """Tell whether one more text may wait to be sent."""
-        return len(self._said) < min(SAID, 1 + SAID_CHARACTERS // (len(text) + 1))
+    def has_room(self, size: int) -> bool:
+        """Tell whether texts of about so many characters may wait to be sent."""
+        return len(self._said) < min(SAID, 1 + SAID_CHARACTERS // (size + 1))
 
-    def say(self, text: str, waits: bool = True) -> tuple[int, str]:
-        """Have the only node say a text; return its number and TIME. The first of a pause is sent
+    def say(self, *texts: str, waits: bool = True) -> tuple[dict[int, int], str]:
+        """Have the only node say texts; return the number of each, and their TIME. The first of a pause is sent
         before this returns, because Python would let a thread that goes on run for 5 ms."""
-        node, said = self.nodes[0], {}
+        node, numbers = self.nodes[0], {}  # place in `texts` -> number
         if not 0.0 <= node.time() - self._moment < GATHER:
             self._moment = node.time()
         stamp = wire.format_time(self._moment)
@@ -209,13 +194,14 @@ class Hand:
         try:
             # one call in C, so that neither a handler of signals nor another thread comes between
             # a number and its place in the queue
-            self._said.extend(zip([(text, stamp)], map(said.setdefault, [0], node.numbers)))
+            self._said.extend(zip(zip(texts, itertools.repeat(stamp)),
+                                  map(numbers.setdefault, itertools.count(), node.numbers)))
         finally:
             self._calls.put(done and functools.partial(done.put, None))
         if done is not None:
             with contextlib.suppress(queue.Empty):
                 done.get(timeout=FIRST)
-        return said[0], stamp
+        return numbers, stamp
 
     def call(self, call: Callable[[], object] | None) -> None:
         """Have a call made, after all that was said and asked before. None only wakes the hand."""
@@ -245,15 +231,16 @@ class Hand:
     # The thread.
 
     def _live(self, begin: Callable[["Hand"], list], outcome: queue.SimpleQueue) -> None:
-        try:
-            self.nodes = begin(self)
-        except BaseException as error:
-            outcome.put(error)
-            return
-        outcome.put(None)
-        self.nodes[0].world.live(self._work)
-        for node in self.nodes:
-            node.world.end("interrupted")
+        with self.closing:
+            try:
+                self.nodes = begin(self)
+            except BaseException as error:
+                outcome.put(error)
+                return
+            outcome.put(None)
+            self.nodes[0].world.live(self._work)
+            for node in self.nodes:
+                node.world.end("interrupted")
 
     def _work(self) -> None:
         while not self._is_ending and not all(node.stopping for node in self.nodes):

@@ -9,19 +9,21 @@ import contextlib
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from grapevine.classes import peer_class
 from grapevine.library.errors import Refused
 from grapevine.library.messages import BYTES, Inbox, Message, Program
 from grapevine.library.node import LOOK, Hand, ProgramOutput, program_class
+from grapevine.library.serving import Serving
 from grapevine.library.starting import (
     AUTO, Folder, SeedList, Seeds, address_asked_for, any_port, file_of, list_of_seeds,
     settings_of, world_at)
 from grapevine.settings import Settings
 
-USUAL = Settings(gossip_count=0)  # because a program has messages of its own
+USUAL = Settings(gossip_count=0, liveness_interval=1.0)  # a program says, and wants to know soon
+AT_ONCE = 128  # texts that are said at once
 BACKLOG = 10_000  # messages that wait for the program
 FULL_LOOK = 0.001  # seconds between two looks whether a text has room
 ALONE = 3.0  # seconds that leaving waits for neighbours that hear what was said
@@ -35,7 +37,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
          on_neighbour: Callable[[str], object] | None = None,
          on_death: Callable[[str], object] | None = None,
          outputs: Folder = None, backlog: int | str = BACKLOG, since: str | float | None = None,
-         **settings: Any) -> "Peer":
+         serve: bool = False, **settings: Any) -> "Peer":
     """Start a peer that joins, at a port or at `IP:PORT`. Port 0 means any free port.
 
     `host`: the IP to listen on and to announce, or a name of this machine; `auto` means the IP from
@@ -48,6 +50,8 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     `backlog`: how many messages may wait to be taken before the oldest are dropped and counted;
     "wait" means that neighbours wait instead, and give up the link if that takes long.
     `since`: "now", or a Unix time, leaves out earlier messages.
+    `serve`: also be those seeds of the list that have the same IP and that nobody else is; so a
+    network needs no processes but those of its programs.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
     PortInUse, NoSeed, Refused, ValueError or TypeError if it cannot start."""
@@ -62,6 +66,10 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
         with world_at(address) as world:
             output = ProgramOutput(file_of(outputs, "peer", world.address), program)
             world.begin(kind(program, world.address, chosen, output, world, seed_list))
+            if serve:
+                program.serving = Serving(world.address, seed_list, chosen, outputs, program.error)
+                hand.closing.callback(program.serving.end)
+                program.serving.begin()
             program.begin(str(world.address))
         return [world.node]
 
@@ -113,6 +121,7 @@ class Joined:
     def status(self) -> dict[str, object]:
         """Return counts by name, also of everything that was dropped."""
         return {**self._ask(self._here().status), "address": self.address,
+                "serves": self._program.serving.addresses() if self._program.serving else [],
                 "messages not taken yet": self._inbox.count(),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
@@ -152,6 +161,13 @@ class Joined:
         node.check(text)
         return text
 
+    def _parts(self, texts: Iterable[str]) -> list[list[str]]:
+        """Return texts that can be said, in parts that are said at once."""
+        if isinstance(texts, str):
+            raise TypeError("say_all takes several texts; see say")
+        checked = [self._checked(text) for text in texts]
+        return [checked[at:at + AT_ONCE] for at in range(0, len(checked), AT_ONCE)]
+
     def _said(self, text: str, number: int, time: str) -> Message:
         return Message(self.address, self._node.start_number, number, float(time), text,
                        self.address)
@@ -183,9 +199,23 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         neighbours, two seconds at most. ValueError if the text has a line end or more than some
         65,400 bytes; Refused if it has a word of the setting `filter`, or the peer has ended."""
         text = self._checked(text)
-        while not self._hand.has_room(text) and not self._node.stopping:
+        self._wait_for_room(text)
+        numbers, stamp = self._hand.say(text)
+        return self._said(text, numbers[0], stamp)
+
+    def say_all(self, texts: Iterable[str]) -> list[Message]:
+        """Say texts, one behind the other, and return the messages. With `sign` they share
+        signatures. The errors are those of `say`; then nothing was said."""
+        said = []
+        for part in self._parts(texts):
+            self._wait_for_room(part[0])
+            numbers, stamp = self._hand.say(*part)
+            said += [self._said(text, numbers[at], stamp) for at, text in enumerate(part)]
+        return said
+
+    def _wait_for_room(self, text: str) -> None:
+        while not self._hand.has_room(len(text)) and not self._node.stopping:
             time.sleep(FULL_LOOK)
-        return self._said(text, *self._hand.say(text))
 
     def say_bytes(self, data: bytes) -> Message:
         """Say at most 49,000 bytes to everyone, as base64. They come as `message.data`."""

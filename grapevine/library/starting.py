@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import operator
 import os
 import sys
@@ -22,6 +23,7 @@ from grapevine.worlds.threads import ThreadWorld
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
 Folder = str | os.PathLike[str] | None  # for output files, if any
 CONFIG = "config.txt"
+STAGES = [(0.25, 256), (1.0, 64), (1.0, 64)]  # of a seed's probe; see Seed.STAGES
 AUTO = "auto"  # as `host`: the IP from which this machine reaches the seeds
 
 
@@ -128,6 +130,21 @@ def file_of(folder: Folder, kind: str, address: Address) -> Any:
         raise Refused(str(error)) from None
 
 
+@functools.cache
+def program_seed_class(kind: type, *overrides: type) -> type:
+    """Return the class of seeds of this class inside a program, whose probes of who is silent take
+    2.25 s, so that all peers hear of it within nine seconds."""
+    return type("ProgramSeed", (*overrides, kind), {"STAGES": STAGES})
+
+
+def begin_seed(kind: type, world: ThreadWorld, settings: Settings, outputs: Folder,
+               seeds: list[Target]) -> Any:
+    """Begin a seed of this class in its world, and return it."""
+    output = Output(file_of(outputs, "seed", world.address))
+    world.begin(kind(world.address, settings, output, world, seeds))
+    return world.node
+
+
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
     """The seeds of this process, for `grapevine.join(seeds=…)`. As a context manager they end."""
 
@@ -138,12 +155,9 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
             with contextlib.ExitStack() as stack:
                 worlds = [stack.enter_context(world_at(address)) for address in own]
                 known = [world.address for world in worlds] + others
-                for world in worlds:
-                    output = Output(file_of(outputs, "seed", world.address))
-                    world.begin(kind(world.address, settings, output, world, known))
-                return [world.node for world in worlds]
+                return [begin_seed(kind, world, settings, outputs, known) for world in worlds]
 
-        kind = seed_class(settings)
+        kind = program_seed_class(seed_class(settings))
         with Hand() as self._hand:
             self._hand.start(begin)
             self.addresses = [str(node.address) for node in self._hand.nodes]  # IP:PORT of each

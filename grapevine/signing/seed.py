@@ -15,7 +15,7 @@ from grapevine.signing import grammar
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
 from grapevine.signing.vouched import VouchedRuns
 from grapevine.tools import Accounts, Budget, ProtocolError
-from grapevine.seed import AWAITING_PROBE, REGISTERED, STAGES, Seed
+from grapevine.seed import AWAITING_PROBE, REGISTERED, Seed
 
 ASKER = "ASKER"  # the role of a link over which somebody asks about runs
 
@@ -33,7 +33,7 @@ class VouchingSeed(Proving, Seed):
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
         self.vouched = VouchedRuns()
-        self.prober_of_asked = Prober(self, STAGES, STRANGERS_LIMIT)
+        self.prober_of_asked = Prober(self, self.STAGES, STRANGERS_LIMIT)
         self._probes = Budget(PROBES, PROBES)
         self._probes_of = Accounts(10_000, PROBES_OF_ONE, PROBES_OF_ONE)  # of addresses
 

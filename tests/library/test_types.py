@@ -16,11 +16,12 @@ def show(message: grapevine.Message) -> None:
 
 def main() -> None:
     with grapevine.seeds("config.txt") as seeds, grapevine.join(
-            0, seeds=seeds.addresses, on_message=show, sign=True) as peer:
+            0, seeds=seeds.addresses, on_message=show, serve=True, sign=True) as peer:
         said: grapevine.Message = peer.say("hello")
+        both: list[grapevine.Message] = peer.say_all(["one", "two"])
         heard: list[str] = [one.text for one in peer]
         joined: bool = peer.joined.wait(1)
-        print(said, heard, joined, peer.next(timeout=1).came_from, peer.status())
+        print(said, both, heard, joined, peer.next(timeout=1).came_from, peer.status())
     with grapevine.network(peers=5) as net:
         one: grapevine.Peer = net[0]
         net.kill(2)
@@ -32,6 +33,7 @@ def main() -> None:
 async def talk() -> None:
     async with grapevine.aio.join(5001) as peer:
         said: grapevine.Message = await peer.say("hello")
+        await peer.say_all(text for text in ("one", "two"))
         async for message in peer:
             show(message)
     other: grapevine.aio.Peer = await grapevine.aio.join(0)

@@ -1,0 +1,100 @@
+"""Deaths as a program is told of them: at once, and once each.
+
+A link that breaks at an address that then refuses a probe is a death: nobody listens there any
+more. No answer is none, because a living peer may be slow, or its queue of connections full; that
+is left to the liveness rounds. Only seeds know who has left, and may have to say so; see `_doubted`.
+"""
+
+import functools
+import math
+
+from grapevine.addresses import Address
+from grapevine.asking import Verdict
+from grapevine.node import LATE_FOR
+from grapevine.tools import Recent
+
+LOOKS, PAUSE = 5, 0.05  # probes after a link broke; seconds between two
+PROBE_LIMIT = 0.5  # seconds for each
+ONE_DEATH = 10.0  # seconds in which seeds tell of the same death
+FOUND_WITHIN = 2.0  # seconds in which all find it; what is found later is another life's
+REMEMBERED = 1_000  # peers
+NEVER = -math.inf, math.inf
+
+
+class DeathsAtOnce:
+    """Overrides of a peer. A subclass has `tell_death(peer)`."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.listed: dict[Address, set[Address]] = {}  # seed -> whom its latest list names
+        # peer -> when its death was told, by the clock of this node and in Unix seconds
+        self._deaths_told = Recent(REMEMBERED)
+        # peers that no list names any more when they are found dead: maybe they have left, and
+        # their goodbye was lost with the link; if they have died, a seed says so
+        self._deaths_doubted = Recent(REMEMBERED)
+
+    def neighbour_ended(self, link, error: OSError | None) -> None:
+        row = self.neighbours.rows.get(link.peer)
+        super().neighbour_ended(link, error)
+        if row is not None and not self.is_leaving:
+            self.look_for_death(link.peer, row, LOOKS)
+
+    def look_for_death(self, peer: Address, row, looks: int) -> None:
+        """Find out whether a neighbour whose link broke has died."""
+        if self._is_broken_off(peer, row):
+            self.probe(peer, functools.partial(self.judge_look, peer, row, looks), PROBE_LIMIT)
+
+    def judge_look(self, peer: Address, row, looks: int, verdict: Verdict) -> None:
+        if verdict is Verdict.REFUSED and self._is_broken_off(peer, row):
+            self.declare_dead(peer)
+        elif verdict is Verdict.UNKNOWN:
+            self.later(LATE_FOR, self.look_for_death, peer, row, looks)
+        elif verdict is Verdict.SILENT and looks > 1:
+            self.later(PAUSE, self.look_for_death, peer, row, looks - 1)
+
+    def _is_broken_off(self, peer: Address, row) -> bool:
+        """Tell whether this row stands, and has no link."""
+        return (row.link is None and self.neighbours.rows.get(peer) is row
+                and not self.is_leaving and not self.stopping)
+
+    def on_dead_node(self, link, dead: Address, time: str, reporter: Address) -> None:
+        row, (_, told_at) = self.neighbours.rows.get(dead), self._deaths_told.get(dead, NEVER)
+        if float(time) >= told_at + FOUND_WITHIN:
+            self._deaths_told.pop(dead, None)  # it has come back since, and no list was without it
+        super().on_dead_node(link, dead, time, reporter)
+        if dead in self._deaths_doubted or row is not None and self._is_broken_off(dead, row):
+            self.remove_dead(dead, "told dead")
+
+    def remove_dead(self, peer: Address, reason: str) -> None:
+        """Tell each death once. Several seeds tell of it, and one that is behind lists it anew."""
+        row, now = self.neighbours.rows.get(peer), self.now()
+        was_known = peer in self.peer_list or row is not None or peer in self._deaths_doubted
+        is_broken = row is not None and row.link is None
+        super().remove_dead(peer, reason)
+        if reason == "dead" and is_broken and not self._is_listed(peer):
+            self._deaths_doubted[peer] = True
+        elif was_known and now - self._deaths_told.get(peer, NEVER)[0] >= ONE_DEATH:
+            self._deaths_doubted.pop(peer, None)
+            self._deaths_told[peer] = now, self.time()
+            self.tell_death(peer)
+
+    def _is_listed(self, peer: Address) -> bool:
+        """Tell whether a seed still lists a peer, or none can be asked."""
+        links = self.registrations.links()
+        return not links or any(peer in self.listed.get(link.peer, ()) for link in links)
+
+    def enter(self, link, peer: Address, is_dialled: bool) -> None:
+        self._forget_death(peer)
+        super().enter(link, peer, is_dialled)
+
+    def on_peer_list(self, link, addresses: tuple[Address, ...]) -> None:
+        listed = set(addresses)
+        for peer in listed - self.listed.get(link.peer, listed):
+            self._forget_death(peer)  # this seed had removed it, so it has come back
+        self.listed[link.peer] = listed
+        super().on_peer_list(link, addresses)
+
+    def _forget_death(self, peer: Address) -> None:
+        """Forget a death, because the peer lives again."""
+        self._deaths_told.pop(peer, None)
+        self._deaths_doubted.pop(peer, None)

@@ -1,0 +1,107 @@
+"""Deaths that a program is told of at once, and those that it is not told of."""
+
+import pytest
+
+from tests.conversations.test_peer_of_a_program import A, C, SEED, ProgramScene, death
+from tests.tools.virtual import End, neighbour, seed_of
+
+LISTED = "127.0.0.1#6001"
+
+
+def kill(end: End) -> None:
+    """End a neighbour as a kill does: its links break, and nobody listens at its address."""
+    end.machine.world.kill()
+
+
+@pytest.fixture
+def scene() -> ProgramScene:
+    """A program with a seed that lists A."""
+    scene = ProgramScene(SEED, liveness_interval=1.0)
+    scene.seed = seed_of(scene, SEED, LISTED)
+    scene.run(0.1)
+    return scene
+
+
+def is_told(scene: ProgramScene, seconds: float) -> bool:
+    return scene.pass_until(lambda: scene.program.of("death"), seconds)
+
+
+def test_a_neighbour_whose_link_breaks_and_whose_address_refuses_is_dead_at_once(scene):
+    kill(neighbour(scene, A))
+    assert is_told(scene, 0.2)
+    assert scene.seed.ends[0].hear_until(f"Dead Node:{A}:")
+    death(scene.seed.ends[0], A)
+    scene.run(20.0)
+    assert scene.program.of("death") == [A]
+
+
+def test_without_seeds_it_is_found_dead_too():
+    scene = ProgramScene()
+    kill(neighbour(scene, A))
+    assert is_told(scene, 0.2)
+
+
+def test_one_that_ends_a_little_after_its_link_broke_is_dead_at_once(scene):
+    end = neighbour(scene, A)
+    end.machine.is_alive = False
+    end.break_off()
+    scene.run(0.1)
+    kill(end)
+    assert is_told(scene, 1.0)
+
+
+def test_one_whose_link_breaks_and_that_answers_is_not_dead(scene):
+    end = neighbour(scene, A)
+    end.break_off()
+    assert not is_told(scene, 1.0)
+
+
+def test_one_whose_link_breaks_and_that_says_nothing_is_left_to_the_rounds(scene):
+    end = neighbour(scene, A)
+    end.machine.is_alive = False
+    end.break_off()
+    assert not is_told(scene, 2.9)
+    assert is_told(scene, 10.0)
+
+
+def test_one_that_has_left_is_not_dead(scene):
+    end = neighbour(scene, A)
+    end.say(f"leave:{A}")
+    scene.run(0.01)
+    kill(end)
+    assert not is_told(scene, 20.0)
+
+
+def test_one_that_no_list_names_any_more_may_have_left_unless_a_seed_says_that_it_died(scene):
+    end = neighbour(scene, A)
+    end.machine.is_alive = False
+    end.break_off()  # so that its goodbye would be lost
+    scene.run(0.5)
+    scene.seed.replies["peer list"] = "peer list:"
+    scene.run(1.5)
+    kill(end)
+    assert not is_told(scene, 20.0)
+    death(scene.seed.ends[0], A)
+    assert is_told(scene, 0.2)
+
+
+def test_a_node_that_is_late_judges_later(scene):
+    end = neighbour(scene, A)
+    scene.world.freeze()
+    kill(end)
+    scene.run(5.0)
+    scene.world.thaw()
+    assert not is_told(scene, 0.9)
+    assert is_told(scene, 3.0)
+
+
+@pytest.mark.parametrize("seconds, is_another", [(0.5, False), (2.5, True)])
+def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(seconds, is_another):
+    scene = ProgramScene(SEED)
+    seed = seed_of(scene, SEED, LISTED)
+    scene.run(1.0)
+    for _ in range(2):
+        found_at = scene.node.time()
+        seed.ends[0].say(f"Dead Node:{A}:{found_at:.6f}:{C}", f"peer list:{LISTED}")
+        scene.run(seconds)
+    assert scene.program.of("death") == [A, A][:1 + is_another]
