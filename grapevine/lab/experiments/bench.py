@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 
+from grapevine.lab.experiments.bench_library import bench_library
 from grapevine.lab.experiments.following import Progress
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
@@ -53,11 +54,16 @@ def run_bench(arguments: list[str]) -> None:
         parser.add_argument(f"--{name}", type=count(1), default=usual, metavar="N",
                             help=f"{what} ({usual})")
     parser.add_argument("--json", metavar="FILE", help="write all figures into a file, too")
+    parser.add_argument("--library", action="store_true",
+                        help="the library instead, beside a bare flood")
     parser.set_defaults(spread=None, host=None, seeds=None, plain=True, gossip_count=0, rate=0)
     args, results = parser.parse_args(arguments), {}
     if args.json is not None:
         open(args.json, "a").close()  # now, because an error at the end would lose all figures
     take_signals()
+    if args.library:
+        bench_library()
+        return
     for way in [args.spread] if args.spread else WAYS:
         for number in range(1, args.runs + 1):
             with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:

@@ -1,0 +1,123 @@
+"""The two programs that `runner.py bench --library` compares: the library, and a bare flood.
+
+    python -m grapevine.lab.experiments.programs library IP:PORT SEED…
+    python -m grapevine.lab.experiments.programs flood IP:PORT NEIGHBOUR…
+
+Each says `ready` once it has a neighbour. On `say COUNT SIZE` it says so many messages, one by one,
+and on `count` it prints how many it has received, and when the last one came, in Unix seconds. The
+library's prints `death IP:PORT TIME`, too.
+"""
+
+import contextlib
+import socket
+import sys
+import threading
+import time
+
+import grapevine
+from grapevine.addresses import parse_address
+
+DIALS = 100  # tries to reach a neighbour that has not begun yet
+PAUSE = 0.05  # seconds between two
+
+
+class Received:
+    """What has been received."""
+
+    def __init__(self):
+        self.count, self.at = 0, 0.0
+
+    def note(self, _message: object = None) -> None:
+        self.count += 1
+        self.at = time.time()
+
+
+class Flood:
+    """A bare flood over plain sockets: who gets a line that is new sends it to all neighbours but
+    one. Who reads slowly makes all others wait."""
+
+    def __init__(self, own: str, neighbours: list[str], received: Received):
+        self._own, self._received, self._number = own, received, 0
+        self._lock, self._seen, self._links = threading.Lock(), set(), []
+        address = parse_address(own)
+        self._listener = socket.create_server((address.ip, address.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+        for neighbour in map(parse_address, neighbours):
+            self._add(self._dial((neighbour.ip, neighbour.port)))
+
+    @staticmethod
+    def _dial(neighbour: tuple[str, int]) -> socket.socket:
+        for _ in range(DIALS):
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection(neighbour)
+            time.sleep(PAUSE)
+        raise TimeoutError(f"{neighbour} does not listen")
+
+    def _accept(self) -> None:
+        while True:
+            self._add(self._listener.accept()[0])
+
+    def _add(self, link: socket.socket) -> None:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._lock:
+            self._links.append(link)
+        threading.Thread(target=self._read, args=(link,), daemon=True).start()
+
+    def _read(self, link: socket.socket) -> None:
+        with contextlib.suppress(OSError), link.makefile("rb") as lines:
+            while data := lines.read1(1 << 16):
+                if not data.endswith(b"\n"):
+                    data += lines.readline()
+                with self._lock:
+                    new = [line for line in data.splitlines(keepends=True) if self._is_new(line)]
+                    for _ in new:
+                        self._received.note()
+                    self._send(b"".join(new), link)
+
+    def _is_new(self, line: bytes) -> bool:
+        known = len(self._seen)
+        self._seen.add(line)
+        return len(self._seen) > known
+
+    def _send(self, data: bytes, sender: socket.socket | None) -> None:
+        for link in self._links:
+            if data and link is not sender:
+                with contextlib.suppress(OSError):  # it has ended
+                    link.sendall(data)
+
+    def say(self, text: str) -> None:
+        self._number += 1
+        line = f"{self._own}:{self._number}:{text}\n".encode()
+        with self._lock:
+            self._seen.add(line)
+            self._send(line, None)
+
+    def has_neighbour(self) -> bool:
+        return bool(self._links)
+
+
+def main(arguments: list[str]) -> None:
+    kind, own, *others = arguments
+    received = Received()
+    if kind == "flood":
+        flood = Flood(own, others, received)
+        say, is_ready = flood.say, flood.has_neighbour
+    else:
+        peer = grapevine.join(
+            own, seeds=others, serve=True, rate=0, backlog="wait", on_message=received.note,
+            on_death=lambda dead: print("death", dead, time.time(), flush=True))
+        say, is_ready = peer.say, lambda: bool(peer.neighbours)
+    while not is_ready():
+        time.sleep(PAUSE)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        what, *values = line.split()
+        if what == "say":
+            count, size = map(int, values)
+            for _ in range(count):
+                say("x" * size)
+        print("count", received.count, received.at, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
