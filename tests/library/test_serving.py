@@ -16,7 +16,8 @@ def serving(*ips: str, **settings):
         for number, ip in enumerate(ips):
             own = f"{ip}:{port}" if ip not in ips[:number] else 0
             named = {"host": ip} if own == 0 else {}
-            peers.append(grapevine.join(own, seeds=seeds, serve=True, **named, **settings))
+            peers.append(grapevine.join(own, seeds=seeds, serve=True, capacity="fixed:4", **named,
+                                        **settings))
             stack.callback(peers[-1].close)
         yield seeds, peers
 
