@@ -10,7 +10,6 @@ from grapevine.addresses import Target
 from grapevine.events import gossip_fields, parted, unescape
 from grapevine.settings import majority
 from grapevine.terminal.console import Console
-from grapevine.terminal.programs import run_peer
 from grapevine.terminal.screen import CLOCK, WAITING_LIMIT, Screen
 from grapevine.typed import parse_json
 
@@ -20,10 +19,6 @@ LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes written at once
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
 COMMANDS = ("status", "peers", "leave")
 GOSSIP = ("time", "origin", "run", "number", "text")
-
-
-def json_main(arguments: list[str] | None) -> int:
-    return run_peer(arguments, JsonScreen, JsonConsole, gossip_count=0)
 
 
 class JsonScreen(Screen):

@@ -23,7 +23,6 @@ FIRST_PORTS = range(5001, 5100)  # of these, the first that is free is offered
 OTHERS = {  # a flag of peer.py -> module and function of what it starts instead
     "--chat": "grapevine.chat.program:chat_main",
     "-c": "grapevine.voidphone.program:module_main",
-    "--json": "grapevine.terminal.json_console:json_main",
 }
 
 
@@ -44,42 +43,29 @@ def seed_main(arguments: list[str] | None = None) -> int:
 
 # A peer.
 
-def run_peer(arguments: list[str] | None, screen_of=None, console_of=Console, **defaults) -> int:
-    """Run a peer until its end. Others than persons are shown what `screen_of(seeds)` shows, and
-    have a console of their own, and defaults of flags."""
+def run_peer(arguments: list[str] | None) -> int:
+    """Run a peer until its end."""
     prepare_descriptors()
     parser = peer_parser()
-    parser.set_defaults(**defaults)
     args = parser.parse_args(arguments)
+    if args.json:
+        parser.set_defaults(gossip_count=0)  # where the command line does not name it
+        args = parser.parse_args(arguments)
     target, is_log = typed_target(parser, args), args.outputs == STANDARD_OUTPUT
     if args.json and target is None:
         parser.error("--json needs a PORT")
     if is_log and (args.json or target is None):
         parser.error("--outputs - needs a PORT, and goes without --json")
     seeds, keyboard = load_seeds(args.config), Keyboard()
-    talks = (screen_of is None and os.name == "posix" and os.isatty(0) and os.isatty(1)
-             and not (args.raw or args.quiet or is_log))
+    talks = (os.name == "posix" and os.isatty(0) and os.isatty(1)
+             and not (args.raw or args.quiet or args.json or is_log))
     address = peer_address(parser, args, target, seeds, keyboard, talks)
-    console_of = functools.partial(console_of, keyboard=keyboard)
-    if talks:
-        from grapevine.terminal import talk  # not above, because most peers have no person
-
-        screen_of = functools.partial(talk.prompt_screen, address, args.liveness_misses)
-        console_of = functools.partial(
-            talk.Talk, path=output_path(args.outputs, "peer", address))
-    elif screen_of is None:
-        def screen_of(seeds: list[Target]) -> Screen:
-            return Screen(2 if is_log else 1)
-    return host_peer(args, address, seeds, screen_of, console_of)
-
-
-def host_peer(args, address: Address, seeds: list[Target], screen_of, console_of) -> int:
-    """Start a peer, and wait for its end."""
     own = address if args.listen is None else address_of(args.listen, address.port)
     settings = settings_of(args)
     kind = peer_class(settings)
     block_signals()
-    world, screen = open_world(own), screen_of(seeds)
+    world = open_world(own)
+    screen, console_of = front_of(args, address, seeds, keyboard, talks)
     output = open_output(args.outputs, "peer", address, None if args.quiet else screen.show)
     screen.on_failure = functools.partial(write_failure, world, output)
     peer = kind(address, settings, output, world, seeds)
@@ -89,6 +75,20 @@ def host_peer(args, address: Address, seeds: list[Target], screen_of, console_of
     threading.Thread(target=world.live, args=(run_console, console, world, args.end_with_input),
                      name="console", daemon=True).start()
     return wait_for_end([world], screen, console.quit if args.leave else None, console.take_leave)
+
+
+def front_of(args, address: Address, seeds: list[Target], keyboard: Keyboard, talks: bool):
+    """Return a peer's screen, and what makes its console: for a program, a person, or a pipe. Only
+    what is used is imported."""
+    if args.json:
+        from grapevine.terminal.json_console import JsonConsole, JsonScreen
+        return JsonScreen(seeds), functools.partial(JsonConsole, keyboard=keyboard)
+    if talks:
+        from grapevine.terminal.talk import Talk, prompt_screen
+        return (prompt_screen(address, args.liveness_misses, seeds),
+                functools.partial(Talk, path=output_path(args.outputs, "peer", address)))
+    screen = Screen(2 if args.outputs == STANDARD_OUTPUT else 1)
+    return screen, functools.partial(Console, keyboard=keyboard)
 
 
 def run_console(console: Console, world: ThreadWorld, ends_with_input: bool) -> None:
