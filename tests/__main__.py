@@ -16,7 +16,8 @@ TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 VENV = ROOT / ".venv"
 SHARES, AT_ONCE = 20, 4  # pytests; more shares, so that the last one to end is short
-SLOW = {"test_watched.py": 200, "simulation": 40, "processes": 30, "library": 8, "pictures": 6}
+SLOW = {  # how a path begins -> how many times as long its tests take for its size
+    "simulation/test_watched": 300, "simulation": 40, "processes": 30, "library": 8, "pictures": 6}
 FINE = (0, 5)  # exit codes of pytest: all passed; nothing was selected
 
 
@@ -43,11 +44,16 @@ def absolute(argument: str) -> str:
     return os.path.abspath(path) + separator + test if os.path.exists(path) else argument
 
 
+def length(path: pathlib.Path) -> int:
+    """Return how long the tests of a file take, in no unit."""
+    name = path.relative_to(TESTS).as_posix()
+    times = [times for start, times in SLOW.items() if name.startswith(start)]
+    return path.stat().st_size * (times[0] if times else 1)
+
+
 def shares() -> list[list[str]]:
-    """Deal all files, the longest first, each to the share that has least so far. What is SLOW, by
-    its name or folder, takes so many times as long for its size."""
-    lengths = {path: path.stat().st_size * SLOW.get(path.name, SLOW.get(path.parent.name, 1))
-               for path in sorted(TESTS.rglob("test_*.py"))}
+    """Deal all files, the longest first, each to the share that has least so far."""
+    lengths = {path: length(path) for path in sorted(TESTS.rglob("test_*.py"))}
     dealt: list[list[pathlib.Path]] = [[] for _ in range(SHARES)]
     for path in sorted(lengths, key=lengths.get, reverse=True):
         min(dealt, key=lambda share: sum(map(lengths.get, share))).append(path)

@@ -203,8 +203,7 @@ def test_a_budget_belongs_to_an_address_not_to_a_link():
     one.scene.run(0.1)
     one.say(f"leave:{A}")
     assert one.ends_within(0.5)
-    again = one.machine.dial()
-    again.say(f"Connection with Peer:{A}")
+    again = one.machine.ask_to_link()
     again.hear()
     for number in range(1, 51):
         again.say(gossip(A, number))

@@ -103,15 +103,12 @@ def test_a_text_said_while_alone_is_fetched_by_whoever_comes_before_a_leaver_goe
 
 def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     scene, ends = company(gossip_count=10, gossip_interval=0.5)
-    machine = scene.machine("127.0.0.1:6003")
-    waiting = machine.dial()
-    machine.is_alive = False
-    waiting.say("Connection with Peer:127.0.0.1:6003")
+    machine = scene.machine("127.0.0.1:6003", is_alive=False)
+    waiting = machine.ask_to_link()
     machine.accept()
     scene.node.leave()
     assert waiting.ends_within(0.1)
-    late = machine.dial()
-    late.say("Connection with Peer:127.0.0.1:6003")
+    late = machine.ask_to_link()
     assert late.ends_within(0.1) and late.hear() is None
     ends[0].say(gossip(A, 1))
     ends[1].break_off()

@@ -104,8 +104,7 @@ def test_of_two_dials_that_meet_the_one_of_the_lower_address_stays():
     scene = listing(A)
     machine = scene.machine(A)
     own = dialled(machine)
-    theirs = machine.dial()
-    theirs.say(f"Connection with Peer:{A}")
+    theirs = machine.ask_to_link()
     assert theirs.hear() == f"connection refused:{NODE}:duplicate"
     own.say(f"connection accepted:{A}")
     assert scene.event("connected:") and is_standing(own)
@@ -117,8 +116,7 @@ def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     accepting(scene, A)
     machine = scene.machine(lower)
     own = dialled(machine)
-    theirs = machine.dial()
-    theirs.say(f"Connection with Peer:{lower}")
+    theirs = machine.ask_to_link()
     assert theirs.hear() == f"connection accepted:{NODE}"
     own.say(f"connection refused:{lower}:duplicate")
     assert own.ends_within(0.1)
@@ -133,8 +131,7 @@ def test_a_link_that_the_other_end_accepts_replaces_the_one_before():
     scene = listing(lower)
     machine = scene.machine(lower)
     own = dialled(machine)
-    theirs = machine.dial()
-    theirs.say(f"Connection with Peer:{lower}")
+    theirs = machine.ask_to_link()
     assert theirs.hear() == f"connection accepted:{NODE}"
     own.say(f"connection accepted:{lower}")
     assert scene.event("disconnected:") == f"disconnected:{lower}:duplicate"
@@ -206,8 +203,7 @@ def test_a_peer_that_links_is_not_left_alone_any_more_because_it_refused_before(
     machine = scene.machine("127.0.0.1:4001")
     dialled(machine).say("connection refused:127.0.0.1:4001:full")
     scene.run(1.0)
-    end = machine.dial()
-    end.say("Connection with Peer:127.0.0.1:4001")
+    end = machine.ask_to_link()
     assert end.hear() == f"connection accepted:{NODE}"
     end.say("leave:127.0.0.1:4001")
     scene.run(20.0)

@@ -228,7 +228,5 @@ def test_newcomers_at_silent_addresses_do_not_delay_a_last_probe():
     for _ in range(2):
         end.scene.event("liveness missed:", 3.0)
     for port in range(7001, 7201):
-        newcomer = end.scene.machine(f"127.0.0.1:{port}")
-        newcomer.is_alive = False
-        newcomer.dial().say(f"Connection with Peer:127.0.0.1:{port}")
+        end.scene.machine(f"127.0.0.1:{port}", is_alive=False).ask_to_link()
     assert end.scene.event("dead:", 1.1 + 2.1) == f"dead:{A}"

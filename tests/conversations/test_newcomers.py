@@ -3,16 +3,9 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Machine, Scene, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
-
-
-def ask(machine: Machine) -> End:
-    """Return the connection of a newcomer that asks to become a neighbour."""
-    end = machine.dial()
-    end.say(f"Connection with Peer:{machine.address}")
-    return end
 
 
 def refusal(reason: str) -> str:
@@ -22,7 +15,7 @@ def refusal(reason: str) -> str:
 def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
     scene = Scene(Peer)
     machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
+    end = machine.ask_to_link()
     probe = machine.accept()
     request = probe.hear()
     assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
@@ -41,7 +34,7 @@ def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
 def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     scene = Scene(Peer)
     machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
+    end = machine.ask_to_link()
     probe = machine.accept()
     if reply is not None:
         probe.say(reply.format(time=probe.hear().split(":")[1]))
@@ -53,13 +46,13 @@ def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
 
 def test_a_newcomer_at_whose_address_nobody_listens_is_refused_at_once():
     scene = Scene(Peer)
-    assert ask(scene.machine(A, listens=False)).hear(0.1) == refusal("full")
+    assert scene.machine(A, listens=False).ask_to_link().hear(0.1) == refusal("full")
 
 
 def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
     scene = Scene(Peer)
     for port in range(7001, 7201):
-        ask(scene.machine(f"127.0.0.1:{port}", is_alive=False))
+        scene.machine(f"127.0.0.1:{port}", is_alive=False).ask_to_link()
     began = scene.now
     neighbour(scene, A)
     assert scene.now - began < 1.0
@@ -81,7 +74,7 @@ def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
 def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
     scene = Scene(Peer)
     machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
+    end = machine.ask_to_link()
     end.say(f"Liveness Request:{TIME}:{A}")
     assert end.hear() == f"Liveness Reply:{TIME}:{NODE}".replace(NODE, f"{A}:{NODE}")
 
@@ -89,7 +82,7 @@ def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
 def test_a_newcomer_that_hangs_up_during_its_probe_is_forgotten():
     scene = Scene(Peer)
     machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
+    end = machine.ask_to_link()
     probe = machine.accept()
     end.hang_up()
     probe.answer()
@@ -127,7 +120,7 @@ def crowded(listed: str = "", capacity: int = 3) -> Scene:
 
 
 def answer_to(scene: Scene, port: int) -> str:
-    return ask(scene.machine(f"127.0.0.1:{port}")).hear().replace(":127.0.0.1:5005", "")
+    return scene.machine(f"127.0.0.1:{port}").ask_to_link().hear().replace(":127.0.0.1:5005", "")
 
 
 @pytest.mark.parametrize("port, answer", [
@@ -164,14 +157,14 @@ def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_li
     seed = seed_of(scene)
     scene.run(20.0)
     asked = seed.said.count("peer list")
-    assert ask(scene.machine(A, listens=False)).hear() == refusal("full")
+    assert scene.machine(A, listens=False).ask_to_link().hear() == refusal("full")
     scene.run(0.3)
     assert seed.said.count("peer list") == asked + 1
     scene.run(0.7)
     assert seed.said.count("peer list") == asked + 2  # and again, because it may be too early
     asked = seed.said.count("peer list")
     for _ in range(40):  # so often that most have to be ignored
-        assert ask(scene.machine(A, listens=False)).hear() == refusal("full")
+        assert scene.machine(A, listens=False).ask_to_link().hear() == refusal("full")
         scene.run(0.5)
     assert seed.said.count("peer list") - asked < 25
     seed.replies["peer list"] = "peer list:127.0.0.1#6002"

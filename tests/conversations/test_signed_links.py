@@ -165,8 +165,7 @@ def test_what_another_has_signed_for_a_dial_links_nobody_else(proof_of_b):
 
 def test_a_peer_that_does_not_sign_and_one_that_does_part():
     scene = Scene(SignedPeer)
-    end = scene.machine(A).dial()
-    end.say(f"Connection with Peer:{A}")
+    end = scene.machine(A).ask_to_link()
     assert end.hear() == UNPROVEN
     plain = Scene(Peer)
     end = KeyMachine(plain, A).dial()

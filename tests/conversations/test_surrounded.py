@@ -40,8 +40,7 @@ class Siege:
         for _ in range(rounds):
             for liar in self.liars:
                 if liar not in ends or ends[liar].closed:
-                    ends[liar] = liar.dial()
-                    ends[liar].say(f"Connection with Peer:{liar.address}")
+                    ends[liar] = liar.ask_to_link()
             self.scene.run(INTERVAL)
 
     def honest_neighbours(self) -> set[str]:

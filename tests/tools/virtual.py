@@ -135,6 +135,12 @@ class Machine:
         self.scene.pass_until(lambda: all(end.is_up or end.closed for end in ends), 5.0)
         return ends
 
+    def ask_to_link(self) -> End:
+        """Connect to the node, a peer, and ask to become its neighbour."""
+        end = self.dial()
+        end.say(f"Connection with Peer:{self.address}")
+        return end
+
     def accept(self, seconds: float = 1.0) -> End:
         """Return the next connection on which the node has said what is not answered by itself."""
         def fresh() -> list[End]:
@@ -253,8 +259,7 @@ def neighbour(scene: Scene, address: str = "127.0.0.1:6001") -> End:
     by itself."""
     machine = scene.machine(address)
     machine.replies["known peers"] = "known peers:"
-    end = machine.dial()
-    end.say(f"Connection with Peer:{address}")
+    end = machine.ask_to_link()
     assert end.hear() == f"connection accepted:{scene.address}"
     return end
 

@@ -1,0 +1,29 @@
+"""Watched networks in virtual time, in which nobody attacks: whatever happens, nobody is blamed."""
+
+import pytest
+
+from grapevine.lab.simulation.accidents import Accident
+from grapevine.lab.simulation.drawing import draw_schedule, draw_watched
+from grapevine.lab.simulation.simulate import play
+from grapevine.settings import WAYS
+
+
+@pytest.mark.parametrize("number", [2, 4, 8])
+def test_nobody_is_shut_out_of_a_restless_network_without_attackers(number):
+    tally = play(draw_watched(number, "none", peers=12)).tally
+    assert tally.falsely == [] and tally.took == []
+
+
+def test_two_halves_that_heal_blame_nobody():
+    schedule = draw_watched(1, "none", peers=16, capacity="fixed:4")
+    half = tuple(sorted({accident.who[0] for accident in schedule.accidents})[::2])
+    cuts = tuple(Accident(at, "cut", half, 6.0) for at in (7.0, 16.0))
+    outcome = play(schedule._replace(accidents=schedule.accidents + cuts))
+    assert outcome.tally.falsely == [] and outcome.tally.faults == []
+    assert [row.holds for row in outcome.rows if row.name == "pieces"] == [True]
+
+
+@pytest.mark.parametrize("spread", WAYS)
+@pytest.mark.parametrize("number", [91, 92])
+def test_a_network_that_monitors_heals_from_accidents_and_finds_nobody_bad(number, spread):
+    assert play(draw_schedule(number, monitor=True, spread=spread)).faults == []
