@@ -98,6 +98,15 @@ def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
     assert scene.event("connected:", 2.0) == f"connected:{A}"
 
 
+def test_a_second_dial_is_not_made_while_one_waits():
+    scene = Scene(Peer, liveness_interval=1.4)
+    end = neighbour(scene)
+    end.break_off()
+    dialled(end.machine)
+    scene.run(4.0)
+    assert len(end.machine.ends) == 2  # one for the probe, one for the dial
+
+
 # One link for each pair.
 
 def test_of_two_dials_that_meet_the_one_of_the_lower_address_stays():

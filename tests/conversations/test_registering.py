@@ -227,6 +227,17 @@ def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
     assert scene.event("removed:", 20.0)
 
 
+def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_broke():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    scene.run(9.0)
+    scene.freeze(5.0)
+    end.machine.world.kill()
+    scene.run(0.9)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 0.5) == f"removed:{A}:gone"
+
+
 def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
     scene = Scene(Seed, liveness_interval=10.0)
     living, dead = registered(scene, A), registered(scene, B)

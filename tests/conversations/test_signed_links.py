@@ -126,6 +126,19 @@ def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():
     assert again.hear() == f"connection refused:{NODE}:duplicate" and end.closed is None
 
 
+def test_of_two_dials_that_wait_for_their_probe_the_later_one_stays():
+    scene = Scene(SignedPeer)
+    machine = KeyMachine(scene, A, is_alive=False)
+    later, earlier = machine.dial(), machine.dial()
+    machine.say_connect(later, LATER)
+    machine.say_connect(earlier, TIME)
+    probe = machine.accept()
+    reply = f"{probe.hear().replace('Request', 'Reply')}:{A}"
+    probe.say(proof(machine.key, reply), reply)
+    assert later.hear_until("connection") == f"connection accepted:{NODE}"
+    assert earlier.hear() == UNPROVEN
+
+
 def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     scene = Scene(SignedPeer)
     squatter, end = neighbour(scene, A, "squatter")
