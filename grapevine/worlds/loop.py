@@ -101,8 +101,11 @@ class Loop:
 
 
 class Connection(sockets.Connection):
-    """One TCP connection of a node, from its dial or its acceptance to its end. A dial that is
-    under way has no sender yet."""
+    """A connection that the loop serves."""
+
+    def attach(self) -> None:
+        self.sock.setblocking(False)
+        super().attach()
 
     def blocked(self) -> None:
         self.world.loop.soon(self.watch)  # its link knows by then what waits
@@ -110,7 +113,7 @@ class Connection(sockets.Connection):
     def close(self) -> None:
         if self.sock is not None:
             self.world.loop.watch(self.sock, 0)
-            sockets.shut(self.sock)
+        self.shut()
         self.world.loop.soon(self.world.end_connection, self, "closed")
 
     def watch(self) -> None:
@@ -168,8 +171,7 @@ class Connection(sockets.Connection):
         if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(number, os.strerror(number))
         sockets.check_connected(self.sock)
-        sockets.send_at_once(self.sock)
-        self.sender = self.sock
+        self.attach()
         self.world.call(self.world.node.up, self.link, link=self.link)
 
     def time_out(self) -> None:
@@ -178,20 +180,17 @@ class Connection(sockets.Connection):
             self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
 
     def fail(self, error: OSError) -> None:
-        self.world.end_connection(self, error.strerror or str(error), error)
+        self.world.end_connection(self, sockets.reason_of(error), error)
 
 
-class LoopWorld:
-    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
+class LoopWorld(sockets.World):
+    CONNECTION = Connection
 
     def __init__(self, loop: Loop, own: Address, doors: list[socket.socket] | None = None):
-        self.loop, self.own = loop, own
-        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
-        self.node = None
-        self._doors = doors or [sockets.listener_at(own)]
-        for door in self._doors:
+        super().__init__(own, doors)
+        self.loop = loop
+        for door in self.doors:
             door.setblocking(False)
-        self._connections: dict[Connection, None] = {}  # those whose links have not ended
 
     def begin(self, node) -> None:
         """Start a node."""
@@ -201,27 +200,24 @@ class LoopWorld:
     def end(self, reason: str) -> None:
         """Stop the node, and close everything; no call of the node may be under way."""
         self.node.stop(reason)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             self.end_connection(connection, reason)
         self.node.output.close()
 
     # What a node asks for.
 
     def listen(self, accepted, door: int = 0) -> None:
-        self.loop.watch(self._doors[door], READ, functools.partial(self._accept, door, accepted))
+        self.loop.watch(self.doors[door], READ, functools.partial(self._accept, door, accepted))
 
     def hear(self, heard, door: int) -> None:
-        self.loop.watch(self._doors[door], READ, functools.partial(self._hear, door, heard))
-
-    def post(self, data: bytes, to: Address, door: int) -> None:
-        sockets.post(self._doors[door], data, to)
+        self.loop.watch(self.doors[door], READ, functools.partial(self._hear, door, heard))
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
 
     def dial(self, link, seconds: float) -> Connection:
         connection = Connection(self, link)
-        self._connections[connection] = None
+        self.connections[connection] = None
         if isinstance(link.peer, Address):
             connection.connect(link.peer)
         else:
@@ -230,7 +226,7 @@ class LoopWorld:
         return connection
 
     def stop(self) -> None:
-        for door in self._doors:
+        for door in self.doors:
             self.loop.watch(door, 0)
             door.close()
 
@@ -244,22 +240,13 @@ class LoopWorld:
 
     # What the loop calls.
 
-    def call(self, call, *arguments, link=None):
-        """Call the node, of a link unless that has ended, and return what it returns. A link whose
-        call fails ends, because it could cause that again."""
-        try:
-            if not self.node.stopping and (link is None or link.closed is None):
-                return call(*arguments)
-        except Exception as error:
-            self.node.output.failed(sockets.failure(error, "loop"))
-            if link is not None:
-                link.close("failed")
-        return None
+    def thread(self) -> str:
+        return "loop"
 
     def _hear(self, door: int, heard, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):
             try:
-                data, remote = self._doors[door].recvfrom(sockets.READ_SIZE)
+                data, remote = self.doors[door].recvfrom(sockets.READ_SIZE)
             except OSError:
                 return  # there is none, an earlier one was refused, or the node has stopped
             self.call(heard, data, sockets.remote_address(remote))
@@ -267,33 +254,25 @@ class LoopWorld:
     def _accept(self, door: int, accepted, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):
             try:
-                sock, remote = self._doors[door].accept()
+                sock, remote = self.doors[door].accept()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in SHORT:
                     self.call(self.node.crowd_out)
-                    self.loop.watch(self._doors[door], 0)
+                    self.loop.watch(self.doors[door], 0)
                     self.later(sockets.SHORT_REST, self.listen, accepted, door)
                 return  # or the node has stopped
-            sock.setblocking(False)
-            with contextlib.suppress(OSError):  # it broke already, as reading will show
-                sockets.send_at_once(sock)
-            connection = Connection(self, sock=sock)
-            remote = sockets.remote_address(remote)
-            connection.link = self.call(accepted, connection, remote)
-            if connection.link is None:
-                sock.close()
-            else:
-                self._connections[connection] = None
-                connection.serve(READ)  # at once, because a round may last long
+            self.welcome(accepted, sock, remote)
+
+    def attend(self, connection: Connection) -> None:
+        self.connections[connection] = None
+        connection.serve(READ)  # at once, because a round may last long
 
     def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
                        ) -> None:
         """Close a connection, and tell the node the end of its link, once."""
-        if connection in self._connections:
-            del self._connections[connection]
-            if connection.sock is not None:
-                self.loop.watch(connection.sock, 0)
-                connection.sock.close()
-            self.call(self.node.ended, connection.link, reason, error)
+        if connection.sock is not None:
+            self.loop.watch(connection.sock, 0)
+        connection.drop()
+        self.call(self.tell_end, connection, reason, error)

@@ -1,9 +1,11 @@
-"""Sockets as the worlds of threads and of a loop use them, and how they write an error down."""
+"""What the worlds of threads and of a loop share: sockets, and calls of a node that may fail."""
 
 import contextlib
 import os
+import random
 import socket
 import sys
+import time
 
 from grapevine.addresses import Address, address_of
 
@@ -15,13 +17,19 @@ IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faste
 
 
 class Connection:
-    """A TCP connection of a node, as far as both worlds have the same: how it sends."""
+    """One TCP connection of a node, from its dial or its acceptance to its end. A dial that is
+    under way has no sender yet."""
 
-    def __init__(self, world, link=None, sock: socket.socket | None = None):
+    def __init__(self, world: "World", link=None, sock: socket.socket | None = None):
         self.world, self.link = world, link
         self.sock = sock  # None until a dial has one
-        self.sender = sock  # the same, never waiting
-        self.is_broken = False  # something could not be sent
+        self.sender: socket.socket | None = None  # the same, never waiting
+        self.is_broken = False  # nothing can be sent any more
+
+    def attach(self) -> None:
+        """Make a connected socket ready. OSError if it broke, or descriptors are short."""
+        send_at_once(self.sock)
+        self.sender = self.sock
 
     def send(self, data: bytes) -> int:
         """Hand the kernel what it takes at once. If that is not all, `blocked` is told."""
@@ -40,16 +48,85 @@ class Connection:
         """Have `link.flush` called as soon as the kernel takes more."""
         raise NotImplementedError
 
+    def shut(self) -> None:
+        """End it, which wakes who reads; what the kernel has taken still arrives."""
+        if self.sock is not None:
+            shut(self.sock)
+
+    def drop(self) -> None:
+        """Close the descriptors."""
+        self.is_broken = True
+        for sock in (self.sender, self.sock):
+            if sock is not None:
+                sock.close()
+
+
+class World:
+    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
+
+    CONNECTION = Connection
+
+    def __init__(self, own: Address, doors: list[socket.socket] | None = None):
+        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
+        self.node = None
+        self.own = own
+        self.doors = doors or [listener_at(own)]
+        self.connections: dict[Connection, None] = {}  # those whose links have not ended
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
+        with contextlib.suppress(OSError):
+            self.doors[door].sendto(data, DONT_WAIT, (to.ip, to.port))
+
+    def call(self, call, *arguments, link=None) -> None:
+        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
+        could cause that again."""
+        try:
+            if not self.node.stopping and (link is None or link.closed is None):
+                call(*arguments)
+        except Exception as error:
+            self.node.output.failed(failure(error, self.thread()))
+            if link is not None:
+                link.close("failed")
+
+    def thread(self) -> str:
+        """Return the name of this thread, as failures show it."""
+        raise NotImplementedError
+
+    def welcome(self, accepted, sock: socket.socket, remote: tuple) -> None:
+        """Make a link of a connection that somebody has made."""
+        connection = self.CONNECTION(self, sock=sock)
+        self.call(self._welcome, accepted, connection, remote)
+        if connection.link is None:
+            connection.drop()
+
+    def _welcome(self, accepted, connection: Connection, remote: tuple) -> None:
+        try:
+            connection.attach()
+        except OSError:
+            return  # it broke already, or no descriptor is left
+        connection.link = accepted(connection, remote_address(remote))
+        self.attend(connection)
+
+    def attend(self, connection: Connection) -> None:
+        """Begin to read a connection."""
+        raise NotImplementedError
+
+    def tell_end(self, connection: Connection, reason: str, error: OSError | None = None) -> None:
+        """Tell the node the end of a link, once."""
+        if connection in self.connections:
+            del self.connections[connection]
+            self.node.ended(connection.link, reason, error)
+
+
+def reason_of(error: OSError) -> str:
+    """Return the reason of an end by an error."""
+    return error.strerror or str(error)
+
 
 def listener_at(own: Address) -> socket.socket:
     """Return a socket that listens at an address. OSError if it cannot."""
     return socket.create_server((own.ip, own.port), family=own.family, backlog=BACKLOG)
-
-
-def post(door: socket.socket, data: bytes, to: Address) -> None:
-    """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
-    with contextlib.suppress(OSError):
-        door.sendto(data, DONT_WAIT, (to.ip, to.port))
 
 
 def socket_from(own: Address, family: socket.AddressFamily) -> socket.socket:

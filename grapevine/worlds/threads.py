@@ -46,65 +46,49 @@ def wait_for_readers(peer, is_over=lambda: False) -> None:
 
 
 class Connection(sockets.Connection):
-    """One TCP connection of a node, from its dial or its acceptance to its end."""
+    """A connection that a thread reads."""
 
     def __init__(self, world: "ThreadWorld", link=None, sock: socket.socket | None = None):
         super().__init__(world, link, sock)
         self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
 
     def attach(self) -> None:
-        """Make a connected socket ready. OSError if it broke, or descriptors are short."""
-        sockets.send_at_once(self.sock)
+        super().attach()
         self.sock.settimeout(READER_LOOK)
-        self.sender = self.sock
         if not sockets.DONT_WAIT:
             self.sender = self.sock.dup()
             self.sender.setblocking(False)
 
     def blocked(self) -> None:
-        self.world.blocked(self)
+        self.world.wake_writer()
 
     def close(self) -> None:
-        """End it; what the kernel has taken still arrives."""
         self.shut()
-        self.world.later(0.0, self.world.tell_end, self, "closed", None)
+        self.world.later(0.0, self.world.tell_end, self, "closed")
 
     def resume(self) -> None:
         """Have it read again."""
         self.go_on.notify()
 
     def shut(self) -> None:
-        """Wake the thread that uses the socket."""
         self.go_on.notify()
-        if self.sock is not None:
-            sockets.shut(self.sock)
-
-    def drop(self) -> None:
-        """Close the descriptors."""
-        for sock in (self.sender, self.sock):
-            if sock is not None:
-                sock.close()
+        super().shut()
 
 
-class ThreadWorld:
-    """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
+class ThreadWorld(sockets.World):
+    CONNECTION = Connection
 
     def __init__(self, own: Address, doors: list[socket.socket] | None = None):
+        super().__init__(own, doors)
         self.lock = threading.Lock()
         self.over = threading.Event()  # the node has stopped
         self.has_failed = False  # because of an error of its threads
-        self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
-        self.node = None
-        self._own = own
-        self._doors = doors or [sockets.listener_at(own)]
-        port = self._doors[0].getsockname()[1]  # which the system has chosen, if any would do
+        port = self.doors[0].getsockname()[1]  # which the system has chosen, if any would do
         self.address = address_of(own.ip, port)
-        for door in self._doors:
+        for door in self.doors:
             door.settimeout(DOOR_LOOK)
         self._threads: set[threading.Thread] = set()
         self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
-        self._connections: set[Connection] = set()  # those whose links have not ended
-        self._blocked: set[Connection] = set()  # those that the writer looks after
         self._wake_reader, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         _WORLDS.add(self)
@@ -132,13 +116,10 @@ class ThreadWorld:
     # What a node and its links ask for, with the lock held.
 
     def listen(self, accepted, door: int = 0) -> None:
-        self._start_thread("listener", self._accept, self._doors[door], accepted)
+        self._start_thread("listener", self._accept, self.doors[door], accepted)
 
     def hear(self, heard, door: int) -> None:
-        self._start_thread("datagrams", self._hear, self._doors[door], heard)
-
-    def post(self, data: bytes, to: Address, door: int) -> None:
-        sockets.post(self._doors[door], data, to)
+        self._start_thread("datagrams", self._hear, self.doors[door], heard)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         if self.over.is_set():
@@ -153,11 +134,11 @@ class ThreadWorld:
 
     def dial(self, link, seconds: float) -> Connection:
         connection = Connection(self, link)
-        self._start_reader(connection, self.now() + seconds)
+        self.attend(connection, self.now() + seconds)
         return connection
 
-    def _start_reader(self, connection: Connection, until: float | None = None) -> None:
-        self._connections.add(connection)
+    def attend(self, connection: Connection, until: float | None = None) -> None:
+        self.connections[connection] = None
         try:
             self._start_thread("reader", self._serve, connection, until)
         except OSError as error:
@@ -168,25 +149,14 @@ class ThreadWorld:
         self.over.set()
         for _, sooner in self._timers.values():
             sooner.notify()
-        for door in self._doors:
+        for door in self.doors:
             sockets.shut(door)
-        for connection in self._connections:
+        for connection in self.connections:
             connection.shut()
-        self._wake_writer()
+        self.wake_writer()
 
-    def blocked(self, connection: Connection) -> None:
-        """Have the writer flush a link as soon as its socket takes something."""
-        self._blocked.add(connection)
-        self._wake_writer()
-
-    def tell_end(self, connection: Connection, reason: str, error: OSError | None) -> None:
-        """Tell the node the end of a link, once."""
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._blocked.discard(connection)
-            self.node.ended(connection.link, reason, error)
-
-    def _wake_writer(self) -> None:
+    def wake_writer(self) -> None:
+        """Have the writer look what waits."""
         with contextlib.suppress(OSError):  # it has been woken, or has ended
             self._wake_sender.send(b".")
 
@@ -209,26 +179,18 @@ class ThreadWorld:
             target(*arguments)
         except Exception as error:
             with self.lock:
-                self._failed(error)
+                self.node.output.failed(sockets.failure(error, self.thread()))
                 self.has_failed = True
                 self.node.stop("failed")
         with self.lock:
             self._threads.discard(threading.current_thread())
 
-    def _failed(self, error: Exception) -> None:
-        self.node.output.failed(sockets.failure(error, threading.current_thread().name))
-
-    def _call(self, call, *arguments, link=None) -> None:
-        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
-        could cause that again."""
+    def call(self, call, *arguments, link=None) -> None:
         with self.lock:
-            try:
-                if not self.node.stopping and (link is None or link.closed is None):
-                    call(*arguments)
-            except Exception as error:
-                self._failed(error)
-                if link is not None:
-                    link.close("failed")
+            super().call(call, *arguments, link=link)
+
+    def thread(self) -> str:
+        return threading.current_thread().name
 
     def _keep_time(self, calls: Calls, sooner: threading.Condition) -> None:
         while not self.over.is_set():
@@ -237,7 +199,7 @@ class ThreadWorld:
                     sooner.wait(min(wait, threading.TIMEOUT_MAX))
                 due = calls.due(self.now())
             for call, arguments in due:
-                self._call(call, *arguments)
+                self.call(call, *arguments)
 
     def _write(self) -> None:
         """Send what waits, whenever the kernel has room for it."""
@@ -246,10 +208,9 @@ class ThreadWorld:
                 with Selector() as selector:
                     selector.register(self._wake_reader, selectors.EVENT_READ)
                     with self.lock:
-                        for connection in self._blocked:
-                            if connection.link.closed is None:
-                                selector.register(connection.sender, selectors.EVENT_WRITE,
-                                                  connection)
+                        for each in self.connections:
+                            if each.link.waiting and not (each.link.closed or each.is_broken):
+                                selector.register(each.sender, selectors.EVENT_WRITE, each.link)
                     try:
                         ready = selector.select()
                     except OSError:
@@ -258,14 +219,7 @@ class ThreadWorld:
                     if key.data is None:
                         self._wake_reader.recv(4_096)
                     else:
-                        self._call(self._flush, key.data, link=key.data.link)
-
-    def _flush(self, connection: Connection) -> None:
-        if connection in self._blocked:
-            self._blocked.discard(connection)
-            connection.link.flush(self.now())
-            if connection.link.waiting:
-                self._blocked.add(connection)
+                        self.call(key.data.flush, self.now(), link=key.data)
 
     # Connections.
 
@@ -278,7 +232,7 @@ class ThreadWorld:
                 except OSError:  # a look is over, or an earlier datagram was refused
                     continue
                 if remote:  # else it was shut
-                    self._call(heard, data, sockets.remote_address(remote))
+                    self.call(heard, data, sockets.remote_address(remote))
 
     def _accept(self, door: socket.socket, accepted) -> None:
         with door:
@@ -289,21 +243,10 @@ class ThreadWorld:
                     continue
                 except OSError as error:
                     if error.errno in SHORT:
-                        self._call(self.node.crowd_out)
+                        self.call(self.node.crowd_out)
                     self.over.wait(sockets.SHORT_REST)
                     continue
-                connection = Connection(self, sock=sock)
-                self._call(self._welcome, connection, remote, accepted)
-                if connection.link is None:
-                    connection.drop()
-
-    def _welcome(self, connection: Connection, remote: tuple, accepted) -> None:
-        try:
-            connection.attach()
-        except OSError:
-            return  # it broke already, or no descriptor is left
-        connection.link = accepted(connection, sockets.remote_address(remote))
-        self._start_reader(connection)
+                self.welcome(accepted, sock, remote)
 
     def _serve(self, connection: Connection, until: float | None) -> None:
         """Connect, if this is a dial, and read to the end."""
@@ -311,19 +254,18 @@ class ThreadWorld:
         try:
             if until is not None:
                 remote = self._connect(connection, until)
-                self._call(self._up, connection.link, remote, link=connection.link)
+                self.call(self._up, connection.link, remote, link=connection.link)
             self._read(connection)
         except OSError as error:
-            reason, failure = error.strerror or str(error), error
+            reason, failure = sockets.reason_of(error), error
         finally:
             with self.lock:
-                self._blocked.discard(connection)
                 connection.drop()
-        self._call(self.tell_end, connection, reason, failure)
+        self.call(self.tell_end, connection, reason, failure)
 
     def _connect(self, connection: Connection, until: float) -> Address:
-        remote = look_up(connection.link.peer, self._own)
-        sock = connection.sock = sockets.socket_from(self._own, remote.family)
+        remote = look_up(connection.link.peer, self.own)
+        sock = connection.sock = sockets.socket_from(self.own, remote.family)
         sock.settimeout(max(0.01, until - self.now()))
         if connection.link.closed or self.over.is_set():
             raise OSError(errno.ECANCELED, "the link has ended")
@@ -351,7 +293,7 @@ class ThreadWorld:
                         connection.go_on.wait()
             if not data:
                 return
-            self._call(self.node.took, link, data, link=link)
+            self.call(self.node.took, link, data, link=link)
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.
 
@@ -361,9 +303,9 @@ class ThreadWorld:
         self.over.set()
         if self.node is not None:
             self.node.stopping = True
-        for each in (*self._doors, self._wake_reader, self._wake_sender):
+        for each in (*self.doors, self._wake_reader, self._wake_sender):
             each.close()
-        for connection in self._connections:
+        for connection in self.connections:
             connection.drop()
 
 

@@ -126,7 +126,7 @@ def poke_timer(nodes, peer):
 
 def poke_writer(nodes, peer):
     with peer.world.lock:
-        peer.world.blocked(link_of_stranger(peer).connection)
+        link_of_stranger(peer).connection.blocked()
 
 
 @pytest.mark.parametrize("thread, where, name, poke", [
