@@ -209,27 +209,29 @@ class Node:
 
     def took(self, link: Link, data: bytes) -> None:
         """Bytes have come."""
-        link.heard = link.turn_at = self.now()
+        link.heard = self.now()
         try:
-            messages = self.cut(link, data)
-            if link.is_held:
-                link.pending += messages
-            elif messages:
-                self.handle(link, messages)
+            link.pending += self.cut(link, data)
+            self._go_on(link)
         except ProtocolError as error:
             self.refuse(link, str(error))
 
+    def _go_on(self, link: Link) -> None:
+        """Handle what is pending, unless the link is held. ProtocolError for a broken rule."""
+        link.turn_at = self.now()
+        while link.pending and not (link.is_held or link.closed):
+            pending, link.pending = link.pending, []
+            self.handle(link, pending)
+
     def handle(self, link: Link, messages: list) -> None:
-        """Handle, in order, messages that came together. ProtocolError for a broken rule."""
+        """Handle, in order, messages that came together. Those behind one that holds the link, or
+        changes its role, stay pending. ProtocolError for a broken rule."""
         role = link.role
         for at, message in enumerate(messages):
             if link.closed:
                 return
-            if link.is_held:
-                link.pending = messages[at:]
-                return
-            if link.role != role:
-                self.handle(link, messages[at:])  # in the way of its new role
+            if link.is_held or link.role != role:
+                link.pending += messages[at:]
                 return
             self.handle_one(link, message)
             if self.now() - link.turn_at > SLICE:
@@ -262,10 +264,9 @@ class Node:
                 link.deadline += pause  # its next message may wait here
             self.later(pause, self._keep_holding, link, is_over, until)
             return
-        link.is_held, link.turn_at, pending = False, self.now(), link.pending
-        link.pending = []
+        link.is_held = False
         try:
-            self.handle(link, pending)
+            self._go_on(link)
         except ProtocolError as error:
             self.refuse(link, str(error))
         except Exception:
