@@ -187,16 +187,14 @@ class Seed(Asker):
         if removal is None:  # it has registered again meanwhile
             self.output.write(f"rejected:{shown}:not registered here")
             return
-        is_passed_on, removal.is_passed_on = removal.is_passed_on, removal.is_passed_on or is_own
-        if not removal.is_told:
+        is_news, is_to_relay = not removal.is_told, is_own and not removal.is_passed_on
+        removal.is_told, removal.is_passed_on = True, removal.is_passed_on or is_own
+        if is_news:
             self.output.write(f"passed on:{shown}")
-        if not removal.is_told or is_own and not is_passed_on:
-            removal.is_told = True
-            for link in self.registry.links():
-                link.send(line)
-        if is_own and not is_passed_on:
-            for seed in self.others:
-                self.relay(seed, line)
+        for link in self.registry.links() if is_news or is_to_relay else ():
+            link.send(line)
+        for seed in self.others if is_to_relay else ():
+            self.relay(seed, line)
 
     def remove(self, peer: Address, row: Listing | None, reason: str) -> None:
         """Remove exactly this row, and end its connection."""
@@ -236,10 +234,8 @@ class Seed(Asker):
         self.later(RELAY_PAUSE, self._relay_more, link.peer)
 
     def _relay_more(self, seed: Target) -> None:
-        if self._waiting[seed]:
-            self.dial(RELAY, seed, CONNECT)
-        else:
-            del self._waiting[seed]
+        if lines := self._waiting.pop(seed):
+            self.relay(seed, *lines)
 
     # Lost and silent connections.
 
