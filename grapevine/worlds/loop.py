@@ -187,7 +187,7 @@ class LoopWorld(sockets.World):
     CONNECTION = Connection
 
     def __init__(self, loop: Loop, own: Address, doors: list[socket.socket] | None = None):
-        super().__init__(own, doors)
+        super().__init__(own, doors, contextlib.nullcontext())  # one thread calls all nodes
         self.loop = loop
         for door in self.doors:
             door.setblocking(False)

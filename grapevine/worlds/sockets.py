@@ -66,7 +66,8 @@ class World:
 
     CONNECTION = Connection
 
-    def __init__(self, own: Address, doors: list[socket.socket] | None = None):
+    def __init__(self, own: Address, doors: list[socket.socket] | None, lock):
+        self.lock = lock  # held in each call of the node
         self.now, self.time, self.rng = time.monotonic, time.time, random.SystemRandom()
         self.node = None
         self.own = own
@@ -81,13 +82,14 @@ class World:
     def call(self, call, *arguments, link=None) -> None:
         """Call the node, of a link unless that has ended. A link whose call fails ends, because it
         could cause that again."""
-        try:
-            if not self.node.stopping and (link is None or link.closed is None):
-                call(*arguments)
-        except Exception as error:
-            self.node.output.failed(failure(error, self.thread()))
-            if link is not None:
-                link.close("failed")
+        with self.lock:
+            try:
+                if not self.node.stopping and (link is None or link.closed is None):
+                    call(*arguments)
+            except Exception as error:
+                self.node.output.failed(failure(error, self.thread()))
+                if link is not None:
+                    link.close("failed")
 
     def thread(self) -> str:
         """Return the name of this thread, as failures show it."""

@@ -79,8 +79,7 @@ class ThreadWorld(sockets.World):
     CONNECTION = Connection
 
     def __init__(self, own: Address, doors: list[socket.socket] | None = None):
-        super().__init__(own, doors)
-        self.lock = threading.Lock()
+        super().__init__(own, doors, threading.Lock())
         self.over = threading.Event()  # the node has stopped
         self.has_failed = False  # because of an error of its threads
         port = self.doors[0].getsockname()[1]  # which the system has chosen, if any would do
@@ -184,10 +183,6 @@ class ThreadWorld(sockets.World):
                 self.node.stop("failed")
         with self.lock:
             self._threads.discard(threading.current_thread())
-
-    def call(self, call, *arguments, link=None) -> None:
-        with self.lock:
-            super().call(call, *arguments, link=link)
 
     def thread(self) -> str:
         return threading.current_thread().name

@@ -164,8 +164,10 @@ class LiveStage:
         self._others: list = []  # nodes of other kinds
         self.fails = False  # a test has nodes fail
 
-    def begin(self, world, lock, address: Address) -> Recorder:
-        node = Recorder(world, lock)
+    def node(self) -> Recorder:
+        address = self.refusing()
+        world = self.world(address)
+        node = Recorder(world, world.lock)
         self._nodes[node] = address
         world.begin(node)
         return node
@@ -224,11 +226,6 @@ class ThreadStage(LiveStage):
 
     wait, world = staticmethod(time.sleep), ThreadWorld
 
-    def node(self) -> Recorder:
-        address = self.refusing()
-        world = ThreadWorld(address)
-        return self.begin(world, world.lock, address)
-
     def keep_busy(self, node: Recorder, seconds: float) -> None:
         """Have a node do something that takes so long."""
         with node.lock:
@@ -246,10 +243,6 @@ class LoopStage(LiveStage):
         super().__init__()
         self.loop = Loop()
         self.wait, self.world = self.loop.round, functools.partial(LoopWorld, self.loop)
-
-    def node(self) -> Recorder:
-        address = self.refusing()
-        return self.begin(LoopWorld(self.loop, address), contextlib.nullcontext(), address)
 
     def keep_busy(self, node: Recorder, seconds: float) -> None:
         time.sleep(seconds)
