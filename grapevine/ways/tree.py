@@ -13,7 +13,7 @@ import math
 
 from grapevine import wire
 from grapevine.intervals import Intervals, Range
-from grapevine.tools import Accounts, Recent
+from grapevine.tools import Accounts
 from grapevine.ways import Flood
 
 RUNS_LIMIT = 1_000  # runs that have a tree; the one that was used longest ago is flooded again
@@ -27,7 +27,6 @@ RANGES = 50  # of a run in an announcement: the last ones
 SETTLED = 1.0  # seconds after a prune, when nothing pushed before it is on its way any more
 AGAIN = 5.0  # seconds after which a neighbour that goes on repeating is told again
 GRAFTS = 8  # links at most that replace a parent
-LAPSES, SUSPECTED = 2, 60.0  # repairs after which a parent is suspected, and for how many seconds
 OWN = object()  # the parent of a run of this peer
 WHOLE_RUN = [(1, 1)]  # the numbers in an entry that means the run
 
@@ -53,7 +52,6 @@ class Tree(Flood):
         self._spared: set[tuple] = set()  # (link, run): that neighbour has announced as much
         self._held: list[bytes] | None = None  # own lines behind the first one
         self._is_new = True  # no tree of this peer's run has grown yet
-        self._lapses = Recent(1_000)  # neighbour -> (repairs that it caused, until when they count)
         self._said = collections.Counter()
 
     # Pushing.
@@ -105,21 +103,13 @@ class Tree(Flood):
         if source is None:
             branch.parent = OWN
         elif self.node.sync.owes(source):
-            if branch.pruned.get(source, now) + SETTLED < now:
-                if branch.parent not in (None, OWN) and not self.node.is_late():
-                    lapses = self._lapses_of(branch.parent, now) + 1
-                    self._lapses[branch.parent.peer] = lapses, now + SUSPECTED
-                return True
+            return branch.pruned.get(source, now) + SETTLED < now
         else:
             branch.latest_from = source
             may_be_above = is_new or source in branch.quiet or branch.since + SETTLED < now
-            if branch.parent is None and may_be_above and self._lapses_of(source, now) < LAPSES:
+            if branch.parent is None and may_be_above:
                 branch.parent = source
         return False
-
-    def _lapses_of(self, link, now: float) -> int:
-        lapses, until = self._lapses.get(link.peer, (0, 0.0))
-        return lapses if now < until else 0
 
     # Repetitions.
 

@@ -123,23 +123,6 @@ def test_a_parent_that_repeats_the_latest_message_long_after_gives_way_to_who_wa
     assert heard(parent, "gmessage") == [gossip(A, 3)]
 
 
-def test_a_parent_that_let_something_lack_twice_is_not_chosen_again_for_a_minute():
-    parent, other = begun(A, B)
-    other.say(gossip(A, 1))
-    heard(other)
-    for number in (2, 3):
-        parent.scene.run(2.0)
-        other.say(f"status:seen:{RUN}=1-{number}")
-        assert heard(other, "status:want") == [f"status:want:{RUN}={number}"]
-        other.say(gossip(A, number), "status:sent")
-        heard(other)
-        other.say(gossip(A, number))  # it is pruned again
-        heard(other)
-    way = other.scene.node.way
-    parent.say(gossip(A, 9, start=8))
-    assert way.counts()["runs with a parent"] == 1, "of the new run none was chosen"
-
-
 def test_what_an_origin_says_after_its_first_message_waits_a_moment_once():
     end, = neighbours(A)
     node = end.scene.node
