@@ -64,7 +64,8 @@ def test_a_message_in_an_answer_is_folded_below_its_text(shown):
         "that " + "y" * 74, "y", ""]
 
 
-def test_an_event_is_printed_above_the_line_that_is_typed(shown):
+def test_an_event_is_printed_above_the_line_that_is_typed(shown, monkeypatch):
+    monkeypatch.setattr("grapevine.terminal.prompt.LOOK", 60.0)  # else a slow machine draws again
     screen = shown.screen
     screen.typed(("typed", 2))
     shown.wait_for("\b\b\b")
