@@ -105,7 +105,7 @@ class WatchedPeer(SignedPeer):
         before = self.now() - ASKED_AFTER * self.settings.report_interval
         for run, link in self._heard_of.items():
             if self._named.get(run, (0.0, -math.inf))[1] < before:
-                self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
+                self.ask_about(run, link)
         self._heard_of.clear()
 
     def on_corrupt(self, link: ProvenLink, line: bytes) -> None:

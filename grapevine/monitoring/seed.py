@@ -208,8 +208,8 @@ class JudgingSeed(KeepingSeed):
     def on_contradiction(self, link: ProvenLink, evidence: Contradiction) -> None:
         """Kick a peer if the run that it has proved last has contradicted itself. Of other runs,
         seeds alone are heard, so that such a run cannot be registered here later."""
-        address = wire.origin_of(evidence.run)
-        is_latest = int(evidence.run.rpartition(b":")[2]) == self.vouched.latest(address)
+        address, start = signing.read_run(evidence.run)
+        is_latest = start == self.vouched.latest(address)
         if evidence.run in self._cheats or not is_latest and link.role != SPEAKER:
             return
         if not evidence.is_true():

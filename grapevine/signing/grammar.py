@@ -117,6 +117,11 @@ def run_of(address: Address, start: int) -> bytes:
     return f"{address}:{start}".encode()
 
 
+def read_run(run: bytes) -> tuple[Address, int]:
+    """Return the address and the START of a run."""
+    return wire.origin_of(run), int(run.rpartition(b":")[2])
+
+
 # Signed gossip.
 
 class Signed(NamedTuple):

@@ -114,17 +114,17 @@ class SignedPeer(Proving, Peer):
     def meet(self, link: ProvenLink, run: bytes, ranges: list) -> None:
         """A neighbour has messages of a run that is not known to be genuine: find out."""
         if run not in self.runs.open:
-            self.ask_about(wire.origin_of(run), int(run.rpartition(b":")[2]), link)
+            self.ask_about(run, link)
         question = self.runs.open.get(run)
         if question is not None:
             question.offer(link, ranges)
 
-    def ask_about(self, address: Address, start: int, link: ProvenLink) -> bool:
+    def ask_about(self, run: bytes, link: ProvenLink) -> bool:
         """Ask all seeds about a run that a neighbour, or the list of a seed, has brought; return
         whether that may be. The one who brought it is never blamed, because it may know better."""
-        if (self.runs.may_ask(address, start, link, self.now())
+        if (self.runs.may_ask(run, link, self.now())
                 and self._questions.of(link.peer).spend(1, self.now())):
-            question = self.runs.ask(address, start, link)
+            question = self.runs.ask(run, link)
             for seed in list(question.left):
                 self.ask_seed(seed, question)
             return True
@@ -142,7 +142,7 @@ class SignedPeer(Proving, Peer):
         super().on_peer_list(link, addresses)
         for address in addresses:  # of peers whose messages may come soon
             if address not in self._asked_ahead and address != self.address:
-                if not self.ask_about(address, ANY, link):
+                if not self.ask_about(grammar.run_of(address, ANY), link):
                     break  # too many for now
                 self._asked_ahead[address] = True
 
@@ -196,21 +196,19 @@ class SignedPeer(Proving, Peer):
                  ) -> None:
         """Take what a seed says about a question, None if it says nothing."""
         named, outcome = self.runs.answer(question, link.peer, link.remote, starts)
-        run = question.run
-        for each in named:
-            self.settle(each, True)
+        for run in named:
+            self.settle(run, True)
         if self.runs.is_open(question) and outcome is Outcome.DENY:
-            self.settle(run, False)
+            self.settle(question.run, False)
         elif self.runs.is_open(question) and outcome is Outcome.DIAL:
-            self.home_prober.ask(question.address, lambda alive: self.settle(run, False))
+            self.home_prober.ask(question.address,
+                                 lambda alive: self.settle(question.run, False))
 
     def settle(self, run: bytes, is_genuine: bool) -> None:
         """Take a verdict on a run. One that has proved itself is not denied any more."""
         was_genuine = self.runs.is_genuine(run)
         question = self.runs.settle(run, is_genuine or was_genuine, self.now())
-        if was_genuine:
-            return
-        if question is None or question.start == ANY:
+        if was_genuine or question is None or question.start == ANY:
             return
         if not is_genuine:
             self.output.write(f"unconfirmed:{run.decode()}")
@@ -224,14 +222,10 @@ class SignedPeer(Proving, Peer):
         self.fetch()
 
     def proved(self, address: Address, start: int | None) -> None:
-        """An address has answered a probe, and has proved a run, or None."""
-        self._found_at_home(address, b"" if start is None else grammar.run_of(address, start))
-
-    def _found_at_home(self, address: Address, run: bytes) -> None:
-        """An address that this peer has dialled has proved a run, or nothing."""
-        self._at_home[address] = run
-        if run:
-            self.settle(run, True)
+        """An address that this peer has dialled has proved a run, or None."""
+        self._at_home[address] = b"" if start is None else grammar.run_of(address, start)
+        if start is not None:
+            self.settle(self._at_home[address], True)
 
     # What this peer proves.
 
@@ -266,7 +260,7 @@ class SignedPeer(Proving, Peer):
         link.run = self._proven_run(link, grammar.accepting)
         if not link.run or link.proof.time != link.dialled_at:
             raise ProtocolError(UNPROVEN)
-        self._found_at_home(link.peer, link.run)
+        self.proved(*grammar.read_run(link.run))
         other = self.neighbours.link(link.peer)
         if other is not None and other.dialled_at > link.dialled_at:  # the later dial stays
             link.close("duplicate")

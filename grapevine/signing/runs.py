@@ -11,7 +11,7 @@ import enum
 
 from grapevine.addresses import Address, Target
 from grapevine.intervals import Intervals, Range
-from grapevine.signing.grammar import run_of
+from grapevine.signing.grammar import read_run, run_of
 from grapevine.tools import Recent
 
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
@@ -33,8 +33,8 @@ class Outcome(enum.Enum):
 class Question:
     """An open question about one run, or about all runs of an address."""
 
-    def __init__(self, address: Address, start: int, seeds, brought_by):
-        self.address, self.start, self.run = address, start, run_of(address, start)
+    def __init__(self, run: bytes, seeds, brought_by):
+        self.run, (self.address, self.start) = run, read_run(run)
         self.brought_by = brought_by  # the link over which the run, or a list, came first
         self.left = dict.fromkeys(seeds)  # those that have not answered
         self.answers: set[Address] = set()  # where those are that have
@@ -70,19 +70,18 @@ class Runs:
     def is_genuine(self, run: bytes) -> bool:
         return run in self._genuine or run == self._own_run
 
-    def may_ask(self, address: Address, start: int, brought_by, now: float) -> bool:
+    def may_ask(self, run: bytes, brought_by, now: float) -> bool:
         """Tell whether a question may be opened: none is open, the run was not denied lately, and
         there is room. Each link may use half of what others leave, so that there is some for all,
         and if there are too many for that, still a few."""
-        run, own = run_of(address, start), self._of_one[brought_by]
+        own = self._of_one[brought_by]
         return (run not in self.open and self._denied.get(run, 0.0) <= now
                 and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))
 
-    def ask(self, address: Address, start: int, brought_by) -> Question:
+    def ask(self, run: bytes, brought_by) -> Question:
         """Open a question."""
         self._of_one[brought_by] += 1
-        question = Question(address, start, self._seeds, brought_by)
-        self.open[question.run] = question
+        question = self.open[run] = Question(run, self._seeds, brought_by)
         return question
 
     def is_open(self, question: Question) -> bool:

@@ -17,8 +17,8 @@ UNDECIDED = NOTHING, WAIT
 
 def ask(runs: Runs, address, start: int, brought_by, now: float):
     """Open a question, if that may be."""
-    return runs.ask(address, start, brought_by) if runs.may_ask(
-        address, start, brought_by, now) else None
+    run = run_of(address, start)
+    return runs.ask(run, brought_by) if runs.may_ask(run, brought_by, now) else None
 
 
 def heard(*answers, start: int = 77, seeds=SEEDS, at=AT) -> list[tuple[list[bytes], Outcome]]:
