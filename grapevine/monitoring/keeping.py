@@ -190,11 +190,7 @@ class KeepingSeed(VouchingSeed):
     def file(self, rows: list[Row]) -> None:
         """Keep rows, and forward those that are news."""
         since = self.now() - KEPT * self.period
-        self.hand_on(self.rows.file([row for row in rows if row.at >= since
-                                     and self.is_wanted(row)]))
-
-    def is_wanted(self, row: Row) -> bool:
-        return True
+        self.hand_on(self.rows.file([row for row in rows if row.at >= since]))
 
     def hand_on(self, rows) -> None:
         """Forward rows that other seeds keep by one hop."""

@@ -144,8 +144,9 @@ class JudgingSeed(KeepingSeed):
     def is_banned(self, peer: Address) -> bool:
         return self._bans.get(peer, (0.0, 0.0))[0] > self.now()
 
-    def is_wanted(self, row: Row) -> bool:
-        return not self.is_banned(row.reporter) and not self.is_banned(row.entry.peer)
+    def file(self, rows: list[Row]) -> None:
+        super().file([row for row in rows if not (
+            self.is_banned(row.reporter) or self.is_banned(row.entry.peer))])
 
     def on_kick(self, link: ProvenLink, peer: Address, badness: float, seconds: float) -> None:
         self.kick(peer, badness, min(seconds, self.settings.ban))
@@ -169,10 +170,6 @@ class JudgingSeed(KeepingSeed):
         self.to_all(line)
         for link in self.registry.links():
             link.send(line)
-
-    def kicked(self) -> int:
-        """Return how many peers are shut out."""
-        return sum(map(self.is_banned, self._bans))
 
     def _kick_line(self, peer: Address) -> bytes:
         until, badness = self._bans[peer]

@@ -127,7 +127,8 @@ def test_what_seeds_say_is_heard_on_a_link_to_a_seed_alone(who, line):
     end.say(line)
     assert scene.event("refused:").endswith(f"while {who}")
     assert end.ends_within(0.1) and held(scene, B) == []
-    assert scene.node.tending.tree.version == version and not scene.node.kicked()
+    assert scene.node.tending.tree.version == version
+    assert not scene.node.is_banned(parse_address(A))
 
 
 def test_a_seed_listens_over_the_link_that_it_confirmed_last():
