@@ -23,8 +23,19 @@ ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
 
 POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
 BYTES, SIZE_OUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
-NEW_KEY = POINTER, INT, POINTER, BYTES, SIZE  # what it returns, then what it is given
-INIT = INT, POINTER, POINTER, POINTER, POINTER, POINTER
+FUNCTIONS = {  # name -> what it returns, then what it is given
+    "EVP_PKEY_new_raw_private_key": (POINTER, INT, POINTER, BYTES, SIZE),
+    "EVP_PKEY_new_raw_public_key": (POINTER, INT, POINTER, BYTES, SIZE),
+    "EVP_PKEY_get_raw_public_key": (INT, POINTER, BYTES, SIZE_OUT),
+    "EVP_PKEY_free": (None, POINTER),
+    "EVP_MD_CTX_new": (POINTER,),
+    "EVP_MD_CTX_free": (None, POINTER),
+    "EVP_DigestSignInit": (INT, POINTER, POINTER, POINTER, POINTER, POINTER),
+    "EVP_DigestVerifyInit": (INT, POINTER, POINTER, POINTER, POINTER, POINTER),
+    "EVP_DigestSign": (INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE),
+    "EVP_DigestVerify": (INT, POINTER, BYTES, SIZE, BYTES, SIZE),
+    "ERR_clear_error": (None,),
+}
 
 
 class Unable(Exception):
@@ -42,34 +53,16 @@ def _libraries() -> list[str | None]:
             if name.startswith("libcrypto-") and name.endswith(".dll")]
 
 
-class _Functions:
-    """The functions of libcrypto. OSError without libcrypto, AttributeError without one of them."""
-
-    def __init__(self, library: str | None):
-        crypto = ctypes.PyDLL(library)
-        self.new_secret = _typed(crypto.EVP_PKEY_new_raw_private_key, *NEW_KEY)
-        self.new_public = _typed(crypto.EVP_PKEY_new_raw_public_key, *NEW_KEY)
-        self.raw_public = _typed(crypto.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
-        self.free_key = _typed(crypto.EVP_PKEY_free, None, POINTER)
-        self.new_context = _typed(crypto.EVP_MD_CTX_new, POINTER)
-        self.free_context = _typed(crypto.EVP_MD_CTX_free, None, POINTER)
-        self.begin_sign = _typed(crypto.EVP_DigestSignInit, *INIT)
-        self.begin_verify = _typed(crypto.EVP_DigestVerifyInit, *INIT)
-        self.sign = _typed(crypto.EVP_DigestSign, INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE)
-        self.verify = _typed(crypto.EVP_DigestVerify, INT, POINTER, BYTES, SIZE, BYTES, SIZE)
-        self.forget_errors = _typed(crypto.ERR_clear_error, None)
-
-
-def _typed(function, returned, *given):
-    function.restype, function.argtypes = returned, given
-    return function
-
-
-def _loaded() -> _Functions:
+def _loaded() -> ctypes.PyDLL:
+    """Return a libcrypto that has all functions."""
     for library in _libraries():
         try:
-            return _Functions(library)
-        except (OSError, AttributeError):
+            crypto = ctypes.PyDLL(library)
+            for name, (returned, *given) in FUNCTIONS.items():
+                function = getattr(crypto, name)
+                function.restype, function.argtypes = returned, given
+            return crypto
+        except (OSError, AttributeError):  # no libcrypto, or one without a function
             continue
     raise ImportError("no libcrypto with Ed25519")
 
@@ -84,9 +77,9 @@ class _Key:
     def __init__(self, new_key, begin, data: bytes):
         self._owned: list[tuple] = []  # what frees it, and a pointer
         self.key = _checked(new_key(ED25519, None, data, len(data)))
-        self._owned.append((_openssl.free_key, self.key))
-        self.context = _checked(_openssl.new_context())
-        self._owned.append((_openssl.free_context, self.context))
+        self._owned.append((_openssl.EVP_PKEY_free, self.key))
+        self.context = _checked(_openssl.EVP_MD_CTX_new())
+        self._owned.append((_openssl.EVP_MD_CTX_free, self.context))
         self._begin, self._begun_with = begin, self.key
 
     def __del__(self):
@@ -102,36 +95,38 @@ class _Key:
 
 class SigningKey:
     def __init__(self, secret: bytes):
-        self._key = _Key(_openssl.new_secret, _openssl.begin_sign, secret)
+        self._key = _Key(_openssl.EVP_PKEY_new_raw_private_key, _openssl.EVP_DigestSignInit, secret)
         public, size = ctypes.create_string_buffer(KEY_SIZE), ctypes.c_size_t(KEY_SIZE)
-        _checked(_openssl.raw_public(self._key.key, public, size))
+        _checked(_openssl.EVP_PKEY_get_raw_public_key(self._key.key, public, size))
         self.public = public.raw
 
     def sign(self, message: bytes) -> bytes:
         signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
         size = ctypes.c_size_t(SIGNATURE_SIZE)
         with _one_at_a_time:
-            _checked(_openssl.sign(self._key.begin(), signature, size, message, len(message)))
+            _checked(_openssl.EVP_DigestSign(
+                self._key.begin(), signature, size, message, len(message)))
         return signature.raw
 
 
 @functools.lru_cache(maxsize=KEYS_KEPT)
 def _public_key(public: bytes) -> _Key:
-    return _Key(_openssl.new_public, _openssl.begin_verify, public)
+    return _Key(_openssl.EVP_PKEY_new_raw_public_key, _openssl.EVP_DigestVerifyInit, public)
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     with _one_at_a_time:
         context = _public_key(public).begin()
-        result = _openssl.verify(context, signature, len(signature), message, len(message))
+        result = _openssl.EVP_DigestVerify(
+            context, signature, len(signature), message, len(message))
     if result != 1:
-        _openssl.forget_errors()  # OpenSSL keeps a list for each thread
+        _openssl.ERR_clear_error()  # OpenSSL keeps a list for each thread
     return result == 1
 
 
 def _checked(result: int | None) -> int:
     """Return what OpenSSL has returned: 1, or a pointer. Raise Unable if it is neither."""
     if result is None or result < 1:
-        _openssl.forget_errors()
+        _openssl.ERR_clear_error()
         raise Unable
     return result
