@@ -40,15 +40,15 @@ class SignedMessages(Messages):
         added = SignedAdded()
         for line in lines:
             signed = parse_signed(line)
-            if signed is None:
+            if signed is not None and not (is_own or self._is_wanted(signed, added)):
+                added.vain += READING * len(signed.messages)
+            elif signed is not None and (is_own or self._is_good(signed)):
+                self._enter(signed, added)
+            else:
                 added.corrupt.append(line)
                 added.vain += 1
-            elif not (is_own or self._is_wanted(signed, added)):
-                added.vain += READING * len(signed.messages)
-            elif is_own or self._is_good(signed, added):
-                self._enter(signed, added)
-            if len(added.corrupt) >= self.CORRUPT_LIMIT:
-                break
+                if len(added.corrupt) >= self.CORRUPT_LIMIT:
+                    break
         self._evict()
         return added
 
@@ -82,13 +82,9 @@ class SignedMessages(Messages):
         """Return another line that is held for one of these numbers."""
         return next((run.held[number] for number in signed.numbers if number in run.held), None)
 
-    def _is_good(self, signed: Signed, added: SignedAdded) -> bool:
+    def _is_good(self, signed: Signed) -> bool:
         self.checked += 1
-        if signed.is_good():
-            return True
-        added.corrupt.append(signed.line)
-        added.vain += 1
-        return False
+        return signed.is_good()
 
     def _enter(self, signed: Signed, added: SignedAdded) -> None:
         """Note and hold what is new of a good line."""
