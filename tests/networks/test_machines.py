@@ -6,6 +6,7 @@ import re
 import pytest
 
 from grapevine.lab.proof import check, graph
+from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.records import Records
 from tests.tools.namespaces import Switch
 from tests.tools.programs import ROOT, Node, Program, wait_until
@@ -54,11 +55,12 @@ class Machines:
         """Tell whether so many peers have neighbours, and all form one graph."""
         records = self.records()
         return (sum(bool(run.linked) for run in records.peers) == peers
-                and graph.replay(records)[0][-1][1] == 1)
+                and graph.history(records)[-1][1] == 1)
 
     def prove(self) -> str:
         """Wait until the files prove all; return the proof."""
-        proof = wait_until(lambda: (told := check.check_records(self.records()))[0] and told, LONG,
+        proof = wait_until(lambda: (told := check.check_records(self.records()))[0] == HOLDS
+                           and told, LONG,
                            lambda: check.check_records(self.records())[1])
         return proof[1]
 

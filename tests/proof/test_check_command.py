@@ -13,13 +13,14 @@ from tests.tools.stories import tell
 
 NOTHING = "(they are named peer_IP_PORT.txt)"
 ROWS = ["gossips", "broadcast", "once", "latency", "liveness", "dead", "degrees", "pieces",
-        "threads"]
+        "threads", "files"]
 PORTS = (5001, 5002, 5003, 5004)
 FOUR = "\n".join([
     *(f"0 {port} starts \n 0 {port} late:0.000" for port in (8080, *PORTS)),
     *(f"1 {port} joins 8080" for port in PORTS),
     *(f"2 {one} links {other}" for one, other in itertools.combinations(PORTS, 2)),
-    *(f"10 {port} late:9.000 \n 10 {port} lives" for port in PORTS), "10 8080 peer list:@5001:1"])
+    *(f"2.5 {one} liveness request:@{other} until 10 \n 2.6 {one} asks {other} until 10"
+      for one, other in zip(PORTS, reversed(PORTS))), "10 8080 peer list:@5001:1"])
 
 
 def written(path, missing=None, text="message 3"):
@@ -49,11 +50,12 @@ def failures(folder):
 def test_the_whole_proof_is_shown_of_one_folder(tmp_path, capfd):
     good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing=5003)
     code, out, err = run(capfd, good)
-    assert (code, err) == (0, "") and [line.split()[0] for line in out.splitlines()] == ROWS
-    assert "broadcast  holds  3 of 3 deliveries, 0 of them through others" in out
+    assert (code, err) == (0, "") and [
+        line.split()[0] for line in out.splitlines()] == [*ROWS, "verdict"]
+    assert "broadcast  holds   3 of 3 deliveries, 0 of them through others" in out
     code, out, err = run(capfd, bad)
     assert (code, err) == (1, "")
-    assert f"\n{'':18}\"message 3\" of 5001 did not reach 5003\n" in out
+    assert f"\n{'':19}\"message 3\" of 5001 did not reach 5003\n" in out
 
 
 def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path, capfd):
@@ -64,8 +66,8 @@ def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path, capfd):
     assert out.splitlines() == [
         f"holds  {good}",
         f"FAILS  {bad}",
-        "       broadcast  FAILS  2 of 3 deliveries, 0 of them through others than the origin",
-        '                         "message 3" of 5001 did not reach 5003',
+        "       broadcast  FAILS   2 of 3 deliveries, 0 of them through others than the origin",
+        '                          "message 3" of 5001 did not reach 5003',
         f"FAILS  {tmp_path / 'dora'}",
         f"       no output file of a peer in {tmp_path / 'dora'} {NOTHING}"]
     assert run(capfd, good, good) == (0, f"holds  {good}\n" * 2, "")
@@ -77,11 +79,11 @@ def test_the_rows_are_written_as_json_with_whole_names_and_all_failures(tmp_path
     code, out, err = run(capfd, "--json", good, bad, tmp_path / "dora")
     assert (code, err) == (1, "")
     anna, carl, dora = map(json.loads, out.splitlines())
-    assert [one["holds"] for one in (anna, carl, dora)] == [True, False, False]
+    assert [one["verdict"] for one in (anna, carl, dora)] == ["holds", "FAILS", "FAILS"]
     assert [one["folder"] for one in (anna, carl)] == [str(good), str(bad)]
     assert [row["name"] for row in anna["rows"]] == ROWS
     assert carl["rows"][ROWS.index("broadcast")] == {
-        "name": "broadcast", "holds": False,
+        "name": "broadcast", "verdict": "FAILS",
         "figures": "2 of 3 deliveries, 0 of them through others than the origin",
         "details": ["127.0.0.1:5001:1:3 did not reach 127.0.0.1:5003"]}
     assert dora["rows"] == [] and dora["error"].endswith(NOTHING)
@@ -103,8 +105,8 @@ def test_a_folder_without_an_output_file_of_a_peer_says_how_these_are_named(tmp_
     (tmp_path / "peer_1.txt").write_text("nothing\n")
     (tmp_path / "peer_2.txt").write_text("nothing\n")
     assert check.check_folder(tmp_path) == (
-        False, f"no output file of a peer in {tmp_path} {NOTHING}; no started: line in peer_1.txt "
-               "and 1 more")
+        "FAILS", f"no output file of a peer in {tmp_path} {NOTHING}; no started: line in "
+                 "peer_1.txt and 1 more")
 
 
 # Files.
@@ -132,23 +134,25 @@ def test_files_with_line_ends_of_windows_are_read_as_if_they_had_others(tmp_path
                                      b"2026-01-02 03:04:05.000000:connected:127.0.0.1:5002\n"])
 def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path, content):
     folder = written(tmp_path / "one")
-    before = check.check_folder(folder)[1]
+    before = check.check_folder(folder)[1].splitlines()
     (folder / "peer_127.0.0.1_5009.txt").write_bytes(content)
-    assert check.check_folder(folder) == (True, f"""{before}
-unread            files named like a node's, but without a started: line: 1
-                  peer_127.0.0.1_5009.txt""")
+    verdict, text = check.check_folder(folder)
+    assert verdict == "unclear" and text.splitlines() == [
+        *before[:-2], "files      unclear 5 nodes have files",
+        f"{'':19}peer_127.0.0.1_5009.txt is named like a node's file, and has no started: line",
+        "verdict    unclear"]
 
 
 @pytest.mark.parametrize("story", [
     "5 5001 says 1 \n 5.1 5003 hears 5001/1 from 5001 \n 5.1 5004 hears 5001/1 from 5001",
     "\n".join(f"5 {port} hears 5002/1 from 5002" for port in (5001, 5003, 5004))])
-def test_what_a_full_disk_refused_is_not_missed_in_a_file_that_tells_of_it(tmp_path, story):
+def test_what_a_full_disk_refused_is_unclear_in_a_file_that_tells_of_it(tmp_path, story):
     tell(tmp_path, FOUR, story)
-    assert not check.check_folder(tmp_path)[0]
+    assert check.check_folder(tmp_path)[0] == "FAILS"
     tell(tmp_path, FOUR, story, "6 5002 lost:1")
-    holds, text = check.check_folder(tmp_path)
-    assert holds, text
-    assert f"1 files lack lines that a full disk refused\n{'':18}127.0.0.1:5002" in text
+    verdict, text = check.check_folder(tmp_path)
+    assert verdict == "unclear", text
+    assert f"\n{'':19}a full disk has refused lines of 127.0.0.1:5002\n" in text
 
 
 # The names of messages.

@@ -3,7 +3,8 @@
 import pytest
 
 from grapevine.lab.proof import check
-from tests.tools.stories import holds, tell
+from grapevine.lab.proof.disturbances import HOLDS
+from tests.tools.stories import tell, verdict
 
 UP = """
     0.0 5001 starts
@@ -18,7 +19,7 @@ ASKS = "{0} 5001 liveness request:@5002 until {1}"
 
 def rounds_hold(folder, *stories, **settings):
     story = "1.6 5002 liveness request:@5001 until 41"
-    return holds(folder, UP, story, *stories, row=check.liveness, **settings)
+    return verdict(folder, UP, story, *stories, row=check.liveness, **settings) == HOLDS
 
 
 @pytest.mark.parametrize("story, healthy", [

@@ -7,10 +7,11 @@ import pytest
 
 from grapevine.addresses import address_of
 from grapevine.lab.proof import check, delivery, graph
+from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.graph import Pieces, PowerLaw, fit, shares
 from grapevine.lab.proof.records import Records
 from grapevine.settings import capacity_of
-from tests.tools.stories import PAIR, SEED, THREE, holds, tell
+from tests.tools.stories import PAIR, SEED, THREE, tell, verdict
 
 
 @pytest.mark.parametrize("generated, healthy", [(3.0, True), (4.0, True), (4.2, False)])
@@ -31,12 +32,15 @@ def test_deliveries_to_who_joined_later_do_not_count_as_slow(tmp_path):
 
 
 def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_deliveries(tmp_path):
-    row = delivery.broadcast(tell(tmp_path, THREE, """
-        3.0 5001 hears 5009/1 from 5002
-        3.0 5001 hears 5009/2 from 5002
-    """))
-    assert not row.holds and row.figures.startswith("2 of 2 deliveries, ")
-    assert "there is no file of 127.0.0.1:5009, whose messages others received (2)" in row.details
+    proof = tell(tmp_path, THREE, """
+        2.9 5002 connected:@5009
+        3.0 5002 hears 5009/1 from 5009
+        3.1 5001 hears 5009/1 from 5002
+    """)
+    row = delivery.broadcast(proof)
+    assert row.holds and row.figures.startswith("2 of 2 deliveries, ")
+    row = check.files(proof, proof.records)
+    assert row.verdict == UNCLEAR and row.details == ["there is no file of 127.0.0.1:5009"]
 
 
 @pytest.mark.parametrize("times, awake, healthy", [
@@ -61,7 +65,7 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
 def test_a_peer_that_filters_a_message_need_not_have_it(tmp_path, instead, rows):
     tell(tmp_path, PAIR, "3 5001 says 1", instead)
     failing = [row.name for row in check.prove(Records(tmp_path).refresh())
-               if row.holds is False and row.name != "liveness"]
+               if row.verdict == FAILS and row.name != "liveness"]
     assert failing == rows
 
 
@@ -147,25 +151,26 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
 
 def test_pieces_that_stay_apart_fail_and_who_leaves_is_none(tmp_path):
     gone = "4 5002 {} \n 4.1 5001 parts 5002 left \n 4.1 5003 parts 5002 left"
-    row = check.pieces(tell(tmp_path, RING.replace("60 5002 lives", ""), gone.format("lives")))
-    assert row.holds is False and "2 pieces at the end" in row.details[0]
     records = tell(tmp_path, RING, "58 5001 leaving:@5001 \n 58.1 5002 parts 5001 left").records
-    assert graph.replay(records)[0][-1][1] == 1
+    assert graph.history(records)[-1][1] == 1
+    story = RING.replace("60 5002 lives", ""), gone.format("lives")
+    row = check.pieces(tell(tmp_path, SEED, *story))
+    assert row.verdict == FAILS and "5001 was apart from the largest piece from" in row.details[0]
 
 
-@pytest.mark.parametrize("registered, came, healthy", [
-    (True, 10, False), (True, 68, True), (False, 10, True)])
+@pytest.mark.parametrize("registered, came, expected", [
+    (True, 10, FAILS), (True, 68, HOLDS), (False, 10, UNCLEAR)])
 def test_a_registered_peer_that_never_had_a_neighbour_is_a_piece(tmp_path, registered, came,
-                                                                 healthy):
+                                                                 expected):
     """It was up with others for long, unless it came late or could reach no seed."""
     reaches = "registered:@8080" if registered else "unregistered:@8080:Connection timed out"
-    assert holds(tmp_path, SEED, PAIR, f"""
+    assert verdict(tmp_path, SEED, PAIR, f"""
         1.0 5001 registered:@8080
         1.0 5002 registered:@8080
         {came} 5003 starts
         {came + 0.1} 5003 {reaches}
         {came + 0.2} 5003 lives until 70
-    """, row=check.pieces) is healthy
+    """, row=check.pieces) == expected
 
 
 # Files.

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from grapevine.lab.proof import check
+from grapevine.lab.proof.disturbances import FAILS
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
 from grapevine.lab.simulation.drawing import draw_schedule
@@ -225,7 +226,7 @@ def test_a_line_that_is_no_accident_is_named(text, complaint):
     ("reset", "broadcast", ["check of broadcast: seen twice"]), ("slow", "broadcast", [])])
 def test_what_the_files_do_not_prove_is_a_fault_unless_a_slow_machine_may_be_why(
         kind, row, faults, monkeypatch):
-    monkeypatch.setattr(check, "prove", lambda records: [Row(row, False, "", ["seen twice"])])
+    monkeypatch.setattr(check, "prove", lambda records: [Row(row, FAILS, "", ["seen twice"])])
     schedule = parse_schedule(f"schedule 1 unrest=2\n0.000 start 127.0.0.1:4000\n"
                               f"1.000 {kind} 127.0.0.1:4000 x1")
     assert faults_of(schedule) == faults
@@ -281,7 +282,7 @@ def test_what_fails_is_made_smaller_and_can_be_played_again(monkeypatch, tmp_pat
 
 def test_a_run_may_be_ended_early_and_then_only_what_may_never_happen_is_judged(capfd):
     assert simulated(["--schedule", "5", "--until", "12"]) == 0
-    assert "verdict    holds  12 simulated seconds" in capfd.readouterr().out
+    assert "verdict    holds   12 simulated seconds" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("arguments, complaint", [

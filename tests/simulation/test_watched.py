@@ -49,11 +49,11 @@ def test_two_texts_are_punished_within_two_periods():
 def test_the_command_tells_who_was_found_out(capfd):
     flags = ["--malicious", "tamper:2", "--peers", "12", "--seeds", "2", "--capacity", "fixed:6"]
     assert simulated([*flags, "--schedule", "1"]) == 0
-    assert "malicious  holds  kicked 2 of 2 attackers, missed 0, " in capfd.readouterr().out
+    assert "malicious  holds   kicked 2 of 2 attackers, missed 0, " in capfd.readouterr().out
     assert simulated([*flags, "--schedules", "2"]) == 0
     held, row = capfd.readouterr().out.splitlines()
     assert held.startswith("2 of 2 schedules held; 60 simulated seconds in ")
-    assert row.startswith("malicious  holds  kicked 4 of 4 attackers, ")
+    assert row.startswith("malicious  holds   kicked 4 of 4 attackers, ")
     assert simulated(["--malicious", "smile:2"]) == 2
     assert "smile:2" in capfd.readouterr().err
 

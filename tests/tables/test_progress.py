@@ -11,6 +11,7 @@ from grapevine.lab.experiments.commands import implied_by, network_parser, plann
 from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.following import Progress, until_next_look
 from grapevine.lab.experiments.steps import Steps
+from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import Records
 from tests.tools.stories import tell
@@ -124,21 +125,22 @@ def test_the_plan_of_a_network_is_one_line():
 def test_a_pipe_gets_the_rows_of_the_proof(capfd):
     steps = Steps(types.SimpleNamespace(plain=False, quiet=False), 0.0)
     steps.begin("gossip", lambda: "12 messages")
-    steps.say_proof([Row("once", False, "1 message received twice", ["by 5001"])], "what next")
+    steps.say_proof([Row("once", FAILS, "1 message received twice", ["by 5001"])], "what next")
     steps.say_late("/")
     told, row, detail, late = capfd.readouterr().out.splitlines()
     assert told.endswith(" s  gossip: 12 messages")
-    assert (row, detail) == ("once       FAILS  1 message received twice", f"{'':<17} by 5001")
+    assert (row, detail) == ("once       FAILS   1 message received twice", f"{'':<18} by 5001")
     assert late == ("not everything happened as it should, or in time. The last step is gossip: 12 "
                     "messages")
 
 
-@pytest.mark.parametrize("holds, in_time, code, says", [
-    (True, True, 0, "once       holds"), (False, True, 1, "once       FAILS"),
-    (None, True, 0, "once"), (True, False, 1, "not everything happened")])
-def test_a_network_that_ends_once_is_proved(holds, in_time, code, says, tmp_path, monkeypatch,
+@pytest.mark.parametrize("verdict, in_time, code, says", [
+    (HOLDS, True, 0, "once       holds"), (FAILS, True, 1, "once       FAILS"),
+    (UNCLEAR, True, 3, "once       unclear"), ("", True, 0, "once"),
+    (HOLDS, False, 1, "not everything happened")])
+def test_a_network_that_ends_once_is_proved(verdict, in_time, code, says, tmp_path, monkeypatch,
                                             capfd):
-    monkeypatch.setattr(commands.check, "prove", lambda *_: [Row("once", holds, "")])
+    monkeypatch.setattr(commands.check, "prove", lambda *_: [Row("once", verdict, "")])
     ended = progress(tmp_path, TWO)
     ended.steps.begin("gossip", ended.gossiped)
     assert commands.finish(ended, None, in_time, None, "demo") == code

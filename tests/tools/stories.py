@@ -23,6 +23,7 @@ import math
 import re
 
 from grapevine.lab.proof import delivery
+from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.records import Records
 
@@ -120,8 +121,8 @@ def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
     return [(node, event)]
 
 
-def holds(folder, *stories, row=delivery.broadcast, **settings):
-    """Whether a row holds; the shown failures if it does not."""
+def verdict(folder, *stories, row=delivery.broadcast, **settings):
+    """The verdict of a row, which says why it does not hold."""
     found = row(tell(folder, *stories, **settings))
-    assert found.holds or found.details
-    return found.holds
+    assert found.verdict == HOLDS or found.details
+    return found.verdict

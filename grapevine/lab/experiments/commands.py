@@ -14,6 +14,7 @@ from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import check
+from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.records import Records
 from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
@@ -178,13 +179,13 @@ def finish(progress: Progress, here: set[str] | None, in_time: bool, page, again
     watched = f"python runner.py {again} --watch", "such a network, live in a browser"
     steps.say_proof(rows, commands(plot, watched) if page is None else
                     f"{commands(plot)}\nThe live page stays until Ctrl-C.")
-    holds = check.holds(rows) and in_time
+    verdict = check.verdict_of(rows)
     if page is not None:
-        page.tell(holds, check.format_rows(rows))
+        page.tell(verdict == HOLDS and in_time, check.format_rows(rows))
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(SAY)
-    return 0 if holds else FAILED
+    return check.CODES[verdict] if in_time else FAILED
 
 
 def planned(args, gossip: int) -> str:

@@ -12,10 +12,11 @@ from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import deaths, delivery
+from grapevine.lab.proof.disturbances import FAILS
 from grapevine.lab.proof.evidence import Proof, origin_of
 from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import Records
-from grapevine.lab.proof.runs import KICKED, PROBE_TIME, PeerRun
+from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import Settings
 from grapevine.terminal.folders import ports
 from grapevine.terminal.words import many
@@ -25,8 +26,8 @@ from grapevine.terminal.words import many
 START_LIMIT = 60.0  # until all peers run and are linked
 SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
 BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = delivery.ON_ITS_WAY + 0.2  # seconds of silence before a kill or the end, so that the check
-# excuses no missing message because it was on its way
+LINGER = 0.2  # seconds of silence before a kill or the end, beyond the time in which a message
+# crosses the network, so that the check can tell of each whether it did
 WATCHED = 24  # periods of a watched network, from when all are linked
 ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
@@ -82,18 +83,9 @@ class Progress:
         """Tell whether every killed peer was found dead, removed and passed on."""
         proof = Proof(self.records, self._network.here())
         killed = self._network.dead_peers()
-        for run in self.records.peers:
-            if run.address not in killed or run.superseded:
-                continue
-            neighbours = any(other.had_link(run.address, run.last) for other in self.living())
-            found = deaths.found_dead(proof, run) or any(  # by a peer elsewhere
-                dead == run.address and max(times) >= run.last
-                for (_, dead), times in proof.told.items())
-            if (run.ended is None and not run.is_dead(proof.newest)  # yet, for the check
-                    or neighbours and not (found and deaths.is_told(proof, run))
-                    or deaths.death(proof, run)[0]):
-                return False
-        return True
+        return not any(fault.verdict == FAILS or fault.may_come for fault in deaths.faults(proof)
+                       ) and all(run.has_ended(proof.newest) for run in self.records.peers
+                                 if run.address in killed)
 
     def _state(self) -> tuple:
         """Return numbers that change while the network makes progress."""
@@ -143,9 +135,9 @@ class Progress:
         self.steps.begin("gossip", self.gossiped)
         if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
             return False
-        asking = delivery.ANSWER_TIME + PROBE_TIME if settings.sign else 0  # excused, too
-        mending = delivery.ANNOUNCED if settings.spread == "tree" else 0
-        time.sleep(LINGER + mending + (settings.liveness_interval + asking if kill else 0))
+        crossing = min(delivery.LONGEST_WAY, delivery.AT_ONCE[settings.spread])
+        asking = settings.liveness_interval + delivery.SEEDS_ASKED * settings.sign
+        time.sleep(LINGER + crossing + asking * bool(kill))
         dead = network.dead_peers()
         living = [peer for peer in network.peers if str(peer) not in dead]
         if dying := random.sample(living, min(kill, len(living))):
@@ -206,7 +198,8 @@ class Progress:
         if found := [run.address for run in runs if peers[0] in run.dead]:
             return f"found dead by {' '.join(ports(found))}"
         last = {run.address: run.last for run in self.records.peers}
-        waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
+        died = last.get(peers[0], 0.0)
+        waiting = sum(any(link.end >= died for link in run.links.get(peers[0], ())) for run in runs)
         return f"no answer for its {many(waiting, 'neighbour')}"
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from grapevine.lab.proof.check import CLAIMS, SHOWN, format_rows
+from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.terminal.command_line import show
 from grapevine.terminal.screen import (
@@ -71,16 +72,20 @@ class Steps:
         if not self.are_shown:
             show(format_rows(rows))
             return
-        marks = {True: "✓", False: "✗", None: " "}
+        marks = {HOLDS: "✓", FAILS: "✗", UNCLEAR: "?", "": " "}
         lines = [f"{self._number + 1:3}  the proof, from the output files alone:", ""]
         for row in rows:
-            lines.append(f"{marks[row.holds]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
+            lines.append(f"{marks[row.verdict]} {row.name:<10}  {CLAIMS.get(row.name, '')}")
             lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
             if len(row.details) > SHOWN:
                 lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
-        claims = sum(row.holds is not None for row in rows)
-        failing = [row.name for row in rows if row.holds is False]
-        verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}."
-                   if failing else f"All {claims} claims hold.")
+        claims = sum(bool(row.verdict) for row in rows)
+        failing, unclear = ([row.name for row in rows if row.verdict == verdict]
+                            for verdict in (FAILS, UNCLEAR))
+        verdict = f"All {claims} claims hold."
+        if failing:
+            verdict = f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}."
+        elif unclear:
+            verdict = f"{len(unclear)} of {claims} claims are unclear: {', '.join(unclear)}."
         self.say("\n".join([*lines, "", verdict]), CLAIM)
         self.say(next_lines, 4)

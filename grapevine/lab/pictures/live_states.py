@@ -14,10 +14,10 @@ import re
 
 from grapevine.events import RENEWED, about
 from grapevine.lab.pictures.live_lines import VANISHED, Line
-from grapevine.lab.proof.deaths import PARTED
 from grapevine.lab.proof.events import COUNT, DEAD, REFUSED
 from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import usual_address
+from grapevine.lab.proof.runs import PARTED
 from grapevine.settings import Settings
 
 NODES = 5_000

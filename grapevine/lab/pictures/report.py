@@ -24,6 +24,7 @@ from grapevine.lab.pictures.charts import Curve, Lane, Points
 from grapevine.lab.pictures.network import drawn_peers, network_svg
 from grapevine.lab.proof import check, delivery, graph
 from grapevine.lab.proof.clocks import put_right
+from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import NAMED, Records, read_folder
 from grapevine.terminal.command_line import FAILED, CommandError, Parser, show
@@ -32,7 +33,8 @@ from grapevine.terminal.folders import PICTURES, REPORT, TABLES, parse_folders
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of a row that are shown
-_VERDICTS = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"), None: ("none", "figures")}
+_VERDICTS = {HOLDS: ("holds", "✓ holds"), FAILS: ("fails", "✗ FAILS"),
+             UNCLEAR: ("none", "? unclear"), "": ("none", "figures")}
 
 
 def plot(arguments: list[str]) -> None:
@@ -113,11 +115,17 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
 
 def _verdict(rows: list[Row]) -> str:
     """Return the sentence that tells whether the proof holds."""
-    failing = [html.escape(row.name) for row in rows if row.holds is False]
-    claims = sum(row.holds is not None for row in rows)
-    style, words, why = ("fails", "✗ The proof fails.", f"{len(failing)} of {claims} claims do not "
-                         f"hold: {', '.join(failing)}.") if failing else (
-        "holds", "✓ The proof holds.", f"All {claims} claims are true of these files.")
+    failing, unclear = ([html.escape(row.name) for row in rows if row.verdict == verdict]
+                        for verdict in (FAILS, UNCLEAR))
+    claims = sum(bool(row.verdict) for row in rows)
+    style, words, why = "holds", "✓ The proof holds.", (
+        f"All {claims} claims are true of these files.")
+    if failing:
+        style, words, why = "fails", "✗ The proof fails.", (
+            f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}.")
+    elif unclear:
+        style, words, why = "none", "? The proof is unclear.", (
+            f"These files cannot tell {len(unclear)} of {claims} claims: {', '.join(unclear)}.")
     return f'<p class="verdict {style}"><strong>{words}</strong> {why}</p>'
 
 
@@ -136,7 +144,7 @@ def _summary(records: Records, length: float) -> str:
 
 
 def _proof_row(row: Row) -> str:
-    style, verdict = _VERDICTS[row.holds]
+    style, verdict = _VERDICTS[row.verdict]
     more = [f"and {len(row.details) - SHOWN:,} more"] if len(row.details) > SHOWN else []
     items = [f"<li>{html.escape(failure)}</li>" for failure in [*row.details[:SHOWN], *more]]
     return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
@@ -183,7 +191,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     lanes = []
     for name, changes, end in (
             ("peers up", up, newest),
-            ("pieces of the graph", graph.replay(records)[0], graph.end_of(records))):
+            ("pieces of the graph", graph.history(records), graph.end_of(records))):
         changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
         lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]

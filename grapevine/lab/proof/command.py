@@ -3,7 +3,7 @@
 import os
 
 from grapevine.lab.proof import check
-from grapevine.terminal.command_line import FAILED, Parser, show
+from grapevine.terminal.command_line import Parser, show
 from grapevine.terminal.folders import parse_folders
 from grapevine.terminal.screen import folded
 
@@ -17,9 +17,9 @@ def check_folders(arguments: list[str]) -> int:
                                   "has a verdict, and what fails")
     judge = (check.check_as_json if args.json else check.judge_folder if len(folders) > 1
              else check.check_folder)
-    all_hold = True
-    for holds, text in map(judge, folders):
+    verdicts = []
+    for verdict, text in map(judge, folders):
         text = "".join(c if c == "\n" or c.isprintable() else "?" for c in text)  # of others' files
         show(folded(text, ROW) if os.isatty(1) and not args.json else text)
-        all_hold = all_hold and holds
-    return 0 if all_hold else FAILED
+        verdicts.append(verdict)
+    return check.CODES[check.worst(verdicts)]

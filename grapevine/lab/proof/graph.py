@@ -9,12 +9,12 @@ import bisect
 import collections
 import itertools
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
 from grapevine.addresses import parse_address
-from grapevine.lab.proof.events import Spans
+from grapevine.lab.proof.disturbances import parts
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import capacity_of, parse_capacity
@@ -46,6 +46,10 @@ class Pieces:
     def joined(self, one: Hashable, other: Hashable) -> bool:
         """Tell whether two nodes are in the same piece."""
         return self._piece[one] is self._piece[other]
+
+    def of(self, node: Hashable) -> set:
+        """Return the nodes of its piece."""
+        return self._piece.get(node, set())
 
     def all(self) -> list[set]:
         """Return the nodes of each piece."""
@@ -136,51 +140,58 @@ def end_of(records: Records) -> float:
                default=newest)
 
 
-def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
-    """Return when the number of pieces changed, and to which, and the graph at the end."""
-    pieces, counts = Pieces(), []
-    said = collections.defaultdict(set)  # peer -> the neighbours that it says it has
-    for at, peer, other, up in _changes(records):
-        if other is None and up:
-            pieces.add(peer)
-        elif other is None:
-            said[peer].clear()
-            pieces.remove(peer)
-        elif up:
-            said[peer].add(other)
-            if peer in said[other] and peer in pieces and other in pieces:
-                pieces.link(peer, other)
-        else:
-            said[peer].discard(other)
-            pieces.unlink(peer, other)
-        if counts and counts[-1][0] == at:
-            counts.pop()
-        if not counts or counts[-1][1] != len(pieces):
-            counts.append((at, len(pieces)))
-    return counts, pieces
+Disturb = Callable[[PeerRun, PeerRun], Iterable[tuple]]
 
 
-def _changes(records: Records) -> list[tuple[float, str, str | None, bool]]:
-    """Return in order when peers or links came or went."""
-    end, newest = end_of(records), records.newest()
-    changes = []
+def replay(records: Records, disturb: Disturb = lambda one, other: ()
+           ) -> Iterator[tuple[float, float, Pieces]]:
+    """Yield from when until when the graph of runs stayed as it was, and the graph, which is the
+    same object again. Links are out of it in the times that `disturb` returns for their ends."""
+    end, pieces = end_of(records), Pieces()
+    moments = collections.defaultdict(list)
+    for at, *change in _changes(records, end, disturb):
+        if at <= end:
+            moments[at].append(change)
+    times = sorted(moments)
+    for at, until in itertools.pairwise([*times, end]):
+        for _, change, *nodes in sorted(moments[at], key=itemgetter(0)):
+            change(pieces, *nodes)
+        yield at, until, pieces
+
+
+def _changes(records: Records, end: float, disturb: Disturb) -> Iterator[tuple]:
+    """Yield when a peer or a link came or went, its place among changes at the same time, and what
+    to do with which nodes."""
+    newest, runs = records.newest(), collections.defaultdict(list)
     for run in records.peers:
         gone = run.up_until(newest)
-        if run.chat or run.first_linked is None or run.first_linked > gone:
-            continue  # chat servers form a line, which any missing one cuts; or it left already
-        changes.append((run.first_linked, run.address, None, True))
-        changes += [(at, run.address, peer, up) for peer, links in run.links.items()
-                    for link in links for at, up in ((link.begin, True), (link.end, False))
-                    if at <= gone]
+        if run.first_linked is None or run.first_linked > gone:
+            continue  # it left before it had a neighbour
+        runs[run.address].append(run)
+        yield run.first_linked, 1, Pieces.add, run
         if gone < end:  # the stop of the whole network is no change
-            changes.append((gone, run.address, None, False))
-    return sorted((change for change in changes if change[0] <= end), key=itemgetter(0))
+            yield gone, 3, Pieces.remove, run
+    for one in itertools.chain(*runs.values()):
+        for address, mine in one.links.items():
+            for other in runs.get(address, ()) if one.address < address else ():
+                for since, until in _common(mine, other.links.get(one.address, ()), min(
+                        one.up_until(newest), other.up_until(newest))):
+                    for begin, over in parts(since, until, disturb(one, other)):
+                        yield begin, 2, Pieces.link, one, other
+                        if over < end:
+                            yield over, 0, Pieces.unlink, one, other
 
 
-def spans_apart(counts: list[tuple[float, int]], end: float) -> Spans:
-    """Return the times in which the graph had several pieces."""
-    return Spans((at, until) for (at, count), (until, _) in
-                 itertools.pairwise([*counts, (end, 1)]) if count > 1).merged()
+def _common(mine: Iterable, theirs: Iterable, end: float) -> Iterator[tuple[float, float]]:
+    """Yield the times up to `end` in which both ends of a link call it connected."""
+    for one, other in itertools.product(mine, theirs):
+        yield max(one.begin, other.begin), min(one.end, other.end, end)
+
+
+def history(records: Records) -> list[tuple[float, int]]:
+    """Return when the number of pieces changed, and to which."""
+    counts = [(at, len(pieces)) for at, _, pieces in replay(records)]
+    return [now for before, now in zip([(0, 0), *counts], counts) if now[1] != before[1]]
 
 
 class Fit(NamedTuple):  # the exponent of a power law P(k) ~ k^−exponent

@@ -17,8 +17,8 @@ import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.deaths import FALSE_DEAD
-from grapevine.lab.proof.events import Spans, when
+from grapevine.lab.proof.disturbances import FAILS, HOLDS, quiet
+from grapevine.lab.proof.events import about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
 
@@ -32,6 +32,7 @@ SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour
 SETTLE = 2.0  # seconds that a message is known before a neighbour must have it
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
+FALSE_DEAD = "falsedead"  # the kind that reports the living dead
 HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
 UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
 # periods in which they came, one less than seeds count
@@ -56,7 +57,7 @@ def malicious(proof: Proof) -> Row | None:
                        f"{sum(load.moved for load in loads):.0f} rows moved")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures.append(f"{honest} deliveries among honest peers")
-    return Row("malicious", tally.holds(), "; ".join(figures),
+    return Row("malicious", HOLDS if tally.holds() else FAILS, "; ".join(figures),
                [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
 
 
@@ -131,10 +132,11 @@ def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     begins = sorted(link.begin for links in run.links.values() for link in links)
     linked = next((at for at in begins
                    if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
-    times = sorted(run.generated.values()) if run.malice == CHEAT else proof.times
+    times = sorted(at for one in ([run] if run.malice == CHEAT else proof.peers)
+                   for at in one.generated.values())
     said = next((at for at in times if at >= linked), until)
-    late = Spans(itertools.chain(run.late, *(seed.late for seed in proof.seeds))).merged()
-    return Spans([(said, until)]).minus(late).total() / (run.setting("report-interval") or 1)
+    late = itertools.chain(run.late, *(seed.late for seed in proof.seeds))
+    return quiet(said, until, late) / (run.setting("report-interval") or 1)
 
 
 def _limit(proof: Proof, run: PeerRun, end: float) -> float:
@@ -156,7 +158,7 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
     return [
         *(f"{run.address} was told that it is kicked, and no seed has kicked it"
           for run in proof.peers if run.ended == KICKED and run.address not in kicked
-          and not proof.headless and not any(map(proof.is_elsewhere, run.registrations.ever()))),
+          and not any(map(proof.is_elsewhere, run.words))),
         *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
@@ -165,9 +167,11 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
         *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone
-        *(fault for seed in proof.seeds for at, peer, reason in seed.removed
-          if reason == "dead" and set() < deaths.reporters(seed, peer, at) <= alone
-          for fault in deaths.removed(proof, seed, at, peer, reason))]
+        *(fault.words for seed in proof.seeds for at, peer, reason in seed.removed
+          if reason == "dead" and set() < {who for heard, whom, who, _ in seed.reports
+                                           if whom == peer and heard <= at} <= alone
+          for fault in deaths.removed_alive(proof, seed, at, peer, reason)
+          if fault.verdict == FAILS)]
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
@@ -175,14 +179,15 @@ def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool
     rows may be late, because after that it warns nobody for long."""
     period, standing = run.setting("report-interval"), 2 * SETTLE
     anew = max((at for seed in proof.seeds for at in seed.behind), default=-math.inf)
-    kept = (Spans([(max(link.begin + standing, anew), end)]).minus(run.late).total()
+    kept = (quiet(max(link.begin + standing, anew), end, run.late)
             for link in run.links.get(attacker.address, ()) if end < link.end)
     return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)
 
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
-    times = when(seed.untrue, run.address)
+    times = about(seed.untrue, run.address, 0.0, math.inf)
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    return any(third < first + window and seed.believes(run.address, third + ON_ITS_WAY)
+    disbelieved = seed.disbelieved.get(run.address, math.inf)
+    return any(third < first + window and third + ON_ITS_WAY < disbelieved
                for first, third in zip(times, times[UNTRUE - 1:]))

@@ -18,7 +18,7 @@ from grapevine.addresses import parse_address
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
 
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
-NAMED = re.compile(r"(peer|seed)_.*\.txt")
+NAMED = re.compile(r"(?:.*_)?(?:peer|seed)_.*\.txt")  # a download may put words before and after
 
 
 class Tail:
@@ -120,7 +120,7 @@ class Records:
 
     def refresh(self) -> "Records":
         """Read what is new. OSError if the folder cannot be read."""
-        for path in sorted(self.folder.glob("*_*.txt")):
+        for path in sorted(self.folder.glob("*.txt")):
             if NAMED.fullmatch(path.name) and path.is_file():
                 with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                     ours = self._files.setdefault(path.name, File(path))
@@ -144,11 +144,12 @@ class Records:
         """Note which run of its node is the latest."""
         latest = self._latest.get(run.address)
         # in one file it is the last, even if the clock was set back
-        is_latest = latest is None or latest.first <= run.first or latest in ours.runs
-        if is_latest:
+        if latest is None or latest.first <= run.first or latest in ours.runs:
             self._latest[run.address] = run
+        else:
+            latest, run = run, latest
         if latest is not None:
-            (latest if is_latest else run).superseded = True
+            latest.next = run.first
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""

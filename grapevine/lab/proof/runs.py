@@ -10,15 +10,15 @@ import sys
 
 from grapevine.events import about
 from grapevine.lab.proof.events import (
-    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, NOT_REACHED, REMOVED, RUN, SECONDS,
-    SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Reply, Report, Spans)
+    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED, REMOVED, RUN, SECONDS,
+    SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Report)
 from grapevine.settings import Settings
 
 USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
-PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
-WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
+# Reasons of links that a peer gives up, and after which it counts no misses of the neighbour
+PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
 QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
 
 
@@ -28,12 +28,16 @@ class Run:
     def __init__(self, address: str, at: float):
         self.address = address
         self.first = self.last = at
+        self.next = math.inf  # when the node was started again
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
-        self.superseded = False  # the node was started again
-        self.late = Spans()  # when it stood still, or ran late
+        self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
         self.lacks_lines = False  # a full disk refused some
         self.failures: list[str] = []  # threads that died
         self.set_back = 0.0  # seconds by which its clock was set back, at most at a time
+
+    @property
+    def superseded(self) -> bool:
+        return self.next < math.inf
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
@@ -64,26 +68,24 @@ class PeerRun(Run):
         self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
+        self.bytes = 0  # of their lines
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
-        self.sizes: dict[str, int] = {}  # message generated -> bytes of its line
         self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
-        self.registrations = RegistrationHistory()
-        self.lists: list[tuple[float, str]] = []  # when which seed told it of others
+        self.words: dict[str, list[Registered]] = {}  # seed -> its words about it
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
         self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
-        self.replies: list[Reply] = []
-        self.missed: list[Missed] = []
+        self.replies: dict[str, list[float]] = {}  # neighbour -> when it answered
+        self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[tuple[float, str]] = []  # when, whom, each time
         self.reported: list[Report] = []
-        self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
-        self.denied: dict[str, float] = {}  # run that nobody confirmed -> when it was told so last
+        self.denied: set[str] = set()  # runs that nobody confirmed
         self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
 
     def setting(self, name: str) -> float:
@@ -94,6 +96,11 @@ class PeerRun(Run):
         except ValueError:
             return usual
         return value if 0 <= value < math.inf else usual
+
+    @property
+    def misses(self) -> int:
+        """How many in a row mean that a neighbour is dead."""
+        return int(self.setting("liveness-misses"))
 
     @property
     def chat(self) -> bool:
@@ -120,28 +127,34 @@ class PeerRun(Run):
         return self.last if self.has_ended(newest) else newest
 
     def has_since(self, message: str) -> float:
-        """Return when it generated or received a message that it has."""
+        """Return when it generated or received a message; infinity if it has not."""
         made = self.generated.get(message)
-        return self.received[message].at if made is None else made
-
-    def awake(self) -> float:
-        """Return the seconds for which its generator could speak."""
-        end = self.left or self.last
-        waited = Spans((begin, late + WAITS) for begin, late in self.late).merged()
-        return end - self.first - waited.common([(self.first, end)]).total()
-
-    def frozen(self) -> Spans:
-        """Return when it was late for so long that links may break."""
-        long = max(1.0, self.interval)
-        return Spans((begin, until) for begin, until in self.late if until - begin > long)
+        if made is None:
+            return self.received[message].at if message in self.received else math.inf
+        return made
 
     def linked_at(self, at: float) -> set[str]:
         return {peer for peer, links in self.links.items()
                 if any(link.begin <= at < link.end for link in links)}
 
-    def had_link(self, peer: str, at: float) -> bool:
-        """Tell whether it was linked to a peer then or later."""
-        return peer in self.links and self.links[peer][-1].end >= at
+    def registered_at(self, seed: str, at: float) -> bool:
+        return next((word.lost is None for word in reversed(self.words.get(seed, ()))
+                     if word.at <= at), False)
+
+    def stays_registered(self, seed: str, begin: float, end: float) -> bool:
+        """Tell whether it was registered with a seed all the time."""
+        return self.registered_at(seed, begin) and not any(
+            begin < word.at <= end for word in self.words[seed])
+
+    def registered_with(self, count: int) -> float | None:
+        """Return when `count` seeds at once had registered it, if ever."""
+        standing = set()
+        for at, seed, lost in sorted((word.at, seed, word.lost or "")
+                                     for seed, words in self.words.items() for word in words):
+            (standing.discard if lost else standing.add)(seed)
+            if len(standing) >= count:
+                return at
+        return None
 
     def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
@@ -165,15 +178,12 @@ class PeerRun(Run):
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.interval = self.setting("liveness-interval")
             case "registered":
-                self.registrations.add(rest, Registered(at, None))
+                self.words.setdefault(rest, []).append(Registered(at, None))
             case "dead":
                 self.dead[rest] = at
                 self.found_dead.append((at, rest))
             case "unconfirmed":  # a run, IP:PORT:START, or a neighbour, IP:PORT
-                if RUN.fullmatch(rest):
-                    self.denied[rest] = at
-                else:
-                    self.left_alone.add(rest)
+                (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
             case "misbehaving":
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
             case "leaving":
@@ -196,7 +206,7 @@ class PeerRun(Run):
         else:
             self.generated[message] = at
             self.marks[message] = hash(line)
-            self.sizes[message] = len(line.encode())
+            self.bytes += len(line)
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             self.texts[message] = sys.intern(cut)  # generators of many peers say the same
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
@@ -204,56 +214,16 @@ class PeerRun(Run):
     def _take_of_another(self, at: float, event: str, who: str, rest: str) -> None:
         match who and event:  # a host name that leads to no seed is no address
             case "liveness reply":
-                took = float(rest) / 1000 if SECONDS.fullmatch(rest) else 0.0
-                self.replies.append(Reply(at, sys.intern(who), took))
+                self.replies.setdefault(who, []).append(at)
             case "liveness missed" if COUNT.fullmatch(rest):
-                self.missed.append(Missed(at, sys.intern(who), int(rest)))
+                self.missed.setdefault(who, []).append(Missed(at, who, int(rest)))
             case "disconnected" if who in self.linked:
                 self.linked.remove(who)
                 self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
-            case "peer list":
-                self.lists.append((at, who))
-            case "unregistered" | "refused" if event != "refused" or rest.startswith(NOT_REACHED):
-                self.registrations.add(who, Registered(at, rest))
+            case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
+                self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append(Report(at, who, dead[1], dead[0]))
-            case "told" if dead := DEAD.match(rest):
-                self.told.append((at, who, dead[1]))
-
-
-class RegistrationHistory:
-    """The seeds with which a run was registered, by its own word."""
-
-    def __init__(self):
-        self.words: dict[str, list[Registered]] = collections.defaultdict(list)  # seed -> in order
-        self.all: list[tuple[str, Registered]] = []  # of all seeds, in order
-
-    def add(self, seed: str, word: Registered) -> None:
-        self.words[seed].append(word)
-        self.all.append((seed, word))
-
-    def ever(self) -> set[str]:
-        """Return the seeds with which it was ever registered."""
-        return {seed for seed, word in self.all if word.lost is None}
-
-    def last(self, seed: str, at: float) -> Registered | None:
-        """Return its last word about a seed at a time."""
-        return next((word for word in reversed(self.words.get(seed, [])) if word.at <= at), None)
-
-    def stands_from(self, seed: str, begin: float, end: float) -> bool:
-        """Tell whether it was registered with a seed all the time."""
-        word = self.last(seed, begin)
-        return word is not None and word.lost is None and not any(
-            begin < word.at <= end for word in self.words[seed])
-
-    def since_with(self, count: int) -> float | None:
-        """Return when `count` seeds at once had registered it, if ever."""
-        standing = set()
-        for seed, word in self.all:
-            (standing.add if word.lost is None else standing.discard)(seed)
-            if len(standing) >= count:
-                return word.at
-        return None
 
 
 class SeedRun(Run):
@@ -265,7 +235,6 @@ class SeedRun(Run):
         self.pace = 0.0  # seconds between two lines `alive`; 0 if it writes none
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
-        self.listed: list[tuple[float, str]] = []  # when it told whom of the others
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.kicks: list[Kick] = []
         self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
@@ -276,7 +245,6 @@ class SeedRun(Run):
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.behind: list[float] = []  # when it found that rows may be late, and so warns nobody
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
-        self.not_told: list[tuple[float, str]] = []  # when, which seed it did not reach for that
 
     def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
@@ -288,14 +256,10 @@ class SeedRun(Run):
         match event:
             case "registered":
                 self.registered.append((at, rest))
-            case "peer list":
-                self.listed.append((at, rest.rpartition(":")[0]))
             case "dead report" if dead:
                 self.reports.append((at, dead[1], dead[2], dead[0]))
             case "passed on" if dead:
                 self.passed_on.append((at, dead[1]))
-            case "not told":
-                self.not_told.append((at, about(rest)[0]))
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
             case "removed" if found := REMOVED.fullmatch(rest):
@@ -318,12 +282,8 @@ class SeedRun(Run):
             case "settings" if found := SEEDS.search(rest):
                 self.known = int(found[1])
 
-    def end(self, newest: float) -> float:
-        """Return when it ended, as its file tells, or infinity."""
+    def up_until(self, newest: float) -> float:
+        """Return when it ended, as its file tells, or else `newest`."""
         silent = self.last < newest - 2 * self.pace
         over = self.ended is not None or self.superseded or silent or not self.pace
-        return self.last if over else math.inf
-
-    def believes(self, peer: str, at: float) -> bool:
-        """Tell whether it looks at a peer's reports, before any disbelief."""
-        return at < self.disbelieved.get(peer, math.inf)
+        return self.last if over else newest

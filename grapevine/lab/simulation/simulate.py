@@ -14,6 +14,7 @@ from typing import NamedTuple
 from grapevine.addresses import Address
 from grapevine.lab.attackers import NONE, attacker_class, deal, lying_class, parse_attacks
 from grapevine.lab.proof import check
+from grapevine.lab.proof.disturbances import FAILS, HOLDS
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
@@ -69,7 +70,7 @@ def play(schedule: Schedule, until: float | None = None,
     rows = check.prove(records)
     is_slow = any(accident.kind == "slow" for accident in schedule.accidents)
     for row in rows if until is None else ():  # files do not tell what a slow machine never sent
-        if (row.holds is False and watched == (row.name == "malicious")
+        if (row.verdict == FAILS and watched == (row.name == "malicious")
                 and not (is_slow and row.name == "broadcast")):
             faults.append(Fault(f"check of {row.name}", "; ".join(row.details[:2])))
     return Outcome(schedule.number, faults, check.with_texts(records, rows),
@@ -177,7 +178,8 @@ def _show(schedule: Schedule, until: float | None = None,
     show(check.format_rows(outcome.rows))
     note = "" if until is None else ("; ended before the rest: only what may never happen was "
                                      "judged, neither what should heal nor the rows above")
-    show(str(Row("verdict", not outcome.faults, f"{outcome.simulated:.0f} simulated seconds, "
+    verdict = FAILS if outcome.faults else HOLDS
+    show(str(Row("verdict", verdict, f"{outcome.simulated:.0f} simulated seconds, "
                  f"{outcome.calls} calls in {time.process_time() - begun:.2f} s of the processor"
                  f"{note}")))
     for fault in outcome.faults:
@@ -205,7 +207,7 @@ def _play_many(args) -> int:
          f"{took:.1f} s, {simulated / took:.0f} a second")
     if tallies:
         total = functools.reduce(Tally.plus, tallies)
-        show(str(Row("malicious", total.holds(), str(total))))
+        show(str(Row("malicious", HOLDS if total.holds() else FAILS, str(total))))
     return 0 if held == args.schedules and (not tallies or total.holds()) else FAILED
 
 

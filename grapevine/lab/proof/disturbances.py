@@ -1,0 +1,207 @@
+"""Disturbances: the one mechanism by which a claim that is not met is unclear, and no failure.
+
+A claim is about some nodes and a window of time, and needs so many seconds of it. A disturbance is
+a time in which the files tell that one of these nodes was late, cut off from another, or without a
+whole file. What is left of the window decides: if it suffices, the claim FAILS. Otherwise it is
+unclear, and the longest disturbance says why; without any, it is too early to tell (`YET`).
+
+A living node alone disturbs others: that a dead one does not answer is no news.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from grapevine.events import RENEWED
+from grapevine.lab.proof.records import Records
+from grapevine.lab.proof.runs import PARTED, PeerRun, Run
+
+HOLDS, FAILS, UNCLEAR = "holds", "FAILS", "unclear"
+YET = "(yet)"  # behind the words of a claim that still may be met
+
+PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
+CATCHING_UP = 4.0  # seconds at most in which a process that was late handles what has piled up
+LONG = 1.0  # seconds of lateness after which something has piled up
+NOTICE_ROUNDS = 4  # in which a peer notices that a seed is silent
+ANSWER_TIME = 10.0  # seconds that a seed has to answer a new connection
+AGREED = (*(PARTED - {"silent, but alive"}), *RENEWED)  # ends of links that are no trouble
+
+
+class Span(NamedTuple):  # a disturbance
+    begin: float
+    end: float
+    words: str
+
+    def overlaps(self, begin: float, end: float) -> float:
+        """Return for how many seconds it lasts within bounds."""
+        return min(self.end, end) - max(self.begin, begin)
+
+
+class Fault(NamedTuple):  # a claim that is not met
+    verdict: str
+    words: str
+
+    @property
+    def may_come(self) -> bool:
+        return self.words.endswith(YET)
+
+
+def quiet(begin: float, end: float, spans: Iterable[tuple]) -> float:
+    """Return the seconds of a window outside of all spans."""
+    return sum(until - since for since, until in parts(begin, end, spans))
+
+
+def parts(begin: float, end: float, spans: Iterable[tuple]) -> list[tuple[float, float]]:
+    """Return the parts of a window outside of all spans, in order."""
+    found = []
+    for one, other, *_ in sorted(spans):
+        if begin < min(one, end):
+            found.append((begin, min(one, end)))
+        begin = max(begin, other)
+    return found + ([(begin, end)] if begin < end else [])
+
+
+def shared(times: Iterable[Iterable[tuple]], count: int) -> list[tuple[float, float]]:
+    """Return when so many of several nodes were in one of their times at once, in order. The times
+    of a node do not overlap."""
+    edges = sorted((at, step) for spans in times for begin, end, *_ in spans
+                   for at, step in ((begin, 1), (end, -1)))
+    found, number = [], 0
+    for (at, step), (until, _) in itertools.pairwise(edges):
+        number += step
+        if number >= count and at < until:
+            if found and found[-1][1] == at:
+                at = found.pop()[0]
+            found.append((at, until))
+    return found
+
+
+def judge(words: str, begin: float, end: float, need: float, spans: Iterable[Span]) -> Fault:
+    """Judge a claim that is not met, and needs so many seconds of a window."""
+    spans = [span for span in spans if span.overlaps(begin, end) > 0]
+    if quiet(begin, end, spans) >= need:
+        return Fault(FAILS, words)
+    if not spans or end - begin < need < math.inf:
+        return Fault(UNCLEAR, f"{words} {YET}")
+    return Fault(UNCLEAR, f"{words}: {max(spans, key=lambda s: s.overlaps(begin, end)).words}")
+
+
+def always(words: str) -> Span:
+    return Span(-math.inf, math.inf, words)
+
+
+def clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(at))
+
+
+class Disturbances:
+    """What the files of a network tell of trouble."""
+
+    def __init__(self, records: Records, runs: dict[str, list[Run]]):
+        self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks
+        self._headless = {node for _, node in records.headless()}
+        self._of: dict[Run, list[Span]] = {}
+        self._between: dict[tuple[PeerRun, str], list[Span]] = {}
+
+    def lacks(self, run: Run) -> list[Span]:
+        """Return why the file of a run does not tell all."""
+        why = []
+        if run.lacks_lines:
+            why.append(f"a full disk has refused lines of {run.address}")
+        if run.address in self._headless:
+            why.append(f"the file of {run.address} lacks its beginning")
+        return list(map(always, why))
+
+    def file(self, run: Run) -> list[Span]:
+        """Return why the file of a run does not tell all, or not when."""
+        clock_set = self._clocks.disturbs(run.address) if self._clocks else ""
+        return self.lacks(run) + [always(clock_set)] * bool(clock_set)
+
+    def by_file(self, words: str, *runs: Run) -> Fault:
+        """Judge a claim that is not met, about what the files of these runs say."""
+        return judge(words, 0.0, 1.0, 1.0, [span for run in runs for span in self.file(run)])
+
+    def of(self, run: Run) -> list[Span]:
+        """Return the disturbances of a run: its file, and when it was late."""
+        if run not in self._of:
+            self._of[run] = self.file(run) + [
+                Span(begin, at + min(at - begin, CATCHING_UP) * (at - begin >= LONG),
+                     f"{run.address} was late by {at - begin:.1f} s at {clock(at)}")
+                for begin, at in run.late]
+        return self._of[run]
+
+    def of_node(self, address: str) -> list[Span]:
+        """Return the disturbances of all runs of a node, and when it did not run."""
+        runs = self._runs.get(address)
+        if not runs:
+            return [always(f"there is no file of {address}")]
+        spans, before = [span for run in runs for span in self.of(run)], -math.inf
+        for run in runs:
+            spans.append(Span(before, run.first + PROBE_TIME, f"{address} began at "
+                              f"{clock(run.first)}"))
+            ended = run.up_until(self._newest)
+            before = ended if ended < self._newest else math.inf
+        if before < math.inf:
+            spans.append(Span(before, math.inf, f"{address} ended at {clock(before)}"))
+        return spans
+
+    def between(self, run: PeerRun, address: str) -> list[Span]:
+        """Return what a run tells of trouble with another node, while that one lived."""
+        if (run, address) not in self._between:
+            spans = [*self._missed(run, address), *self._broken(run, address),
+                     *self._unregistered(run, address)]
+            self._between[run, address] = [span for span in spans if any(
+                life.first < span.end and life.up_until(self._newest) > span.begin + PROBE_TIME
+                for life in self._runs.get(address, ()))]
+        return self._between[run, address]
+
+    def around(self, run: PeerRun) -> list[Span]:
+        """Return all disturbances of a run, also between it and others."""
+        return self.of(run) + [span for address in sorted({*run.missed, *run.links, *run.words})
+                               for span in self.between(run, address)]
+
+    def _lived(self, address: str, at: float, more: float = 0.0) -> bool:
+        return any(life.first < at < life.last - more for life in self._runs.get(address, ()))
+
+    def _missed(self, run: PeerRun, address: str):
+        """From the round before a reply was missed until the next sign of life; from the last one
+        until the death of the run, which may have missed one that it does not tell."""
+        signs = sorted([*run.replies.get(address, ()),
+                        *(link.begin for link in run.links.get(address, ()))])
+        for at, _, _ in run.missed.get(address, ()):
+            if self._lived(address, at):
+                until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
+                yield Span(at - run.interval - PROBE_TIME, until,
+                           f"{run.address} missed an answer of {address} at {clock(at)}")
+        if signs and run.is_dead(self._newest):
+            yield Span(signs[-1], math.inf, f"{run.address} has not heard {address} since "
+                       f"{clock(signs[-1])}, and died")
+
+    def _broken(self, run: PeerRun, address: str):
+        """From the round before a link broke, not by agreement, until it stands again."""
+        links = run.links.get(address, ())
+        for _, at, reason in links:
+            if at < math.inf and not reason.startswith(AGREED) and self._lived(
+                    address, at, PROBE_TIME / 2):
+                until = next((link.begin for link in links if link.begin > at),
+                             at + 3 * run.interval)
+                yield Span(at - run.interval - PROBE_TIME, until, f"the link of {run.address} to "
+                           f"{address} broke at {clock(at)} ({reason})")
+
+    def _unregistered(self, run: PeerRun, address: str):
+        """From when a registration may have been lost until the next."""
+        words, was_registered = run.words.get(address, ()), False
+        notice = NOTICE_ROUNDS * run.interval + PROBE_TIME
+        for at, lost in words:
+            if lost is not None:
+                until = next((word.at for word in words if word.lost is None and word.at > at),
+                             math.inf)
+                yield Span(at - (notice if was_registered else ANSWER_TIME), until,
+                           f"{run.address} was not registered with {address} from {clock(at)} on "
+                           f"({lost})")
+            was_registered = lost is None
+        if was_registered and run.last < self._newest - notice:
+            yield Span(run.last - notice, math.inf, f"{run.address} ended at {clock(run.last)}, "
+                       f"and may have lost {address} before")

@@ -1,0 +1,201 @@
+"""Each claim has three answers: it holds; it FAILS; or it is unclear, because the files tell of a
+disturbance at the nodes and the time concerned, which is named."""
+
+import pytest
+
+from grapevine.lab.proof import check, deaths, delivery
+from grapevine.lab.proof.disturbances import (
+    FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
+from tests.tools.stories import PAIR, SEED, THREE, tell
+
+# The mechanism.
+
+
+def test_a_window_is_cut_into_parts_outside_of_spans():
+    spans = [(6, 7), (0, 2), (1, 3)]
+    assert parts(1, 10, spans) == [(3, 6), (7, 10)] and quiet(1, 10, spans) == 6
+    assert parts(1, 2, spans) == [] and parts(4, 5, []) == [(4, 5)]
+
+
+def test_the_times_that_several_nodes_share_are_joined():
+    assert shared([[(0, 4), (6, 9)], [(1, 7)], [(3, 8)]], 2) == [(1, 8)]
+    assert shared([[(0, 4)], [(1, 7)], [(3, 8)]], 3) == [(3, 4)] and shared([], 1) == []
+
+
+@pytest.mark.parametrize("need, spans, verdict, why", [
+    (4, [], FAILS, ""), (4, ["2-6"], FAILS, ""), (5, ["2-6"], UNCLEAR, ": 2-6"),
+    (5, ["2-6", "0-1"], UNCLEAR, ": 2-6"), (5, ["20-26"], FAILS, ""), (11, [], UNCLEAR, f" {YET}"),
+    (11, ["2-6"], UNCLEAR, f" {YET}")])
+def test_a_claim_fails_if_what_is_left_of_its_window_suffices(need, spans, verdict, why):
+    told = [Span(*map(float, text.split("-")), text) for text in spans]
+    found = judge("it", 1.0, 9.0, need, told)
+    assert found == (verdict, f"it{why}")
+
+
+# Messages.
+
+THIRD = """
+    0.5 5003 starts
+    1.0 5003 links 5001
+    1.0 5003 links 5002
+    2.0 5003 asks 5001 until {last}
+    2.0 5003 asks 5002 until {last}
+"""
+SAID = "\n 30 5001 says 1 \n 30.1 5002 hears 5001/1 from 5001"
+
+
+def answer(folder, row, *stories, **settings):
+    found = row(tell(folder, *stories, **settings))
+    return found.verdict, "; ".join(found.details)
+
+
+@pytest.mark.parametrize("last, more, verdict, why", [
+    (70, "", FAILS, "127.0.0.1:5001:1:1 did not reach 127.0.0.1:5003"),
+    (70, "30.2 5003 hears 5001/1 from 5002", HOLDS, ""),
+    # it ended before, at the same time, or long after
+    (29, "", HOLDS, ""), (30, "30.5 5003 stopped:quit", HOLDS, ""),
+    (40, "41 5003 stopped:quit", FAILS, "did not reach"),
+    # cut off: it missed answers, or its links broke, and it ended before they stood again
+    (29, "31 5003 liveness missed:@5001:1 \n 31 5003 liveness missed:@5002:1 \n 33 5003 lives",
+     UNCLEAR, "127.0.0.1:5003 missed an answer of 127.0.0.1:5001"),
+    (29, "33 5003 lives", UNCLEAR, "has not heard 127.0.0.1:5001 since"),
+    (29, "33 5001 parts 5003 Connection reset by peer \n 33 5002 parts 5003 Broken pipe \n "
+     "34 5003 lives until 70", UNCLEAR, "broke at"),
+    # late: only if it was then
+    (34, "33 5003 late:3.400 \n 34 5003 stopped:quit", UNCLEAR, "5003 was late by 3.4 s"),
+    (70, "33 5003 late:3.400", FAILS, "did not reach"), (70, "20 5003 late:3.400", FAILS, ""),
+    # its file lacks lines
+    (70, "50 5003 lost:3", UNCLEAR, "a full disk has refused lines of 127.0.0.1:5003")])
+def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=last), SAID,
+                          more)
+    assert found == verdict and why in words, words
+
+
+@pytest.mark.parametrize("story, verdict", [
+    ("20 5003 starts \n 21 5003 lives until 70", HOLDS),  # it met nobody: `pieces` tells that
+    ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70", FAILS),
+    ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 61 \n 61.5 5003 stopped:quit",
+     UNCLEAR)])
+def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, verdict):
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR,
+                          "5 5001 says 1 \n 5.1 5002 hears 5001/1 from 5001", story,
+                          antientropy_interval=2)
+    assert found == verdict, words
+
+
+@pytest.mark.parametrize("spread, seconds, verdict", [
+    ("flood", 3, FAILS), ("tree", 3, UNCLEAR), ("tree", 6, FAILS), ("rumor", 6, UNCLEAR),
+    ("rumor", 30, FAILS)])
+def test_every_way_of_spreading_has_its_time(tmp_path, spread, seconds, verdict):
+    last = 30 + seconds
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=last), SAID,
+                          f"{last + 0.5} 5003 stopped:quit", spread=spread, antientropy_interval=4)
+    assert found == verdict, words
+
+
+# Seeds.
+
+@pytest.mark.parametrize("story, verdict, why", [
+    ("", FAILS, "127.0.0.1:5001 was never registered with 2 seeds at once"),
+    ("3 5001 joins 8080 \n 4 5001 joins 8081", HOLDS, ""),
+    ("3 5001 joins 8080 \n 4 5001 unregistered:@8080:silent \n 5 5001 joins 8081", UNCLEAR,
+     "5001 was not registered with 127.0.0.1:8080 from"),
+    ("3 5001 joins 8080 \n 3 5001 unregistered:@8081:registration refused: too many", UNCLEAR,
+     "(registration refused: too many)"),
+    ("3 5001 joins 8080 \n 30 8081 late:29.000", UNCLEAR, "8081 was late by 29.0 s"),
+    ("3 5001 joins 8080 \n 5 8081 dies", HOLDS, "")])
+def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why):
+    proof = tell(tmp_path, "\n".join(f"0 {seed} starts \n 0.1 {seed} settings:seeds=2 \n"
+                                     f"0.2 {seed} lives until 30" for seed in (8080, 8081)),
+                 "0.5 5001 starts \n 1 5001 lives until 30", story)
+    found = check.registered(proof)
+    assert found.verdict == verdict and why in "; ".join(found.details), found
+
+
+@pytest.mark.parametrize("more, verdict", [("", FAILS), ("9 8080 lost:7", UNCLEAR)])
+def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, more, verdict):
+    proof = tell(tmp_path, SEED, "0.1 8080 settings:seeds=1", PAIR, "1 5002 joins 8080",
+                 "5 5001 registered:@8080", more)
+    assert check.registered(proof).verdict == verdict
+
+
+# Deaths.
+
+DIED = THIRD.format(last=18) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080"
+FOUND = """
+    23.0 5001 finds 5003 dead
+    23.0 5001 parts 5003 dead
+"""
+REPORTED = "\n 23.0 5001 reports 5003 to 8080"
+REMOVED = "\n 24.0 8080 removed:@5003:dead"
+
+
+@pytest.mark.parametrize("story, verdict, why", [
+    (FOUND + REPORTED + REMOVED, HOLDS, ""),
+    ("", FAILS, "5003 died at 03:04:23, and its neighbour 127.0.0.1:5001 has not found it dead"),
+    ("25 5001 parts 5003 told dead \n 25 5002 parts 5003 told dead", HOLDS, ""),
+    ("60 5001 late:40.000 \n 25 5002 parts 5003 told dead", UNCLEAR, "5001 was late by 40.0 s"),
+    (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
+    (FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
+    (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
+     + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
+    (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
+    (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
+     "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
+    (FOUND.replace("finds 5003 dead", "dead:@5003") + REPORTED + REMOVED, FAILS,
+     "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
+def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
+    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, DIED, story)
+    assert found == verdict and why in words, words
+
+
+def test_a_death_that_may_still_be_found_is_awaited(tmp_path):
+    proof = tell(tmp_path, SEED.replace("70", "21"), PAIR.replace("70", "21"), DIED)
+    assert [fault.may_come for fault in deaths.faults(proof)] == [True, True]
+    assert deaths.dead(proof).verdict == UNCLEAR
+
+
+LIVES = THIRD.format(last=70) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080" + REPORTED + """
+    23.0 5001 parts 5003 dead
+    20.4 5001 liveness missed:@5003:1
+    21.4 5001 liveness missed:@5003:2
+    22.4 5001 liveness missed:@5003:3
+    23.0 5001 dead:@5003
+"""
+
+
+@pytest.mark.parametrize("story, verdict, why", [
+    (LIVES, FAILS, "127.0.0.1:5001 found 127.0.0.1:5003 dead, which lived"),
+    (LIVES + "\n 21.4 5003 liveness missed:@5001:1", UNCLEAR, "5003 missed an answer"),
+    (LIVES + "\n 23.2 5003 late:3.500", UNCLEAR, "5003 was late by 3.5 s")])
+def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdict, why):
+    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, story)
+    assert found == verdict and why in words, words
+
+
+@pytest.mark.parametrize("story, verdict", [
+    ("30 8080 removed:@5003:gone", FAILS), ("30 8080 removed:@5003:dead", FAILS),
+    ("30 8080 removed:@5003:malicious:0.900", HOLDS),
+    ("30 8080 removed:@5003:gone \n 31 5003 unregistered:@8080:silent \n 32 5003 joins 8080",
+     HOLDS),
+    ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR)])
+def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
+    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, THIRD.format(last=70),
+                          "1.1 5003 joins 8080", story)
+    assert found == verdict and (verdict == HOLDS or "removed 127.0.0.1:5003, which lived" in words)
+
+
+# Files.
+
+@pytest.mark.parametrize("story, why", [
+    ("", None), ("9 5001 lost:2", "a full disk has refused lines of 127.0.0.1:5001"),
+    ("9 5001 links 5009", "peer_127.0.0.1_5009.txt is named like a node's file, and has no "
+     "started: line"),
+    ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),
+    ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082")])
+def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):
+    proof = tell(tmp_path, THREE, story)
+    row = check.files(proof, proof.records)
+    assert row.verdict == (UNCLEAR if why else HOLDS)
+    assert why is None or why in row.details
