@@ -137,6 +137,7 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     ("25 5001 parts 5003 told dead \n 25 5002 parts 5003 told dead", HOLDS, ""),
     ("60 5001 late:40.000 \n 25 5002 parts 5003 told dead", UNCLEAR, "5001 was late by 40.0 s"),
     (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
+    (FOUND + FOUND.replace("5001", "5002") + REPORTED, FAILS, "has not removed it"),
     (FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),

@@ -76,7 +76,7 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     found = finders(proof, run)
     for seed in proof.seeds if found and not run.superseded else ():
         listed = max(about(seed.registered, run.address, 0.0, run.last + ON_ITS_WAY), default=None)
-        since, end = min(found)[0], proof.end_of(seed)
+        since, end = min(at for at, _ in found), proof.end_of(seed)
         if listed is None or end < since + REMOVAL_TIME and end < proof.newest or about(
                 seed.removed, run.address, listed, math.inf):
             continue
