@@ -195,3 +195,12 @@ def test_the_runs_of_a_node_are_in_order_though_files_were_renamed(tmp_path):
     runs = Records(tmp_path).refresh().peers
     assert sorted((run.ended or "", run.superseded) for run in runs) == [("", False),
                                                                         ("quit", True)]
+
+
+def test_files_are_read_that_a_download_has_renamed_and_once_if_there_are_two(tmp_path):
+    tell(tmp_path, THREE)
+    before = check.check_folder(tmp_path)
+    path = tmp_path / "peer_127.0.0.1_5001.txt"
+    (tmp_path / "peer_127.0.0.1_5001 (1).txt").write_bytes(path.read_bytes())
+    path.rename(tmp_path / "Anna_peer_127.0.0.1_5001.txt")
+    assert check.check_folder(tmp_path) == before

@@ -67,6 +67,7 @@ class File(Tail):
         super().__init__(CHUNK)
         self.path = path
         self.runs: list[Run] = []
+        self.is_copy = False  # of another file, such as a second download
 
 
 @functools.lru_cache(maxsize=1024)
@@ -115,6 +116,7 @@ class Records:
         self._ahead = ahead or {}  # machine -> seconds by which its clock is ahead, to put it right
         self._files: dict[str, File] = {}  # by name
         self._latest: dict[str, Run] = {}  # node -> its latest run
+        self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self._with_attackers = True
         self.clocks = None  # what clocks.py has found
 
@@ -133,6 +135,10 @@ class Records:
     def _take(self, ours: File, file: BinaryIO) -> None:
         for at, event, rest in ours.read(file, CHUNK):
             ahead = self._ahead.get(machine_of(ours.node), 0.0) if self._ahead else 0.0
+            if event == "started":
+                ours.is_copy = self._told.setdefault((ours.node, at), ours) is not ours
+            if ours.is_copy:
+                continue
             if event == "started":
                 run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
                 ours.runs.append(run)
@@ -153,7 +159,7 @@ class Records:
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""
-        return sorted(file.path.name for file in self._files.values() if not file.runs)
+        return sorted(file.path.name for file in self._files.values() if not file.runs and not file.is_copy)
 
     def headless(self) -> list[tuple[str, str]]:
         """Return the files whose first `started:` is damaged, and their nodes."""
