@@ -231,11 +231,11 @@ def threads(proof: Proof) -> Row:
 def format_rows(rows: list[Row]) -> str:
     """Return the proof as text, each row above its details."""
     lines = []
-    for row in rows:
-        lines.append(str(row))
-        lines += [f"{'':<18} {failure}" for failure in row.details[:SHOWN]]
-        if len(row.details) > SHOWN:
-            lines.append(f"{'':<18} and {len(row.details) - SHOWN} more")
+    for one in rows:
+        lines.append(str(one))
+        lines += [f"{'':<18} {failure}" for failure in one.details[:SHOWN]]
+        if len(one.details) > SHOWN:
+            lines.append(f"{'':<18} and {len(one.details) - SHOWN} more")
     return "\n".join(lines)
 
 

@@ -159,7 +159,8 @@ class Records:
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""
-        return sorted(file.path.name for file in self._files.values() if not file.runs and not file.is_copy)
+        return sorted(file.path.name for file in self._files.values()
+                      if not file.runs and not file.is_copy)
 
     def headless(self) -> list[tuple[str, str]]:
         """Return the files whose first `started:` is damaged, and their nodes."""
