@@ -170,6 +170,8 @@ class Seed(Asker):
             self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")
         elif row is None and removal is None:
             self.output.write(f"rejected:{shown}:not registered here")
+        elif row is None and removal.has_left:
+            self.output.write(f"rejected:{shown}:it has left")
         elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
             (self.prober_of_lost if row is None else self.prober_of_listed).ask(
                 dead, functools.partial(self.judge_report, dead, row, line, is_own))
@@ -184,7 +186,7 @@ class Seed(Asker):
             return
         self.remove(dead, row, "dead")
         removal = self.registry.removal(dead, self.now())
-        if removal is None:  # it has registered again meanwhile
+        if removal is None or removal.has_left:  # it has registered again meanwhile, or left
             self.output.write(f"rejected:{shown}:not registered here")
             return
         is_news, is_to_relay = not removal.is_told, is_own and not removal.is_passed_on
@@ -198,7 +200,7 @@ class Seed(Asker):
 
     def remove(self, peer: Address, row: Listing | None, reason: str) -> None:
         """Remove exactly this row, and end its connection."""
-        if self.registry.remove(peer, row, self.now()):
+        if self.registry.remove(peer, row, self.now(), reason == "left"):
             self.output.write(f"removed:{peer}:{reason}")
             if row.link is not None:
                 row.link.close(reason)

@@ -25,8 +25,8 @@ class Listing:
 class Removal:
     """A peer that was removed, and who has been told of its death."""
 
-    def __init__(self, now: float):
-        self.at = now
+    def __init__(self, now: float, has_left: bool):
+        self.at, self.has_left = now, has_left
         self.is_told = False  # the peers of this seed
         self.is_passed_on = False  # the other seeds
 
@@ -59,7 +59,8 @@ class Registry:
         row = self.rows.get(link.peer)
         return row if row is not None and row.link is link else None
 
-    def remove(self, peer: Address, row: Listing | None, now: float) -> bool:
+    def remove(self, peer: Address, row: Listing | None, now: float, has_left: bool = False
+               ) -> bool:
         """Remove exactly this row; return whether it was listed."""
         if row is None or self.rows.get(peer) is not row:
             return False
@@ -67,13 +68,13 @@ class Registry:
         self.of_ip[peer.host].remove(peer)
         if not self.of_ip[peer.host]:
             del self.of_ip[peer.host]
-        self._removed[peer] = Removal(now)
+        self._removed[peer] = Removal(now, has_left)
         return True
 
     def note_removed(self, peer: Address, now: float) -> None:
         """Take an unlisted peer as removed, so that a report of its death is looked into."""
         if peer not in self.rows and peer not in self._removed:
-            self._removed[peer] = Removal(now)
+            self._removed[peer] = Removal(now, has_left=False)
 
     def removal(self, peer: Address, now: float) -> Removal | None:
         removal = self._removed.get(peer)

@@ -267,3 +267,13 @@ def test_a_named_seed_that_is_down_is_looked_for_silently():
     registered(scene, DEAD).machine.is_alive = False
     seeds_connection(scene).say(report("127.0.0.1:6099"))
     assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
+
+
+def test_a_peer_that_has_left_is_not_dead_because_a_neighbour_has_lost_its_goodbye():
+    scene = scene_of_a_death()
+    scene.dead.say(f"leave:{DEAD}")
+    assert scene.event("removed:") == f"removed:{DEAD}:left"
+    scene.ends[0].say(report(A))
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:it has left"
+    scene.run(5.0)
+    assert scene.events("passed on:") == []
