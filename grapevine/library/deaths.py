@@ -29,8 +29,9 @@ class DeathsAtOnce:
         self.listed: dict[Address, set[Address]] = {}  # seed -> whom its latest list names
         # peer -> when its death was told, by the clock of this node and in Unix seconds
         self._deaths_told = Recent(REMEMBERED)
-        # peers that no list names any more when they are found dead: maybe they have left, and
-        # their goodbye was lost with the link; if they have died, a seed says so
+        self._unlisted = Recent(REMEMBERED)  # peer -> the seed whose list names it no more
+        # those of them that are found dead: maybe they have left, and their goodbye was lost with
+        # the link; if they have died, the seed says so
         self._deaths_doubted = Recent(REMEMBERED)
 
     def neighbour_ended(self, link, error: OSError | None) -> None:
@@ -71,17 +72,20 @@ class DeathsAtOnce:
         was_known = peer in self.peer_list or row is not None or peer in self._deaths_doubted
         is_broken = row is not None and row.link is None
         super().remove_dead(peer, reason)
-        if reason == "dead" and is_broken and not self._is_listed(peer):
+        if reason == "dead" and is_broken and self._may_have_left(peer):
             self._deaths_doubted[peer] = True
         elif was_known and now - self._deaths_told.get(peer, NEVER)[0] >= ONE_DEATH:
             self._deaths_doubted.pop(peer, None)
             self._deaths_told[peer] = now, self.time()
+            for listed in self.listed.values():
+                listed.add(peer)  # a list that names it is no news unless one since then did not
             self.tell_death(peer)
 
-    def _is_listed(self, peer: Address) -> bool:
-        """Tell whether a seed still lists a peer, or none can be asked."""
-        links = self.registrations.links()
-        return not links or any(peer in self.listed.get(link.peer, ()) for link in links)
+    def _may_have_left(self, peer: Address) -> bool:
+        """Tell whether a seed at hand, which knows why, lists a peer no more, and none does."""
+        seeds = {link.peer for link in self.registrations.links()}
+        return (self._unlisted.get(peer) in seeds
+                and not any(peer in self.listed.get(seed, ()) for seed in seeds))
 
     def enter(self, link, peer: Address, is_dialled: bool) -> None:
         self._forget_death(peer)
@@ -89,12 +93,16 @@ class DeathsAtOnce:
 
     def on_peer_list(self, link, addresses: tuple[Address, ...]) -> None:
         listed = set(addresses)
-        for peer in listed - self.listed.get(link.peer, listed):
+        before = self.listed.get(link.peer, listed)
+        for peer in listed - before:
             self._forget_death(peer)  # this seed had removed it, so it has come back
+        for peer in before - listed:
+            if peer not in self._deaths_told:
+                self._unlisted[peer] = link.peer
         self.listed[link.peer] = listed
         super().on_peer_list(link, addresses)
 
     def _forget_death(self, peer: Address) -> None:
         """Forget a death, because the peer lives again."""
-        self._deaths_told.pop(peer, None)
-        self._deaths_doubted.pop(peer, None)
+        for table in self._deaths_told, self._deaths_doubted, self._unlisted:
+            table.pop(peer, None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conversations.test_peer_of_a_program import A, C, SEED, ProgramScene, death
+from tests.conversations.test_peer_of_a_program import A, C, OTHER, SEED, ProgramScene, death
 from tests.tools.virtual import End, neighbour, seed_of
 
 LISTED = "127.0.0.1#6001"
@@ -105,3 +105,28 @@ def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(second
         seed.ends[0].say(f"Dead Node:{A}:{found_at:.6f}:{C}", f"peer list:{LISTED}")
         scene.run(seconds)
     assert scene.program.of("death") == [A, A][:1 + is_another]
+
+
+def test_one_that_no_seed_at_hand_has_listed_is_dead_though_no_list_names_it():
+    scene = ProgramScene(SEED, OTHER, liveness_interval=1.0)
+    seeds = [seed_of(scene, SEED, LISTED), seed_of(scene, OTHER)]
+    scene.run(1.0)
+    end = neighbour(scene, A)
+    kill(seeds[0].ends[0])  # the program of A served this seed, too
+    scene.run(0.01)
+    kill(end)
+    assert is_told(scene, 0.2)
+
+
+def test_a_list_from_before_a_death_shows_no_return():
+    scene = ProgramScene(SEED, OTHER)
+    seeds = [seed_of(scene, seed) for seed in (SEED, OTHER)]
+    scene.run(1.0)
+    ends = [machine.ends[0] for machine in seeds]
+    ends[0].say(f"peer list:{LISTED}")
+    death(ends[0], A)
+    scene.run(0.1)
+    ends[1].say(f"peer list:{LISTED}")  # it is behind, and has not named A before
+    death(ends[1], A)
+    scene.run(0.1)
+    assert scene.program.of("death") == [A]
