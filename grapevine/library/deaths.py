@@ -31,7 +31,7 @@ class DeathsAtOnce:
         self._deaths_told = Recent(REMEMBERED)
         self._unlisted = Recent(REMEMBERED)  # peer -> the seed whose list names it no more
         # those of them that are found dead: maybe they have left, and their goodbye was lost with
-        # the link; if they have died, the seed says so
+        # the link, or waits behind what is held; if they have died, the seed says so
         self._deaths_doubted = Recent(REMEMBERED)
 
     def neighbour_ended(self, link, error: OSError | None) -> None:
@@ -70,9 +70,9 @@ class DeathsAtOnce:
         """Tell each death once. Several seeds tell of it, and one that is behind lists it anew."""
         row, now = self.neighbours.rows.get(peer), self.now()
         was_known = peer in self.peer_list or row is not None or peer in self._deaths_doubted
-        is_broken = row is not None and row.link is None
+        is_unheard = row is not None and (row.link is None or row.link.is_held)
         super().remove_dead(peer, reason)
-        if reason == "dead" and is_broken and self._may_have_left(peer):
+        if reason == "dead" and is_unheard and self._may_have_left(peer):
             self._deaths_doubted[peer] = True
         elif was_known and now - self._deaths_told.get(peer, NEVER)[0] >= ONE_DEATH:
             self._deaths_doubted.pop(peer, None)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conversations.test_peer_of_a_program import A, C, OTHER, SEED, ProgramScene, death
-from tests.tools.virtual import End, neighbour, seed_of
+from tests.tools.virtual import End, gossip, neighbour, seed_of
 
 LISTED = "127.0.0.1#6001"
 
@@ -105,6 +105,20 @@ def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(second
         seed.ends[0].say(f"Dead Node:{A}:{found_at:.6f}:{C}", f"peer list:{LISTED}")
         scene.run(seconds)
     assert scene.program.of("death") == [A, A][:1 + is_another]
+
+
+def test_one_that_has_left_is_not_dead_because_its_goodbye_waits_for_a_slow_program():
+    scene = ProgramScene(SEED, backlog=5, waits=True, liveness_interval=1.0)
+    seed = seed_of(scene, SEED, LISTED)
+    scene.run(1.0)
+    end = neighbour(scene, A)
+    end.say(*[gossip(C, number) for number in range(1, 20)])
+    scene.run(0.5)
+    end.say(f"leave:{A}")
+    seed.replies["peer list"] = "peer list:"
+    scene.run(3.0)
+    kill(end)
+    assert not is_told(scene, 20.0)
 
 
 def test_one_that_no_seed_at_hand_has_listed_is_dead_though_no_list_names_it():
