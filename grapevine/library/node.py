@@ -91,8 +91,10 @@ class _Telling(DeathsAtOnce):
 
     def enter(self, link, peer: Address, is_dialled: bool) -> None:
         is_new = self.neighbours.link(peer) is None
-        self._hearers.add(peer)
         super().enter(link, peer, is_dialled)
+        if self.neighbours.link(peer) is not link:
+            return  # it was turned away after all
+        self._hearers.add(peer)
         if not is_dialled:  # both ends tell their digests, and both learn if they have the same
             self.compare(link)
         if is_new:

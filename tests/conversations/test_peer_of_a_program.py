@@ -5,6 +5,8 @@ import pytest
 from grapevine.classes import peer_class
 from grapevine.library.messages import Inbox, Program
 from grapevine.library.node import Nowhere, ProgramOutput, program_class
+from tests.tools.monitoring import Desk
+from tests.tools.signing import KeyMachine, accept_proof
 from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, seed_of
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
@@ -284,3 +286,15 @@ def test_what_a_neighbour_has_not_read_is_an_error_for_the_program():
     scene.node.leave_when_heard(scene.now + 3.0)
     assert scene.is_left(30.0)
     assert [event[:24] for event in scene.program.of("error")] == [f"not read:{A}:"]
+
+
+def test_a_peer_that_is_kicked_while_it_is_dialled_is_not_told_as_a_neighbour():
+    scene = ProgramScene(SEED, monitor=True, sign=True, liveness_interval=1_000.0)
+    desk, one = Desk(scene, SEED, "127.0.0.1#6001"), KeyMachine(scene, A)
+    end = one.accept()
+    desk.link.say(f"kick:{A}:0.500:600.000")
+    scene.run(0.1)
+    time = end.hear_until("proof:").rpartition(":")[2]
+    end.say(accept_proof(one.key, A, NODE, time), f"connection accepted:{A}")
+    assert end.hear_until("connection refused:") and end.ends_within(0.1)
+    assert scene.program.of("neighbour") == []
