@@ -89,11 +89,14 @@ class Fleet:
         self.programs: list[Program] = []
 
     def __enter__(self) -> "Fleet":
-        for _ in range(PROGRAMS):
-            self.add()
-        for program in self.programs:
-            program.answer()
-        time.sleep(STILL)  # all links stand
+        with contextlib.ExitStack() as stack:
+            stack.push(self)  # if one does not answer
+            for _ in range(PROGRAMS):
+                self.add()
+            for program in self.programs:
+                program.answer()
+            time.sleep(STILL)  # all links stand
+            stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:

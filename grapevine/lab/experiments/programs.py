@@ -4,8 +4,8 @@
     python -m grapevine.lab.experiments.programs flood IP:PORT NEIGHBOUR…
 
 Each says `ready` once it has a neighbour. On `say COUNT SIZE` it says so many messages, one by one,
-and on `count` it prints how many it has received, and when the last one came, in Unix seconds. The
-library's prints `death IP:PORT TIME`, too.
+then, and on `count`, it prints how many it has received, and when the last one came, in Unix
+seconds. The library's prints `death IP:PORT TIME`, too.
 """
 
 import contextlib
