@@ -58,6 +58,14 @@ class DeathsAtOnce:
         return (row.link is None and self.neighbours.rows.get(peer) is row
                 and not self.is_leaving and not self.stopping)
 
+    def dial_ended(self, link, error: OSError | None) -> None:
+        """Report who refuses to be dialled, though a list names it: maybe it has died together with
+        all its neighbours. The seeds know if it has left."""
+        super().dial_ended(link, error)
+        if (isinstance(error, ConnectionRefusedError) and link.peer in self.peer_list
+                and link.peer not in self.neighbours.rows and not self.is_leaving):
+            self.report(link.peer)
+
     def on_dead_node(self, link, dead: Address, time: str, reporter: Address) -> None:
         row, (_, told_at) = self.neighbours.rows.get(dead), self._deaths_told.get(dead, NEVER)
         if float(time) >= told_at + FOUND_WITHIN:

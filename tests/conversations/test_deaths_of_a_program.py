@@ -132,6 +132,15 @@ def test_one_that_no_seed_at_hand_has_listed_is_dead_though_no_list_names_it():
     assert is_told(scene, 0.2)
 
 
+def test_one_that_refuses_to_be_dialled_is_reported_as_its_neighbours_may_have_died_too():
+    scene = ProgramScene(SEED, liveness_interval=1.0)
+    seed = seed_of(scene, SEED)
+    scene.run(1.0)
+    scene.machine(A, listens=False)
+    seed.ends[0].say(f"peer list:{LISTED}")
+    assert seed.ends[0].hear_until(f"Dead Node:{A}:")
+
+
 def test_a_list_from_before_a_death_shows_no_return():
     scene = ProgramScene(SEED, OTHER)
     seeds = [seed_of(scene, seed) for seed in (SEED, OTHER)]
