@@ -49,6 +49,7 @@ class Seed(Asker):
 
     kind = "seed"
     STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
+    LOOKS_INTO_ALL = False  # that another seed calls dead, also into who is not listed here
     CROWD = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
     PACED = {UNIDENTIFIED, AWAITING_PROBE, REGISTERED}
     _SAID = {"register": "on_register", "ask_peer_list": "on_ask_peer_list",
@@ -165,6 +166,8 @@ class Seed(Asker):
         shown = line.decode().rstrip()
         self.output.write(f"dead report:{shown}")
         is_own = own_row is not None and reporter == link.peer  # a report of a peer of this seed
+        if is_seed and self.LOOKS_INTO_ALL:
+            self.registry.note_removed(dead, now)
         row, removal = self.registry.rows.get(dead), self.registry.removal(dead, now)
         if not (is_own or is_seed):
             self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")

@@ -16,7 +16,7 @@ from grapevine.library.messages import BYTES, Message
 from grapevine.library.node import LOOK
 from grapevine.library.peer import FULL_LOOK, Joined, Peer as BlockingPeer, join as join_blocking
 
-AT_ONCE = 100  # messages taken before other tasks run
+AT_ONCE = 100  # messages taken, or said, before other tasks run
 
 
 class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
@@ -26,7 +26,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         super().__init__(peer._hand, peer._program)
         self._peer = peer
         self._came = asyncio.Event()  # a message came, or the peer has ended
-        self._taken = 0
+        self._taken = self._said_count = 0
         self._loop = asyncio.get_running_loop()
         if self._program.on_message is None:
             self._inbox.on_arrival = self._wake
@@ -58,12 +58,15 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
     async def say_all(self, texts: Iterable[str]) -> list[Message]:
         said = []
         for part in self._parts(texts):
-            await self._wait_for_room(part[0])
+            await self._wait_for_room(max(part, key=len))
             numbers, stamp = self._hand.say(*part, waits=False)
             said += [self._said(text, numbers[at], stamp) for at, text in enumerate(part)]
         return said
 
     async def _wait_for_room(self, text: str) -> None:
+        self._said_count += 1
+        if self._said_count % AT_ONCE == 0:
+            await asyncio.sleep(0)  # so that other tasks run, however much is said
         while not self._hand.has_room(len(text)) and not self._node.stopping:
             await asyncio.sleep(FULL_LOOK)
 

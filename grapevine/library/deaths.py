@@ -62,9 +62,10 @@ class DeathsAtOnce:
         """Report who refuses to be dialled, though a list names it: maybe it has died together with
         all its neighbours. The seeds know if it has left."""
         super().dial_ended(link, error)
-        if (isinstance(error, ConnectionRefusedError) and link.peer in self.peer_list
-                and link.peer not in self.neighbours.rows and not self.is_leaving):
-            self.report(link.peer)
+        peer, is_refused = link.peer, isinstance(error, ConnectionRefusedError)
+        if (is_refused and peer in self.peer_list and peer not in self.neighbours.rows
+                and peer not in self._deaths_told and not self.is_leaving):
+            self.report(peer)
 
     def on_dead_node(self, link, dead: Address, time: str, reporter: Address) -> None:
         row, (_, told_at) = self.neighbours.rows.get(dead), self._deaths_told.get(dead, NEVER)

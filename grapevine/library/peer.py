@@ -208,7 +208,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         signatures. The errors are those of `say`; then nothing was said."""
         said = []
         for part in self._parts(texts):
-            self._wait_for_room(part[0])
+            self._wait_for_room(max(part, key=len))
             numbers, stamp = self._hand.say(*part)
             said += [self._said(text, numbers[at], stamp) for at, text in enumerate(part)]
         return said

@@ -22,6 +22,8 @@ LOOK = 1.0  # seconds between two looks for an address that has become free
 class _Served:
     """Overrides of a seed that lives and dies with a peer."""
 
+    LOOKS_INTO_ALL = True  # because the seed that listed the dead one may have died with it
+
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._grown_at = self.now() + YOUNG
@@ -33,13 +35,6 @@ class _Served:
             self.later(self._grown_at - self.now(), self._answer_late, link)
         else:
             super().on_ask_peer_list(link)
-
-    def on_dead_node(self, link, dead: Address, time: str, reporter: Address) -> None:
-        """Another seed tells of a death. The seed that listed the dead peer for peers of this one
-        may have been of the same program, so it is looked into even if it is not listed here."""
-        if self.registry.row_of(link) is None and link.remote.ip in self._seed_ips.values():
-            self.registry.note_removed(dead, self.now())
-        super().on_dead_node(link, dead, time, reporter)
 
     def _answer_late(self, link) -> None:
         if link.closed is None:
@@ -67,13 +62,16 @@ class Serving:
         """Serve what nobody else does. Refused if that cannot be."""
         self._take_over()
         if self._own:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                raise Refused(f"nodes need threads: {error}") from None
 
     def _look(self) -> None:
         while not self._is_over.wait(LOOK):
             try:
                 self._take_over()
-            except Refused as error:
+            except Exception as error:  # whatever it is, it may be over in a second
                 if str(error) != self._failure:
                     self._failure = str(error)
                     self._on_error(f"a seed is not served: {error}")
@@ -84,6 +82,8 @@ class Serving:
             if own in self._nodes and not self._nodes[own].stopping:
                 continue
             with contextlib.suppress(PortInUse), world_at(own) as world:
+                if own in self._nodes:
+                    self._nodes[own].world.end("failed")
                 others = [seed for seed, address in self._seeds.items() if address != own]
                 self._nodes[own] = begin_seed(kind, world, self._settings, self._outputs, others)
 
