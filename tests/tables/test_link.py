@@ -11,6 +11,7 @@ class Connection:
 
     def __init__(self, room: int = 0):
         self.room, self.taken, self.closes, self.world, self.time = room, b"", 0, self, 5.0
+        self.is_broken = False
 
     def now(self) -> float:
         return self.time
@@ -51,6 +52,15 @@ def test_a_large_backlog_is_handed_on_in_chunks():
     connection.room = 10 * CHUNK
     link.flush(6.0)
     assert len(connection.taken) == len(link.waiting) == CHUNK
+
+
+def test_nothing_waits_for_a_connection_that_has_broken():
+    link, connection = link_with()
+    link.limit = BACKLOG
+    link.send(b"x" * (2 * CHUNK))
+    connection.room, connection.is_broken = 10 * CHUNK, True
+    link.flush(6.0)
+    assert not link.waiting
 
 
 @pytest.mark.parametrize("limit", [None, BACKLOG])
