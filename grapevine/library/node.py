@@ -114,7 +114,10 @@ class _Telling(DeathsAtOnce):
                 and not self.neighbours.links)
 
     def is_complete(self) -> bool:
-        """Tell whether it has all that its neighbours have, or is alone."""
+        """Tell whether it has all that its neighbours have, or is alone. While seeds that it serves
+        are young, they may know only peers that have begun anew, too."""
+        if self._program.serving is not None and self.now() < self._program.serving.grown_at:
+            return False
         if not self.settings.antientropy_interval:
             return self.is_alone() or bool(self.neighbours.links)
         return self.is_alone() or self.has_caught_up()

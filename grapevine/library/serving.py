@@ -5,6 +5,7 @@ takes it over when that program ends.
 """
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,10 @@ from grapevine.addresses import Address, Target, look_up
 from grapevine.classes import seed_class
 from grapevine.library.errors import PortInUse, Refused
 from grapevine.library.starting import Folder, begin_seed, program_seed_class, world_at
+from grapevine.registrations import LONGEST_REST
 from grapevine.settings import Settings
 
-YOUNG = 3.0  # seconds in which the peers of a seed that begins anew register again
+YOUNG = LONGEST_REST + 0.5  # seconds in which the peers of a seed that begins anew are back
 LOOK = 1.0  # seconds between two looks for an address that has become free
 
 
@@ -55,6 +57,7 @@ class Serving:
         self._settings, self._outputs = settings, outputs
         self._on_error, self._failure = on_error, ""
         self._nodes: dict[Address, Any] = {}
+        self.grown_at = -math.inf  # when the youngest has been there for YOUNG seconds
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="caretaker", daemon=True)
 
@@ -86,6 +89,7 @@ class Serving:
                     self._nodes[own].world.end("failed")
                 others = [seed for seed, address in self._seeds.items() if address != own]
                 self._nodes[own] = begin_seed(kind, world, self._settings, self._outputs, others)
+                self.grown_at = world.now() + YOUNG
 
     def addresses(self) -> list[str]:
         """Return IP:PORT of each seed that is served at present."""

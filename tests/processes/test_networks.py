@@ -34,7 +34,7 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
         program = start(network, "--kill", 1, "--once", *flags, peers=8)
         assert program.code(60.0) == 0, program.shown()
         *_, text = program.shown().partition("gossips    holds ")
-        assert deliveries in text and "dead       holds  1 died; " in text
+        assert deliveries in text and "dead       holds   1 died; " in text
         assert "FAILS" not in text and is_clean(program.shown())
         assert sum("filter=1" in file.read_text()
                    for file in network.outputs.glob("peer_*.txt")) == 8 * ("--filter" in flags)
