@@ -174,10 +174,10 @@ class LiveStage:
 
     def with_doors(self, kind):
         """Return a node of a kind, with doors for connections at 0 and 1, for datagrams at 2."""
-        addresses = [self.refusing() for _ in range(3)]
-        doors = [*map(sockets.listener_at, addresses[:2]),
-                 socket.socket(addresses[2].family, socket.SOCK_DGRAM)]
-        doors[2].bind((addresses[2].ip, addresses[2].port))
+        doors = [*map(sockets.listener_at, [self.refusing(), self.refusing()]),
+                 socket.socket(type=socket.SOCK_DGRAM)]
+        doors[2].bind(("127.0.0.1", 0))
+        addresses = [address_of(*door.getsockname()) for door in doors]
         world = self.world(addresses[0], doors)
         node = kind(addresses[0], Settings(), Output(io.BytesIO()), world)
         node.doors = addresses
