@@ -137,7 +137,7 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     words = f"{message} did not reach {proof.name(run)}"
     if lacking.together.longest <= ON_ITS_WAY:
         return None
-    if run_of(message) in run.denied:
+    if any(run_of(message) in other.denied for other in proof.peers):  # others may still ask
         return Fault(UNCLEAR, f"{words}: nobody confirmed {run_of(message)}")
     way = run.settings.get("spread", "flood")
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0
