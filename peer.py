@@ -427,7 +427,7 @@ class Peer(Asker, Gossiper):
 
     def turn_away(self, link: Link, reason: str) -> None:
         if reason == "full" and not self.registrations.links():
-            self.peer_list.hear((link.peer,))  # no seed tells of it, and it may know only full peers
+            self.peer_list.hear((link.peer,))  # no seed tells of it; it may know only full peers
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
 

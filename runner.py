@@ -1,6 +1,7 @@
 """Commands for whole networks; without one, all seeds of config.txt that are on this machine.
 
-The table COMMANDS has them. `worker` hosts nodes for `--peers`; nobody types it.
+The table COMMANDS has them. Nobody types those of PROCESSES: `worker` hosts nodes for `--peers`,
+and `program` is measured by `bench --library`.
 """
 
 if __name__ == "__main__":
@@ -29,7 +30,9 @@ COMMANDS = {  # word -> its module and function, what it is for
     "status": ("grapevine.lab.status:show_status", "which seeds and peers answer, now"),
     "tree": ("grapevine.lab.tree:show_tree", "the binary tree in which seeds keep reports"),
 }
-WORKER = "grapevine.lab.experiments.worker:run_worker"
+PROCESSES = {  # words that commands say to processes of their own
+    "worker": "grapevine.lab.experiments.worker:run_worker",
+    "program": "grapevine.lab.experiments.programs:run_program"}
 NETWORK = "grapevine.lab.experiments.commands:run_network"
 FLAGS = "grapevine.lab.experiments.commands:network_parser"  # of a network, and of seeds alone
 SEEDS = "grapevine.terminal.seeds:run_all_seeds"
@@ -43,8 +46,8 @@ examples:
 
 def main(arguments: list[str]) -> int:
     word = arguments[0] if arguments else ""
-    if word in COMMANDS or word == "worker":
-        place = WORKER if word == "worker" else COMMANDS[word][0]
+    if word in COMMANDS or word in PROCESSES:
+        place = PROCESSES[word] if word in PROCESSES else COMMANDS[word][0]
         return run_command(f"runner.py {word}", find(place), arguments[1:])
     if word and not word.startswith("-"):
         return complain_of(word)

@@ -57,7 +57,7 @@ class Link:
             self.taken_at = now
             del self.waiting[:sent]
         if self.connection.is_broken:
-            self.waiting.clear()  # nobody takes it any more, and who holds the link may wait for that
+            self.waiting.clear()  # nobody takes it, and who holds the link may wait for that
 
     def is_crowded(self, now: float, size: int, patience: float = 1.0) -> bool:
         """Tell whether more than `size` bytes wait for somebody who reads, however slowly: who has

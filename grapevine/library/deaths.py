@@ -2,7 +2,8 @@
 
 A link that breaks at an address that then refuses a probe is a death: nobody listens there any
 more. No answer is none, because a living peer may be slow, or its queue of connections full; that
-is left to the liveness rounds. Only seeds know who has left, and may have to say so; see `_doubted`.
+is left to the liveness rounds. Only seeds know who has left, and may have to say so; see
+`_deaths_doubted`.
 """
 
 import functools

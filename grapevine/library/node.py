@@ -116,7 +116,7 @@ class _Telling(DeathsAtOnce):
     def is_complete(self) -> bool:
         """Tell whether it has all that its neighbours have, or is alone. While seeds that it serves
         are young, they may know only peers that have begun anew, too."""
-        if self._program.serving is not None and self.now() < self._program.serving.grown_at:
+        if self._program.serving is not None and self._program.serving.is_young():
             return False
         if not self.settings.antientropy_interval:
             return self.is_alone() or bool(self.neighbours.links)
@@ -189,8 +189,9 @@ class Hand:
         return len(self._said) < min(SAID, 1 + SAID_CHARACTERS // (size + 1))
 
     def say(self, *texts: str, waits: bool = True) -> tuple[dict[int, int], str]:
-        """Have the only node say texts; return the number of each, and their TIME. The first of a pause is sent
-        before this returns, because Python would let a thread that goes on run for 5 ms."""
+        """Have the only node say texts; return the number of each, and their TIME. The first of a
+        pause is sent before this returns, because Python would let a thread that goes on run for
+        5 ms."""
         node, numbers = self.nodes[0], {}  # place in `texts` -> number
         if not 0.0 <= node.time() - self._moment < GATHER:
             self._moment = node.time()

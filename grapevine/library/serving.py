@@ -5,7 +5,6 @@ takes it over when that program ends.
 """
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -28,13 +27,13 @@ class _Served:
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self._grown_at = self.now() + YOUNG
+        self.grown_at = self.now() + YOUNG
 
     def on_ask_peer_list(self, link) -> None:
         """A young seed does not say that there is nobody else: if the network has lived on without
         it, a peer would count as caught up that is not."""
-        if self.now() < self._grown_at and set(self.registry.ordered) <= {link.peer}:
-            self.later(self._grown_at - self.now(), self._answer_late, link)
+        if self.now() < self.grown_at and set(self.registry.ordered) <= {link.peer}:
+            self.later(self.grown_at - self.now(), self._answer_late, link)
         else:
             super().on_ask_peer_list(link)
 
@@ -57,7 +56,6 @@ class Serving:
         self._settings, self._outputs = settings, outputs
         self._on_error, self._failure = on_error, ""
         self._nodes: dict[Address, Any] = {}
-        self.grown_at = -math.inf  # when the youngest has been there for YOUNG seconds
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="caretaker", daemon=True)
 
@@ -89,7 +87,10 @@ class Serving:
                     self._nodes[own].world.end("failed")
                 others = [seed for seed, address in self._seeds.items() if address != own]
                 self._nodes[own] = begin_seed(kind, world, self._settings, self._outputs, others)
-                self.grown_at = world.now() + YOUNG
+
+    def is_young(self) -> bool:
+        """Tell whether one of them has begun a moment ago."""
+        return any(node.now() < node.grown_at for node in list(self._nodes.values()))
 
     def addresses(self) -> list[str]:
         """Return IP:PORT of each seed that is served at present."""

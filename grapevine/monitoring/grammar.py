@@ -46,7 +46,7 @@ class Tree(NamedTuple):
 
 
 class Load(NamedTuple):
-    """How many rows a seed holds, and keys that cut them into equal parts."""
+    """The number of rows that a seed holds, and keys that cut them into equal parts."""
 
     rows: int
     keys: tuple[int, ...]

@@ -17,6 +17,7 @@ import time
 
 from grapevine.lab.experiments.bench_library import bench_library
 from grapevine.lab.experiments.following import Progress
+from grapevine.lab.experiments.hosts import usage
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
 from grapevine.lab.experiments.steps import Steps
@@ -153,10 +154,4 @@ class Measured(Progress):
 
     def _system(self) -> tuple[float, float, float]:
         """Return the CPU seconds of all peers, and the mean MiB and threads of a peer."""
-        paths = [pathlib.Path(f"/proc/{host.process.pid}/stat") for host in self._network.hosts]
-        stats = [path.read_text().rpartition(")")[2].split() for path in paths if path.exists()]
-        stats = stats or [["0"] * 22]
-        cpu, size, threads = (sum(int(stat[at]) for stat in stats for at in fields)
-                              for fields in ((11, 12), (21,), (17,)))
-        return (cpu / os.sysconf("SC_CLK_TCK"),
-                size * os.sysconf("SC_PAGE_SIZE") / 2**20 / len(stats), threads / len(stats))
+        return usage(self._network.hosts)

@@ -6,18 +6,16 @@ joins after the origin was killed, what one gets that was frozen meanwhile, and 
 """
 
 import contextlib
-import os
-import pathlib
 import queue
 import random
-import signal
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 
+from grapevine.addresses import parse_address
+from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.terminal.command_line import FAILED, CommandError, show
 
 PROGRAMS, SERVING = 10, 3
@@ -32,48 +30,36 @@ AFTERWARDS = 15.0  # seconds in which what was missed can come
 KINDS = "library", "flood"
 
 
-class Program:
+class Program(Host):
     """A process of programs.py, and what it prints."""
 
     def __init__(self, kind: str, own: str, others: list[str]):
+        super().__init__(f"program {own}", ["runner.py", "program", kind, own, *others],
+                         [parse_address(own)], subprocess.PIPE)
         self.own = own
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "grapevine.lab.experiments.programs", kind, own,
-             *others], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
         self.deaths: dict[str, float] = {}  # who has died -> when that was told
         self._answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         for line in self.process.stdout:
-            word, *values = line.split()
+            word, *values = line.decode().split()
             if word == "death":
                 self.deaths[values[0]] = float(values[1])
             else:
                 self._answers.put(values)
 
-    def ask(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-
     def answer(self) -> list[str]:
         """Return the next answer. CommandError if none comes."""
         with contextlib.suppress(queue.Empty):
             return self._answers.get(timeout=LIMIT)
-        raise CommandError(f"the program at {self.own} does not answer", FAILED)
+        raise CommandError(f"the {self.what} does not answer", FAILED)
 
     def received(self) -> tuple[int, float]:
         """Return how many messages have come, and when the last did, in Unix seconds."""
-        self.ask("count")
+        self.write("count\n")
         count, at = self.answer()
         return int(count), float(at)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 class Fleet:
@@ -101,7 +87,7 @@ class Fleet:
 
     def __exit__(self, *error: object) -> None:
         for program in self.programs:
-            program.kill()
+            program.die()
 
     def add(self) -> Program:
         """Start a program. Those of a flood are told of neighbours, because they have no seeds."""
@@ -112,12 +98,6 @@ class Fleet:
         own = f"127.0.0.{len(self.programs) + 1}:{self._port}"
         self.programs.append(Program(self._kind, own, others))
         return self.programs[-1]
-
-    def say(self, origin: Program, count: int, size: int) -> float:
-        """Have a program say messages; return when, in Unix seconds."""
-        now = time.time()
-        origin.ask(f"say {count} {size}")
-        return now
 
     def received(self, programs: list[Program], count: int, seconds: float = LIMIT
                  ) -> list[tuple[int, float]]:
@@ -132,16 +112,15 @@ class Fleet:
 
     def cpu(self) -> float:
         """Return the CPU seconds of all programs; 0 where the system does not tell."""
-        paths = [pathlib.Path(f"/proc/{each.process.pid}/stat") for each in self.programs]
-        stats = [path.read_text().rpartition(")")[2].split() for path in paths if path.exists()]
-        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+        return usage(self.programs)[0]
 
 
 def burst(kind: str) -> tuple[str, str]:
     """Return deliveries a second, and µs of CPU for each, of messages said one by one."""
     with Fleet(kind) as fleet:
         origin, *others = fleet.programs
-        before, began = fleet.cpu(), fleet.say(origin, BURST, SIZE)
+        before, began = fleet.cpu(), time.time()
+        origin.write(f"say {BURST} {SIZE}\n")
         origin.answer()
         got = fleet.received(others, BURST)
         count = sum(each for each, _ in got)
@@ -153,9 +132,9 @@ def late(kind: str) -> tuple[str]:
     """Return how many messages one gets that joins after their origin was killed."""
     with Fleet(kind) as fleet:
         origin, *others = fleet.programs
-        fleet.say(origin, OLD, SIZE)
+        origin.write(f"say {OLD} {SIZE}\n")
         fleet.received(others, OLD)
-        origin.kill()
+        origin.die()
         joiner = fleet.add()
         joiner.answer()
         return f"{fleet.received([joiner], OLD, AFTERWARDS)[0][0]:,}",
@@ -165,11 +144,11 @@ def frozen(kind: str) -> tuple[str, str]:
     """Return how many messages all others get while a program is frozen, and it itself later."""
     with Fleet(kind) as fleet:
         origin, *others, sleeper = fleet.programs
-        sleeper.process.send_signal(signal.SIGSTOP)
-        fleet.say(origin, BURST, LARGE)
+        sleeper.freeze()
+        origin.write(f"say {BURST} {LARGE}\n")
         time.sleep(FROZEN)
         meanwhile = min(count for count, _ in fleet.received(others, BURST, 0.0))
-        sleeper.process.send_signal(signal.SIGCONT)
+        sleeper.thaw()
         return f"{meanwhile:,}", f"{fleet.received([sleeper], BURST, AFTERWARDS)[0][0]:,}"
 
 
@@ -181,7 +160,7 @@ def kill(kind: str) -> tuple[str]:
     with Fleet(kind) as fleet:
         for _ in range(KILLS):
             *others, victim = fleet.programs
-            victim.kill()
+            victim.die()
             began = time.time()
             while not all(victim.own in each.deaths for each in others):
                 if time.time() > began + LIMIT:
@@ -199,7 +178,7 @@ def bench_library() -> None:
     show(f"{'':<62}{'library':>12}{'bare flood':>12}")
     for measure, *names in (
             (late, f"joins after the origin of {OLD:,} messages was killed: gets"),
-            (frozen, f"{BURST:,} of {LARGE:,} bytes while one is frozen, {FROZEN:.0f} s: others get",
+            (frozen, f"{BURST:,} of {LARGE:,} bytes, one is frozen for {FROZEN:.0f} s: others get",
              "  and it, once it goes on"),
             (burst, f"burst of {BURST:,} by `say` one by one: deliveries a second",
              "  CPU for each, µs"),

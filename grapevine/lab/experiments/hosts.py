@@ -6,6 +6,7 @@ all end with the runner, however it ends.
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -66,6 +67,18 @@ def end_all(hosts: list[Host], seconds: float) -> None:
             host.die()
         if host.process.stdout is not None:
             host.process.stdout.close()
+
+
+def usage(hosts: list[Host]) -> tuple[float, float, float]:
+    """Return the CPU seconds of all processes, and the mean MiB and threads of one; zeros where the
+    system does not tell."""
+    paths = [pathlib.Path(f"/proc/{host.process.pid}/stat") for host in hosts]
+    stats = [path.read_text().rpartition(")")[2].split() for path in paths if path.exists()]
+    stats = stats or [["0"] * 22]
+    cpu, size, threads = (sum(int(stat[at]) for stat in stats for at in fields)
+                          for fields in ((11, 12), (21,), (17,)))
+    return (cpu / os.sysconf("SC_CLK_TCK"),
+            size * os.sysconf("SC_PAGE_SIZE") / 2**20 / len(stats), threads / len(stats))
 
 
 class PeerProcess(Host):

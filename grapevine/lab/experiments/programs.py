@@ -1,7 +1,7 @@
 """The two programs that `runner.py bench --library` compares: the library, and a bare flood.
 
-    python -m grapevine.lab.experiments.programs library IP:PORT SEED…
-    python -m grapevine.lab.experiments.programs flood IP:PORT NEIGHBOUR…
+    python runner.py program library IP:PORT SEED…
+    python runner.py program flood IP:PORT NEIGHBOUR…
 
 Each says `ready` once it has a neighbour. On `say COUNT SIZE` it says so many messages, one by one,
 then, and on `count`, it prints how many it has received, and when the last one came, in Unix
@@ -16,13 +16,14 @@ import time
 
 import grapevine
 from grapevine.addresses import parse_address
+from grapevine.terminal.command_line import write_all
 
 DIALS = 100  # tries to reach a neighbour that has not begun yet
 PAUSE = 0.05  # seconds between two
 
 
 class Received:
-    """What has been received."""
+    """A count of the messages that have come, and the time of the last."""
 
     def __init__(self):
         self.count, self.at = 0, 0.0
@@ -69,15 +70,12 @@ class Flood:
                 if not data.endswith(b"\n"):
                     data += lines.readline()
                 with self._lock:
-                    new = [line for line in data.splitlines(keepends=True) if self._is_new(line)]
+                    new = [line for line in data.splitlines(keepends=True)
+                           if line not in self._seen]
                     for _ in new:
                         self._received.note()
+                    self._seen.update(new)
                     self._send(b"".join(new), link)
-
-    def _is_new(self, line: bytes) -> bool:
-        known = len(self._seen)
-        self._seen.add(line)
-        return len(self._seen) > known
 
     def _send(self, data: bytes, sender: socket.socket | None) -> None:
         for link in self._links:
@@ -96,7 +94,12 @@ class Flood:
         return bool(self._links)
 
 
-def main(arguments: list[str]) -> None:
+def tell(*words: object) -> None:
+    """Print a line, at once and whole, because several threads do."""
+    write_all(1, f"{' '.join(map(str, words))}\n".encode())
+
+
+def run_program(arguments: list[str]) -> None:
     kind, own, *others = arguments
     received = Received()
     if kind == "flood":
@@ -105,19 +108,15 @@ def main(arguments: list[str]) -> None:
     else:
         peer = grapevine.join(
             own, seeds=others, serve=True, rate=0, backlog="wait", on_message=received.note,
-            on_death=lambda dead: print("death", dead, time.time(), flush=True))
+            on_death=lambda dead: tell("death", dead, time.time()))
         say, is_ready = peer.say, lambda: bool(peer.neighbours)
     while not is_ready():
         time.sleep(PAUSE)
-    print("ready", flush=True)
+    tell("ready")
     for line in sys.stdin:
         what, *values = line.split()
         if what == "say":
             count, size = map(int, values)
             for _ in range(count):
                 say("x" * size)
-        print("count", received.count, received.at, flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        tell("count", received.count, received.at)

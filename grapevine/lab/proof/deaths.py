@@ -20,7 +20,7 @@ FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 
 def dead(proof: Proof) -> Row:
-    """Who dies is found, reported and removed; who lives is not."""
+    """A dead peer is found, reported and removed; a living one is not."""
     died = _died(proof)
     delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1], 0.0)
               - run.last for run in died for seed in proof.seeds
@@ -87,7 +87,7 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 
 
 def _found(proof: Proof, run: PeerRun, at: float, address: str) -> Iterator[Fault]:
-    """Who finds a peer dead has counted its misses in a row, tells its seeds, and is right."""
+    """A peer that finds another dead has counted its misses, tells its seeds, and is right."""
     words, told = f"{proof.name(run)} found {address} dead", proof.disturbances
     before = max((when for when, other in run.found_dead if other == address and when < at),
                  default=0.0)
@@ -109,7 +109,7 @@ def _found(proof: Proof, run: PeerRun, at: float, address: str) -> Iterator[Faul
 
 def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, address: str
              ) -> Iterator[Fault]:
-    """What is reported to a seed, it hears, if not from others."""
+    """Each report to a seed is heard by it, if not from others."""
     lives, told = proof.lives[seed], proof.disturbances
     if not any(about(life.reports, address, at - REPORT_TIME, math.inf) or about(
             life.removed, address, at - FINDING, at) for life in lives):
@@ -146,7 +146,7 @@ def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
 
 def removed_alive(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str
                   ) -> Iterator[Fault]:
-    """Who lives, and is removed by a seed, notices it, and registers again."""
+    """A living peer that a seed removes notices it, and registers again."""
     for run in proof.runs.get(peer, ()) if reason != "malicious" else ():
         fault = _unnoticed(proof, seed, run, at)
         if fault is not None:

@@ -97,7 +97,7 @@ def clock(at: float) -> str:
 
 
 class Disturbances:
-    """What the files of a network tell of trouble."""
+    """The trouble that the files of a network tell of."""
 
     def __init__(self, records: Records, runs: dict[str, list[Run]]):
         self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks

@@ -99,7 +99,7 @@ class PeerRun(Run):
 
     @property
     def misses(self) -> int:
-        """How many in a row mean that a neighbour is dead."""
+        """The misses in a row after which a neighbour is dead."""
         return int(self.setting("liveness-misses"))
 
     @property
