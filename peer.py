@@ -27,6 +27,7 @@ import sys
 from grapevine import wire
 from grapevine.addresses import Address, Target, by_ip, sample
 from grapevine.asking import PROBE, Asker
+from grapevine.events import BROKEN, HERE, THERE
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
 from grapevine.messages import Added
@@ -188,6 +189,8 @@ class Peer(Asker, Gossiper):
         of life, probe suspects, dial those whose links broke, give up surplus links."""
         if self.is_leaving:
             return math.inf
+        self.output.write(f"alive:{self.settings.liveness_interval:g}:"
+                          f"{len(self.registrations.links())}")
         time = wire.format_time(self.time())
         missed, asked, suspects = self.neighbours.next_round(time, now, self.is_late())
         self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in missed],
@@ -222,7 +225,8 @@ class Peer(Asker, Gossiper):
             self.declare_dead(peer)
 
     def declare_dead(self, peer: Address) -> None:
-        self.output.write(f"dead:{peer}")
+        silent = self.now() - self.neighbours.rows[peer].silent_since
+        self.output.write(f"dead:{peer}:{silent:.3f}")
         self.report(peer)
         self.remove_dead(peer, "dead")
 
@@ -338,14 +342,17 @@ class Peer(Asker, Gossiper):
     def degree(self) -> str:
         return f"degree:{self.address}=>{len(self.neighbours.links)}"
 
-    def unlink(self, peer: Address, reason: str) -> None:
-        """Forget a neighbour, and end its link, if it has one."""
+    def unlink(self, peer: Address, reason: str, who: str = HERE) -> None:
+        """Forget a neighbour, and end its link, if it has one; `who` wants that."""
         link = self.neighbours.link(peer)
         self.neighbours.remove(peer)
         if link is not None:
-            self.output.write(f"disconnected:{peer}:{reason[:REASON_LIMIT]}", self.degree())
+            self.write_end(peer, reason, who)
             link.close(reason)
         self.membership.hurry()
+
+    def write_end(self, peer: Address, reason: str, who: str) -> None:
+        self.output.write(f"disconnected:{peer}:{reason[:REASON_LIMIT]}:{who}", self.degree())
 
     def give_up_surplus(self, now: float) -> None:
         named = self.peer_list.named_among(self.neighbours.rows)
@@ -357,12 +364,12 @@ class Peer(Asker, Gossiper):
     def on_given_up(self, link: Link, by: Address, reason: str) -> None:
         """A neighbour gives the link up."""
         self.places.refused(link.peer, self.now())
-        self.unlink(link.peer, reason)
+        self.unlink(link.peer, reason, THERE)
 
     def on_leave(self, link: Link, who: Address) -> None:
         if who == link.peer:
             self.peer_list.discard(who)
-            self.unlink(who, "left")
+            self.unlink(who, "left", THERE)
 
     def refuse(self, link: Link, reason: str) -> None:
         """A neighbour that broke a rule is not dialled for a while."""
@@ -378,12 +385,12 @@ class Peer(Asker, Gossiper):
         peer, now = link.peer, self.now()
         is_known = self.neighbours.link(peer) is link
         if is_known and self.is_leaving:
-            self.unlink(peer, "left")
-        is_counted = is_known and not self.is_leaving and self.neighbours.link_broke(peer)
+            self.unlink(peer, "left", THERE)
+        is_counted = is_known and not self.is_leaving and self.neighbours.link_broke(peer, now)
         self.gossip_ended(link)
         if not is_known or self.is_leaving:
             return
-        self.output.write(f"disconnected:{peer}:{link.closed[:REASON_LIMIT]}", self.degree())
+        self.write_end(peer, link.closed, BROKEN)
         if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
             self.places.refused(peer, now)
         elif is_counted:
@@ -465,8 +472,10 @@ class Peer(Asker, Gossiper):
             super().overdue(link)
 
     def registration_ended(self, link: Link, error: OSError | None) -> None:
-        if self.registrations.ended(link.peer, link.closed, self.now()) and not self.is_leaving:
-            self.output.write(f"unregistered:{link.remote or link.peer}:{link.closed}")
+        is_news = self.registrations.ended(link.peer, link.closed, self.now())
+        if not self.is_leaving:
+            self.output.write(f"{'unregistered' if is_news else 'tried'}:"
+                              f"{link.remote or link.peer}:{link.closed}")
         self.membership.hurry()
 
     def ask_for_lists(self) -> None:

@@ -247,7 +247,7 @@ class Seed(Asker):
     def registration_ended(self, link: Link, error: OSError | None) -> None:
         row = self.registry.row_of(link)
         if row is not None:
-            row.link = None
+            row.link, row.lost_at = None, self.now()
             self.prober_of_lost.ask(
                 link.peer, functools.partial(self.judge_lost, link.peer, row))
 
@@ -256,14 +256,17 @@ class Seed(Asker):
         if alive:
             self.later(GRACE, self.judge_absent, peer, row)
         else:
-            self.remove(peer, row, "gone")
+            self.remove_gone(peer, row, row.lost_at, "connection broke")
 
     def judge_absent(self, peer: Address, row: Listing) -> None:
         """Remove a peer that did not come back, unless this seed may have missed that."""
         if self.is_late():
             self.later(GRACE, self.judge_absent, peer, row)
         else:
-            self.remove(peer, row, "gone")
+            self.remove_gone(peer, row, row.lost_at, "did not come back")
+
+    def remove_gone(self, peer: Address, row: Listing, since: float, why: str) -> None:
+        self.remove(peer, row, f"gone:{self.now() - since:.3f}:{why}")
 
     def look_after_registrations(self, now: float) -> float:
         """Every round: tell that this seed is up, find out where names lead, probe silent peers."""
@@ -283,7 +286,7 @@ class Seed(Asker):
             row.alive_at = self.now()
             link.send(wire.say("registered"))
         elif row.link is link:
-            self.remove(peer, row, "gone")
+            self.remove_gone(peer, row, row.heard_at(), "silent")
 
     def status(self) -> dict[str, object]:
         return {"address": self.address, "registered": len(self.registry.ordered)}

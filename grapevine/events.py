@@ -7,6 +7,9 @@ sent stands escaped in them (output.py), and `unescape` returns it.
 import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
+# Who has ended a link with a neighbour: this node; the other end, which has said so; or nobody,
+# because the connection ended without a word
+HERE, THERE, BROKEN = "here", "there", "broken"
 RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
@@ -23,6 +26,12 @@ def about(rest: str) -> tuple[str, str]:
     """Return the address that begins a text or "", and the rest."""
     match = _ABOUT.match(rest)
     return (match[0], rest[match.end():].removeprefix(":")) if match else ("", rest)
+
+
+def end_of_link(rest: str) -> tuple[str, str]:
+    """Return REASON and HERE, THERE or BROKEN of the end of `disconnected:PEER:REASON:WHO`."""
+    reason, _, who = rest.rpartition(":")
+    return reason, who
 
 
 def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:

@@ -127,6 +127,9 @@ class Gossiper(LineNode):
     def heard(self, link, status: wire.Status) -> int:
         """Take a status line; return the bytes of what it made this node say."""
         self.way.heard(link, status)
+        if status.verb == "gone":
+            for run, ranges in self.sync.gone(link, status.entries):
+                self.write_sparingly(f"gone:{link.peer}:{wire.entry(run, ranges).decode()}")
         answer = self.sync.heard(link, status, self.now())
         if answer:
             link.send(answer)

@@ -20,15 +20,20 @@ class Neighbour:
     def __init__(self, link, is_dialled: bool, now: float):
         self.link = link  # None once it broke
         self.is_dialled = is_dialled  # this peer has dialled it, not the other way round
-        self.since = self.answered_at = now
+        self.since = self.answered_at = self.silent_since = now
         self.misses = 0  # rounds in a row
         self.is_suspect = False  # its last probe is under way
         self.requests: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
 
     def is_silent(self) -> bool:
         """Tell whether nothing at all has come since the first unanswered request."""
-        return self.link is None or self.link.heard <= min(self.requests.values(),
-                                                           default=self.since)
+        return self.link is None or self.link.heard <= self.silent_since
+
+    def asked(self, time: str, now: float) -> None:
+        """A request was sent."""
+        if not self.requests:
+            self.silent_since = now
+        self.requests[time] = now
 
     def clear_suspicion(self) -> None:
         """Begin to count anew."""
@@ -46,9 +51,10 @@ class Neighbours:
         self.rows[peer] = Neighbour(link, is_dialled, now)
         self._renew()
 
-    def link_broke(self, peer: Address) -> bool:
+    def link_broke(self, peer: Address, now: float) -> bool:
         """Keep the row without its link; return False if there are too many such rows already."""
-        self.rows[peer].link = None
+        row = self.rows[peer]
+        row.link, row.silent_since = None, row.silent_since if row.requests else now
         if len(self.rows) - len(self.links) >= self.capacity + SPARE:
             del self.rows[peer]
         self._renew()
@@ -117,7 +123,7 @@ class Neighbours:
                 row.is_suspect = True
                 suspects.append(peer)
             elif row.link is not None:
-                row.requests[time] = now
+                row.asked(time, now)
                 if len(row.requests) > self._misses:
                     del row.requests[next(iter(row.requests))]
                 asked.append(peer)

@@ -13,7 +13,7 @@ from grapevine.wire import GOSSIP, gossip_part
 _UNUSUAL = re.compile(r"[^ -\[\]-~]")  # all but printable ASCII without the backslash
 _PLAIN = bytes({ord("\n"), *range(ord(" "), 127)} - {ord("\\")})  # needs no escaping
 _CLOCK = slice(11, 23)  # of a stamp: HH:MM:SS.mmm
-_NOT_SHOWN = ("late:", "alive:")  # events that say nothing to a person at a terminal
+_NOT_SHOWN = ("late:", "alive:", "tried:", "gone:")  # which say nothing to a person at a terminal
 
 
 def escape(text: str) -> str:

@@ -207,6 +207,12 @@ class Sync:
                 vain.add(first, last)
             talk.offer[run] = _without(talk.offer.get(run, []), vain)
 
+    def gone(self, link, entries: Entries) -> Entries:
+        """Return which of these messages a neighbour was asked for, though it has them no more."""
+        talk = self._talks.get(link)
+        wanted = {run for run, _ in talk.owed[0]} if talk is not None and talk.owed else ()
+        return self._messages.lacking([one for one in entries if one[0] in wanted])
+
     # Ends.
 
     def ended(self, link) -> None:

@@ -13,6 +13,7 @@ import re
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.chat.neighbours import LONGEST, SIGNATURE, UDP, Neighbour, Telling
+from grapevine.events import BROKEN
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
 from grapevine.node import Duty
@@ -79,7 +80,7 @@ class ChatServer(Gossiper):
             is_over = link.heard is not None and now - link.heard > interval * SILENCE
             if is_over and not self.is_late():
                 link.heard = None
-                self.output.write(f"disconnected:{link.peer}:silent", self._degree())
+                self.output.write(f"disconnected:{link.peer}:silent:{BROKEN}", self._degree())
         return now + (HASTE if self._is_in_haste() else interval)
 
     def _is_in_haste(self) -> bool:

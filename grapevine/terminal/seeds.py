@@ -145,7 +145,8 @@ class SeedWords:
             names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
             self._lines.append(f"{clock}  + {self._name(peer):<12} known to {names}")
 
-    def _on_removed(self, seed: Address, peer: str, why: str) -> None:
+    def _on_removed(self, seed: Address, peer: str, rest: str) -> None:
+        why = rest.partition(":")[0] if rest.startswith("gone:") else rest
         listed = self._listed.get(peer, {})
         if seed not in listed:
             return

@@ -7,7 +7,7 @@ of an event, {rest} what follows, {limit} how many misses make a death.
 import time
 from collections import Counter, defaultdict
 
-from grapevine.events import RENEWED, about, gossip_fields, parted
+from grapevine.events import RENEWED, about, end_of_link, gossip_fields, parted
 from grapevine.settings import majority
 from grapevine.tools import Recent
 
@@ -211,7 +211,8 @@ class Words:
             self._neighbours.add(one)
             self._say("connected", one, aside=self._degree())
 
-    def _on_disconnected(self, one: str, reason: str) -> None:
+    def _on_disconnected(self, one: str, rest: str) -> None:
+        reason, _ = end_of_link(rest)
         self._silent.discard(one)
         if reason in RENEWED:
             return

@@ -8,6 +8,7 @@ import collections
 import math
 
 from grapevine.addresses import Address
+from grapevine.events import BROKEN, HERE
 from grapevine.link import Link
 from grapevine.node import END, UNIDENTIFIED, UP
 from grapevine.settings import Settings
@@ -188,20 +189,20 @@ class GossipModule(Handshaker):
         self.trust(link, NEIGHBOUR, peer)
         if (before := self.view.links.get(peer)) is not None:
             self.later(OVERLAP, before.close, "replaced")
-            self.output.write(f"disconnected:{peer}:replaced")
+            self.output.write(f"disconnected:{peer}:replaced:{HERE}")
         surplus = self.view.enter(peer, link, is_dialled)
         self.output.write(f"connected:{peer}")
         if surplus is None:
             self.output.write(self.degree())
         else:
             self.view.links[surplus].close("one too many")
-            self.unlink(surplus, "one too many")
+            self.unlink(surplus, "one too many", HERE)
         self.membership.hurry()
 
-    def unlink(self, peer: Address, reason: str) -> None:
+    def unlink(self, peer: Address, reason: str, who: str) -> None:
         """A module is a neighbour no more."""
         self.view.remove(peer)
-        self.output.write(f"disconnected:{peer}:{reason}", self.degree())
+        self.output.write(f"disconnected:{peer}:{reason}:{who}", self.degree())
 
     def degree(self) -> str:
         return f"degree:{self.address}=>{len(self.view.links)}"
@@ -210,7 +211,7 @@ class GossipModule(Handshaker):
         if self.view.links.get(link.peer) is link:
             if link.is_dialled:
                 self.leave_alone(link.peer)
-            self.unlink(link.peer, link.closed)
+            self.unlink(link.peer, link.closed, BROKEN)
             self.membership.hurry()
 
     def on_peer_request(self, link: Link) -> None:

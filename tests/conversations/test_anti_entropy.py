@@ -86,6 +86,16 @@ def test_when_the_neighbour_that_was_asked_leaves_another_is_asked_at_once():
     assert other.hear(0.1) == f"status:want:{C}:7=1"
 
 
+def test_what_a_neighbour_was_asked_for_and_has_no_more_is_written_down():
+    end, = neighbours(A)
+    end.say(f"status:gone:{C}:7=1-4", f"status:seen:{B}:6=1 {C}:7=1-5")
+    end.hear_until("status:want:")
+    end.say(gossip(C, 5), f"status:gone:{A}:9=1 {C}:7=1-3,5", "status:sent")
+    end.say(f"status:gone:{C}:7=4")
+    end.hear_all()
+    assert end.scene.events("gone:") == [f"gone:{A}:{C}:7=1-3"]
+
+
 def test_verbs_of_ways_of_spreading_need_no_answer():
     end, = neighbours(A)
     end.say(f"status:prune:{A}:7=1", f"status:graft:{A}:7=1", f"status:took:{A}:7=1",

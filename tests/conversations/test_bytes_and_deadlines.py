@@ -214,4 +214,4 @@ def test_a_neighbour_that_does_not_read_is_cut_off_after_8_mib():
     for number in range(132, 137):
         other.say(gossip(A, number, "y" * 65_400))
         scene.run(0.005)
-    assert scene.event("disconnected:") == f"disconnected:{A}:backlog overflow"
+    assert scene.event("disconnected:") == f"disconnected:{A}:backlog overflow:broken"

@@ -103,7 +103,7 @@ def test_who_is_silent_is_written_down_and_who_comes_back():
     one, other = line.start_all()
     assert one.event("connected:") == f"connected:{other.address}"
     other.world.kill()
-    assert one.event("disconnected:", 6.0) == f"disconnected:{other.address}:silent"
+    assert one.event("disconnected:", 6.0) == f"disconnected:{other.address}:silent:broken"
     assert one.events()[-1] == f"degree:{one.address}=>0"
     line.start(1)
     assert one.event("connected:") == f"connected:{other.address}"

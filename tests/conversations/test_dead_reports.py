@@ -106,7 +106,7 @@ def test_two_reports_of_one_death_share_a_probe():
 def test_a_report_of_a_peer_that_is_gone_already_is_passed_on_after_a_probe():
     scene = scene_of_a_death()
     scene.dead.machine.world.kill()
-    assert scene.event("removed:") == f"removed:{DEAD}:gone"
+    assert scene.event("removed:") == f"removed:{DEAD}:gone:0.002:connection broke"
     assert scene.ends[0].hear(1.0) is None  # nobody has reported it
     scene.ends[0].say(report(A))
     assert scene.ends[1].hear() == report(A)

@@ -27,7 +27,7 @@ def test_a_leaver_says_so_to_neighbours_and_seeds_and_stops_when_all_have_hung_u
         end.hang_up()
     scene.run(1.0)
     assert scene.events("stopped:") == []
-    assert scene.event("disconnected:") == f"disconnected:{B}:left"
+    assert scene.event("disconnected:") == f"disconnected:{B}:left:there"
     ends[0].hang_up()
     assert scene.event("stopped:", 0.1) == "stopped:quit"
     assert scene.events()[-1] == "stopped:quit"

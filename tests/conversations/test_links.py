@@ -127,7 +127,7 @@ def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     own = dialled(machine)
     theirs = machine.ask_to_link()
     assert theirs.hear() == f"connection accepted:{NODE}"
-    own.say(f"connection refused:{lower}:duplicate")
+    own.say(f"connection refused:{lower}:duplicate:here")
     assert own.ends_within(0.1)
     assert is_standing(theirs)
     assert scene.events("disconnected:") == []
@@ -143,7 +143,7 @@ def test_a_link_that_the_other_end_accepts_replaces_the_one_before():
     theirs = machine.ask_to_link()
     assert theirs.hear() == f"connection accepted:{NODE}"
     own.say(f"connection accepted:{lower}")
-    assert scene.event("disconnected:") == f"disconnected:{lower}:duplicate"
+    assert scene.event("disconnected:") == f"disconnected:{lower}:duplicate:here"
     assert scene.event("connected:") == f"connected:{lower}"
     assert theirs.ends_within(0.1) and is_standing(own)
     assert scene.events("degree:")[-1] == f"degree:{NODE}=>1"
@@ -155,7 +155,7 @@ def test_a_neighbour_whose_link_broke_is_dialled_at_once_but_only_once_a_round()
     scene = Scene(Peer)
     end = neighbour(scene)
     end.break_off()
-    assert scene.event("disconnected:") == f"disconnected:{A}:Connection reset by peer"
+    assert scene.event("disconnected:") == f"disconnected:{A}:Connection reset by peer:broken"
     again = dialled(end.machine)
     again.say(f"connection accepted:{A}")
     assert scene.event("connected:")
@@ -181,7 +181,7 @@ def test_a_neighbour_that_leaves_is_forgotten():
     assert not end.ends_within(0.1)
     end.say(f"leave:{A}")
     assert end.ends_within(0.1)
-    assert scene.event("disconnected:") == f"disconnected:{A}:left"
+    assert scene.event("disconnected:") == f"disconnected:{A}:left:there"
     scene.run(40.0)
     assert scene.events("liveness missed:") == [] and len(end.machine.ends) == 1
 
@@ -194,8 +194,8 @@ def test_nothing_counts_that_comes_together_with_a_goodbye_and_behind_it():
     assert scene.events("refused:") == []
 
 
-@pytest.mark.parametrize("line, reason", [("connection refused:127.0.0.1:4001:full", "full"),
-                                          ("hello", "unknown line b'hello'")])
+@pytest.mark.parametrize("line, reason", [("connection refused:127.0.0.1:4001:full", "full:there"),
+                                          ("hello", "unknown line b'hello':here")])
 def test_a_neighbour_that_gives_the_link_up_or_breaks_a_rule_is_left_alone(line, reason):
     scene = listing("127.0.0.1:4001", "127.0.0.1:4002", A, liveness_interval=10.0)
     accepting(scene, A)
@@ -228,9 +228,9 @@ def test_links_above_capacity_are_given_up_the_unnamed_first_then_the_youngest()
         ends.append(neighbour(scene, peer))
         scene.run(0.1)
     scene.event("disconnected:", 10.0)
-    assert scene.events("disconnected:") == ["disconnected:127.0.0.1:4993:given up"]
+    assert scene.events("disconnected:") == ["disconnected:127.0.0.1:4993:given up:here"]
     scene.run(10.1)
-    assert scene.events("disconnected:")[1:] == ["disconnected:127.0.0.1:4992:given up",
-                                                 "disconnected:127.0.0.1:4991:given up"]
+    assert scene.events("disconnected:")[1:] == ["disconnected:127.0.0.1:4992:given up:here",
+                                                 "disconnected:127.0.0.1:4991:given up:here"]
     assert [end.lines[-1:] == [f"connection refused:{NODE}:full"] for end in ends] == [
         True, False, True, True, False]

@@ -59,6 +59,14 @@ def test_a_reply_to_somebody_else_or_by_somebody_else_breaks_a_rule(reply):
         f"refused:{A}:Liveness Reply to somebody else, or by somebody else")
 
 
+def test_each_round_a_peer_writes_when_it_will_do_so_again_and_how_many_seeds_list_it():
+    scene = Scene(Peer, seeds=[SEED], liveness_interval=10.0)
+    scene.run(10.0)
+    seed_of(scene, SEED)
+    scene.run(20.0)
+    assert scene.events("alive:") == ["alive:10:0", "alive:10:1", "alive:10:1"]
+
+
 # Deaths.
 
 def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_reported():
@@ -74,9 +82,9 @@ def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_repo
     scene.run(0.2)
     report = seed.ends[0].hear()
     assert report.startswith(f"Dead Node:{A}:17") and report.endswith(f":{NODE}")
-    assert scene.event("dead:") == f"dead:{A}"
+    assert scene.event("dead:") == f"dead:{A}:32.000"
     assert scene.event("reported:") == f"reported:{SEED}:{report}"
-    assert scene.event("disconnected:") == f"disconnected:{A}:dead"
+    assert scene.event("disconnected:") == f"disconnected:{A}:dead:here"
     assert end.ends_within(0.1)
 
 
@@ -99,7 +107,7 @@ def test_after_an_answered_last_probe_of_a_silent_link_the_link_ends_and_nobody_
     end = silent_neighbour()
     probe = end.machine.accept(42.0)
     answer(probe, probe.hear())
-    assert end.scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
+    assert end.scene.event("disconnected:") == f"disconnected:{A}:silent, but alive:here"
     assert end.scene.events("dead:") == []
 
 
@@ -133,7 +141,7 @@ def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_t
     told = f"Dead Node:{A}:{TIME}:{B}"
     end.scene.seed.ends[0].say(told)
     assert end.scene.event("told:") == f"told:{SEED}:{told}"
-    assert end.scene.event("disconnected:") == f"disconnected:{A}:told dead"
+    assert end.scene.event("disconnected:") == f"disconnected:{A}:told dead:here"
     assert end.ends_within(0.1)
     assert end.scene.events("dead:") == end.scene.events("reported:") == []
 
@@ -143,7 +151,7 @@ def test_of_a_neighbour_whose_link_broke_a_peer_finds_out_itself_what_a_seed_tel
     end.machine.world.kill()
     end.scene.run(15.0)
     end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
-    assert end.scene.event("dead:", 30.0) == f"dead:{A}"
+    assert end.scene.event("dead:", 30.0) == f"dead:{A}:29.731"
     assert missed(end.scene) == ["1", "2", "3"]
 
 
@@ -210,7 +218,7 @@ def test_a_late_last_probe_is_repeated_and_decides():
     scene.freeze(20.0)
     end.machine.accept(3.5)
     assert scene.events("dead:") == []
-    assert scene.event("dead:", 4.0) == f"dead:{A}"
+    assert scene.event("dead:", 4.0) == f"dead:{A}:54.004"
 
 
 def test_a_neighbour_that_links_again_during_its_last_probe_is_not_dead():
@@ -229,4 +237,4 @@ def test_newcomers_at_silent_addresses_do_not_delay_a_last_probe():
         end.scene.event("liveness missed:", 3.0)
     for port in range(7001, 7201):
         end.scene.machine(f"127.0.0.1:{port}", is_alive=False).ask_to_link()
-    assert end.scene.event("dead:", 1.1 + 2.1) == f"dead:{A}"
+    assert end.scene.event("dead:", 1.1 + 2.1) == f"dead:{A}:5.000"

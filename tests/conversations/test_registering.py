@@ -198,7 +198,7 @@ def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_on
     scene = Scene(Seed)
     end = registered(scene, A)
     end.machine.world.kill()
-    assert scene.event("removed:", 0.1) == f"removed:{A}:gone"
+    assert scene.event("removed:", 0.1) == f"removed:{A}:gone:0.002:connection broke"
     assert list_of(scene) == []
 
 
@@ -211,7 +211,7 @@ def test_a_peer_whose_connection_broke_and_that_answers_has_a_minute_to_come_bac
     assert list_of(scene) == [A, B]
     again = ask(one.machine)
     assert again.hear(0.1) == "registered successfully"
-    assert scene.event("removed:", 2.0) == f"removed:{B}:gone"
+    assert scene.event("removed:", 2.0) == f"removed:{B}:gone:60.004:did not come back"
     assert not again.ends_within(60.0)
     assert list_of(scene) == [A]
 
@@ -235,7 +235,7 @@ def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_brok
     end.machine.world.kill()
     scene.run(0.9)
     assert scene.events("removed:") == []
-    assert scene.event("removed:", 0.5) == f"removed:{A}:gone"
+    assert scene.event("removed:", 0.5) == f"removed:{A}:gone:1.004:connection broke"
 
 
 def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
@@ -244,7 +244,7 @@ def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does
     dead.machine.is_alive = False
     scene.run(29.0)
     assert len(living.machine.ends) == 1 and scene.events("removed:") == []
-    assert scene.event("removed:", 20.0) == f"removed:{B}:gone"
+    assert scene.event("removed:", 20.0) == f"removed:{B}:gone:44.234:silent"
     assert dead.ends_within(0.1)
     assert living.hear() == "registered successfully"  # so that a dead connection breaks
     assert scene.events("alive:")[:2] == ["alive:10", "alive:10"]
@@ -259,7 +259,7 @@ def test_a_silent_peer_whose_connection_is_dead_is_found_out_by_what_the_seed_sa
     end.vanish()
     scene.run(45.0)
     assert list_of(scene) == [A]  # it answers
-    assert scene.event("removed:", 60.0) == f"removed:{A}:gone"
+    assert scene.event("removed:", 60.0) == f"removed:{A}:gone:60.004:did not come back"
 
 
 def test_a_peer_that_repeats_its_registration_is_not_probed():

@@ -70,6 +70,9 @@ def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_ever
     assert len(machine.ends) - tries == 10
     assert scene.events("unregistered:") == [f"unregistered:{SEEDS[0]}:Connection refused",
                                              f"unregistered:{SEEDS[0]}:registration refused: "]
+    tried = scene.events("tried:")
+    assert set(tried) == {f"tried:{SEEDS[0]}:registration refused: "}
+    assert len(tried) == len(machine.ends) - 1  # all but the one that is news
 
 
 def test_a_peer_registers_again_after_its_seed_was_restarted():
@@ -225,7 +228,7 @@ def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
         end.machine.replies.clear()
         end.machine.accept(10.0).answer()
         end.machine.is_alive = True
-        assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive"
+        assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive:here"
     assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
 
 
@@ -234,7 +237,7 @@ def test_peers_that_were_called_dead_are_dialled_while_there_is_no_seed():
     scene = Scene(Peer, liveness_interval=5.0)
     end = neighbour(scene)
     scene.net.cut(frozenset([scene.address]))
-    assert scene.event("dead:", 30.0) == f"dead:{A}"
+    assert scene.event("dead:", 30.0) == f"dead:{A}:17.000"
     scene.run(20.0)
     scene.net.mend(frozenset([scene.address]))
     end.machine.replies[f"Connection with Peer:{NODE}"] = f"connection accepted:{A}"

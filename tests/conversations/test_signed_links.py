@@ -112,7 +112,7 @@ def test_a_later_dial_of_the_same_run_replaces_its_link_at_once():
     machine, end = neighbour(scene, A)
     again = machine.link(LATER)
     assert end.ends_within(0.1) and again.closed is None
-    assert scene.events("disconnected:") == [f"disconnected:{A}:duplicate"]
+    assert scene.events("disconnected:") == [f"disconnected:{A}:duplicate:here"]
 
 
 def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():

@@ -89,7 +89,7 @@ def test_of_two_links_in_one_direction_the_newer_stays_and_the_older_is_read_for
     scene = ModuleScene()
     client, machine = scene.client(7), scene.machine(listens=False)
     old, new = machine.join(), machine.join()
-    assert scene.event("disconnected:") == f"disconnected:{machine.address}:replaced"
+    assert scene.event("disconnected:") == f"disconnected:{machine.address}:replaced:here"
     for number, end in enumerate((old, new)):
         end.bring(bytes([number]), number=number, data_type=7)
         assert client.told().data == bytes([number])

@@ -165,7 +165,7 @@ def test_above_max_connections_another_one_than_the_newcomer_is_dropped():
             assert end.is_there()
         else:
             assert end.closed
-            assert f"disconnected:{end.machine.address}:one too many" in scene.events()
+            assert f"disconnected:{end.machine.address}:one too many:here" in scene.events()
     assert scene.events("degree:")[-1] == f"degree:{OWN}=>3"
 
 
@@ -209,7 +209,7 @@ def test_a_neighbour_that_is_silent_for_three_intervals_is_dropped():
         heard += silent.hear_all(1.0)
     assert [value.pack() for value in heard] == [bytes.fromhex("000401fe")] * 3
     assert silent.closed
-    assert scene.event("disconnected:") == f"disconnected:{silent.machine.address}:silent"
+    assert scene.event("disconnected:") == f"disconnected:{silent.machine.address}:silent:broken"
     assert scene.neighbours() == {str(lively.machine.address)}
 
 
@@ -231,7 +231,7 @@ def test_a_broken_neighbour_is_dropped_at_once():
     end = scene.neighbour()
     end.hang_up()
     assert scene.event("disconnected:") == (
-        f"disconnected:{end.machine.address}:closed by the other end")
+        f"disconnected:{end.machine.address}:closed by the other end:broken")
     assert scene.event("degree:") == f"degree:{OWN}=>0"
 
 

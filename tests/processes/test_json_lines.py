@@ -104,7 +104,7 @@ def test_status_peers_and_leaving(pair):
     assert peers["neighbours"] == [other.address]
     assert peers["known"] in ([], peers["neighbours"])  # the list of a seed may come later
     one.tell({"do": "leave"})
-    assert other.hear(event="disconnected")["detail"] == "left"
+    assert other.hear(event="disconnected")["detail"] == "left:there"
     code, said, err = one.finish()
     assert (code, err) == (0, "") and said[-1] == {"event": "stopped", "detail": "quit"}
     code, said, err = other.finish()  # its input ends: it leaves, too

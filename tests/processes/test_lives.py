@@ -49,7 +49,7 @@ def test_a_killed_peer_is_found_dead_reported_and_removed(tmp_path):
         for peer in (one, two):
             peer.event(f"disconnected:{victim.address}:")
             wait_until(lambda: peer.events(f"dead:{victim.address}")
-                       or peer.events(f"disconnected:{victim.address}:told dead"))
+                       or peer.events(f"disconnected:{victim.address}:told dead:here"))
         wait_until(lambda: one.events("reported:") + two.events("reported:"))
         wait_until(lambda: any(seed.events(f"passed on:Dead Node:{victim.address}:")
                                for seed in network.seeds))

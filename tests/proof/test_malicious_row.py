@@ -228,7 +228,7 @@ def test_no_peer_is_kicked_by_its_own_word_alone(tmp_path):
 
 
 @pytest.mark.parametrize("line", [
-    "removed:@5010:malicious:0.8", "load:1:2:3:4:5", "load:1:2/3:4:", "judged:x", "judged:@5010=1",
+    "removed:@5010:malicious:x", "load:1:2:3:4:5", "load:1:2/3:4:", "judged:x", "judged:@5010=1",
     "removed:", "removed:nobody", "load:"])
 def test_damaged_lines_are_passed_over(tmp_path, line):
     seed = tell(tmp_path, f"0 8001 starts\n1 8001 {line}\n2 5001 starts").seeds[0]

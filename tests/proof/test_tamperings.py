@@ -187,7 +187,7 @@ def a_peer_registered_with_one_seed(files):
 
 def a_seed_that_removes_one_that_lives(files):
     at, seed = files.touched()
-    files.insert(seed, at, f"removed:{files.one}:gone")
+    files.insert(seed, at, f"removed:{files.one}:gone:5.000:connection broke")
     return "dead", f"seed {seed} removed {files.one}, which lived"
 
 
@@ -200,7 +200,7 @@ def all_seeds_that_remove_one_that_lives(files):
 def a_peer_that_calls_one_dead_that_lives(files):
     files.insert(files.other, files.died,
                  *(f"liveness missed:{files.one}:{count}" for count in (1, 2, 3)),
-                 f"dead:{files.one}")
+                 f"dead:{files.one}:0.000")
     return "dead", f"{files.other} found {files.one} dead, which lived"
 
 

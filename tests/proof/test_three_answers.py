@@ -113,6 +113,22 @@ def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why)
     assert found.verdict == verdict and why in "; ".join(found.details), found
 
 
+BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:closed \n"
+
+
+@pytest.mark.parametrize("story, verdict", [
+    ("9 5001 asks 5002", FAILS), ("30 5001 tried:@8082:Connection refused", HOLDS),
+    ("30 5001 unregistered:@8082:refused", HOLDS), ("45 5001 late:20.000", HOLDS),
+    ("30 5001 joins 8081", HOLDS), ("30 5001 leaving:@5001", HOLDS), ("30 5001 dies", HOLDS),
+    ("9 5001 lost:3", UNCLEAR)])
+def test_a_peer_that_lacks_a_seed_tries_others_again_and_again(tmp_path, story, verdict):
+    proof = tell(tmp_path, "0 8080 starts \n 0.1 8080 settings:seeds=3 \n 0.2 8080 lives until 50",
+                 "0.5 5001 starts \n 1 5001 lives until 50", BEFORE, story)
+    found = check.registered(proof)
+    assert found.verdict == verdict, found
+    assert verdict == HOLDS or "tried no other from 03:04:14 to 03:04:55" in found.details[0]
+
+
 @pytest.mark.parametrize("more, verdict", [("", FAILS), ("9 8080 lost:7", UNCLEAR)])
 def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, more, verdict):
     proof = tell(tmp_path, SEED, "0.1 8080 settings:seeds=1", PAIR, "1 5002 joins 8080",
@@ -144,7 +160,7 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
-    (FOUND.replace("finds 5003 dead", "dead:@5003") + REPORTED + REMOVED, FAILS,
+    (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,
      "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     found, words = answer(tmp_path, deaths.dead, SEED, PAIR, DIED, story)
@@ -162,7 +178,7 @@ LIVES = THIRD.format(last=70) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080" 
     20.4 5001 liveness missed:@5003:1
     21.4 5001 liveness missed:@5003:2
     22.4 5001 liveness missed:@5003:3
-    23.0 5001 dead:@5003
+    23.0 5001 dead:@5003:3.6
 """
 
 

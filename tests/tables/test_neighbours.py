@@ -62,7 +62,7 @@ def test_oneself_and_whom_one_has_are_refused():
     neighbours = table(50, 10)
     assert neighbours.fault_of(peer(50), set()) == "self"
     assert neighbours.fault_of(peer(10), set()) == "duplicate"
-    neighbours.link_broke(peer(10))
+    neighbours.link_broke(peer(10), 9.0)
     assert neighbours.fault_of(peer(10), set()) == ""
 
 
@@ -133,7 +133,7 @@ def test_links_are_those_of_all_linked_rows():
     links = neighbours.links
     assert sorted(link.peer for link in links) == ports(60, 70)
     assert neighbours.linked() == ports(60, 70)
-    assert neighbours.link_broke(peer(70)) and neighbours.linked() == [peer(60)]
+    assert neighbours.link_broke(peer(70), 9.0) and neighbours.linked() == [peer(60)]
     assert neighbours.link(peer(70)) is None is neighbours.link(peer(1))
     neighbours.remove(peer(60))
     neighbours.remove(peer(60))
@@ -143,7 +143,7 @@ def test_links_are_those_of_all_linked_rows():
 
 def test_so_many_rows_without_a_link_are_kept():
     neighbours = table(1, *range(10, 40))
-    kept = [neighbours.link_broke(peer(port)) for port in range(10, 40)]
+    kept = [neighbours.link_broke(peer(port), 9.0) for port in range(10, 40)]
     assert kept == [True] * (3 + SPARE) + [False] * (27 - SPARE)
     assert len(neighbours.rows) == 3 + SPARE
 
@@ -186,7 +186,7 @@ def test_a_late_peer_counts_no_miss_but_asks():
 
 def test_a_neighbour_whose_link_broke_misses_every_round_until_it_is_linked_again():
     neighbours = table(50, 60)
-    neighbours.link_broke(peer(60))
+    neighbours.link_broke(peer(60), 9.0)
     rounds = run_rounds(neighbours, 0, 1)
     assert [one[0] for one in rounds] == [[(peer(60), 1)], [(peer(60), 2)]]
     assert rounds[0][1] == []
@@ -202,12 +202,18 @@ def test_a_neighbour_is_silent_if_nothing_came_since_the_first_unanswered_reques
     assert row.is_silent()
     row.link.heard = 1.5
     assert not row.is_silent()
-    row.clear_suspicion()
-    row.link.heard = 0.0
-    assert row.is_silent(), "it has said nothing at all"
-    neighbours.link_broke(peer(60))
-    row.since = -1.0
+    neighbours.link_broke(peer(60), 9.0)
     assert row.is_silent()
+
+
+def test_a_neighbour_is_silent_since_its_first_unanswered_request_or_since_its_link_broke():
+    neighbours = table(50, 60, 70)
+    rows = [neighbours.rows[peer(port)] for port in (60, 70)]
+    run_rounds(neighbours, 1, 1)
+    neighbours.replied(peer(70), TIMES[1], 1.5)
+    for port in (60, 70):
+        neighbours.link_broke(peer(port), 3.0)
+    assert [row.silent_since for row in rows] == [1.0, 3.0]
 
 
 def test_a_suspect_that_was_cleared_is_asked_again():

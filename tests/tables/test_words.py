@@ -34,16 +34,16 @@ def told(*events, words=None, clock=CLOCK):
 
 @pytest.mark.parametrize("event, sentence", [
     (f"connected:{address(5002)}", "+ 5002 is a neighbour (1 neighbour)"),
-    (f"disconnected:{address(5002)}:left", "- 5002 said goodbye (0 neighbours)"),
-    (f"disconnected:{address(5002)}:closed by the other end",
+    (f"disconnected:{address(5002)}:left:there", "- 5002 said goodbye (0 neighbours)"),
+    (f"disconnected:{address(5002)}:closed by the other end:broken",
      "- 5002 closed its connection (0 neighbours)"),
-    (f"disconnected:{address(5002)}:too {{many}}",
+    (f"disconnected:{address(5002)}:too {{many}}:here",
      "- 5002 is no neighbour any more: too {many} (0 neighbours)"),
     (f"generated:{gossip(5001, 'a:b')}", "me a:b"),
     (received(5002, 5002, "Hello you"), "5002 Hello you"),
     (received(5003, 5002, "Hello"), "5002 Hello (through 5003)"),
     (f"liveness missed:{address(5002)}:2", "? 5002 does not answer: 2 of 3"),
-    (f"dead:{address(5002)}", "x 5002 is dead; no seed could be told"),
+    (f"dead:{address(5002)}:41.000", "x 5002 is dead; no seed could be told"),
     (f"told:{address(8080)}:Dead Node:{address(5002)}:17.5:{address(5003)}",
      "x 5002 is dead, says seed 8080"),
     (f"told:{address(8080)}:Dead Node:{OWN}:17.5:{address(5003)}",
@@ -70,7 +70,7 @@ def test_each_kind_of_event_has_its_sentence(event, sentence):
     f"started:peer:{OWN}", "settings:gossip-count=10:start=5", f"degree:{OWN}=>3",
     f"peer list:{address(8080)}:127.0.0.1#5002", f"refused:{address(5009)}:full",
     f"liveness request:{address(5002)}", f"liveness reply:{address(5002)}:0.512",
-    f"disconnected:{address(5002)}:dead", f"disconnected:{address(5002)}:told dead",
+    f"disconnected:{address(5002)}:dead:here", f"disconnected:{address(5002)}:told dead:here",
     f"unregistered:{address(8080)}:Connection refused", "stopped:quit", "seed:a:80=10.0.0.1:80",
     f"unconfirmed:{address(5002)}:17", f"reported:{address(8080)}:x"])
 def test_what_matters_to_nobody_is_hidden(event):
@@ -131,9 +131,9 @@ def test_a_death_is_told_once_with_the_number_of_seeds_that_are_told():
     words = Words(OWN, 3, 6)
     report = f"Dead Node:{address(5003)}:17.5:{OWN}"
     told(*[f"registered:{address(port)}" for port in (8080, 8081)], words=words)
-    assert told(f"dead:{address(5003)}",
+    assert told(f"dead:{address(5003)}:41.000",
                 *[f"reported:{address(port)}:{report}" for port in (8080, 8081)],
-                f"disconnected:{address(5003)}:dead", f"told:{address(8082)}:{report}",
+                f"disconnected:{address(5003)}:dead:here", f"told:{address(8082)}:{report}",
                 words=words) == ["x 5003 is dead; told my 2 seeds"]
     other = f"Dead Node:{address(5004)}:17.5:{OWN}"
     assert told(*[f"told:{address(port)}:{which}" for port in (8080, 8081)
@@ -152,13 +152,13 @@ def test_who_was_silent_and_answers_is_told_of():
 def test_a_link_that_replaces_another_is_no_news():
     words = Words(OWN, 3, 6)
     assert len(told(f"connected:{address(5002)}", words=words)) == 1
-    assert told(f"disconnected:{address(5002)}:replaced", f"connected:{address(5002)}",
+    assert told(f"disconnected:{address(5002)}:replaced:here", f"connected:{address(5002)}",
                 words=words) == []
     assert words.prompt() == "5001, 1 neighbour, 0 messages > "
 
 
 def test_who_leaves_is_not_told_who_else_does():
-    assert told(f"leaving:{OWN}", f"disconnected:{address(5002)}:left") == [
+    assert told(f"leaving:{OWN}", f"disconnected:{address(5002)}:left:there") == [
         "- saying goodbye to all"]
 
 

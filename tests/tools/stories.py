@@ -5,7 +5,7 @@ A line of a story is a second, a node (by its port; seeds have ports from 8000 o
     0.5 5001 starts                       its `started:` line, and its settings
     1.0 5001 joins 8080                   `registered:`, in the files of both
     2.0 5001 links 5002                   both ends are `connected:`
-    9.0 5001 parts 5002 left              5001 writes `disconnected:`
+    9.0 5001 parts 5002 left              5001 writes `disconnected:`, and who has ended the link
     3.0 5001 says 7                       its message 7 is generated
     3.1 5002 hears 5001/7 from 5003       and received
     4.0 5001 asks 5002                    a liveness reply of 5002
@@ -61,14 +61,16 @@ THREE = """
 FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
     r"joins (\d+)": [("{0}", "registered:@{me}"), ("{me}", "registered:@{0}")],
     r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
-    r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
+    r"parts (\d+) (left|full)": [("{me}", "disconnected:@{0}:{1}:there")],
+    r"parts (\d+) (closed.*|.* by peer|.* pipe)": [("{me}", "disconnected:@{0}:{1}:broken")],
+    r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}:here")],
     r"says (\d+)": [("{me}", "generated:gmessage:1.000000:@{me}:1:{0}:x")],
     r"hears (\d+)/(\d+) from (\d+)": [("{me}",
                                       "received:@{2}:gmessage:1.000000:@{0}:1:{1}:x")],
     r"lives": [("{me}", "peer list:@8080:")],
     r"asks (\d+)": [("{me}", "liveness reply:@{0}:1.000")],
     r"finds (\d+) dead": [*(("{me}", f"liveness missed:@{{0}}:{count}") for count in (1, 2, 3)),
-                          ("{me}", "dead:@{0}")],
+                          ("{me}", "dead:@{0}:3.6")],
     r"reports (\d+) to (\d+)": [("{1}", "dead report:Dead Node:@{0}:1.000000:@{me}"),
                                 ("{me}", "reported:@{1}:Dead Node:@{0}:1.000000:@{me}")],
 }

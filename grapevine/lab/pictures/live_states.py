@@ -12,12 +12,11 @@ Beyond the first 5,000 they are left out.
 
 import re
 
-from grapevine.events import RENEWED, about
+from grapevine.events import BROKEN, RENEWED, about, end_of_link
 from grapevine.lab.pictures.live_lines import VANISHED, Line
 from grapevine.lab.proof.events import COUNT, DEAD, REFUSED
 from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import usual_address
-from grapevine.lab.proof.runs import PARTED
 from grapevine.settings import Settings
 
 NODES = 5_000
@@ -158,7 +157,8 @@ class States:
         if other is None:
             return
         self.changes.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
-        match f"removed {rest}" if line.kind == "removed" else line.kind, node.kind:
+        removed = f"removed {rest.partition(':')[0]}"
+        match removed if line.kind == "removed" else line.kind, node.kind:
             case "connected", _:
                 self._connected(node, other, line.at)
             case "disconnected", _:
@@ -198,20 +198,21 @@ class States:
         self.pieces.link(node, other)
 
     def _disconnected(self, node: Node, other: Node, rest: str, at: int) -> None:
+        reason, who = end_of_link(rest)
         node.says.discard(other)
-        if rest in ("dead", "told dead", "left"):
+        if reason in ("dead", "told dead", "left"):
             node.misses.pop(other, None)
         if other in node.links:
             self._unlink(node, other)
-            if rest not in PARTED:  # it broke, and both ends count misses of the other
+            if who == BROKEN:  # both ends count misses of the other
                 node.parted.add(other)
                 other.parted.add(node)
             other.deserted = at
-            if rest not in RENEWED and not (
+            if reason not in RENEWED and not (
                     node in self.pieces and other in self.pieces
                     and self.pieces.joined(node, other)):  # else its group has just written this
                 self._lose(other, at)
-        if not node.says and rest not in RENEWED:
+        if not node.says and reason not in RENEWED:
             node.deserted = 0
             self._lose(node, at)
 

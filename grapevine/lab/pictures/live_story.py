@@ -92,8 +92,8 @@ def _step(event: list, states: States) -> tuple[tuple[str, str], int, str] | Non
     elif kind in WORDS:
         other = "" if rest[0] is None else _name(states.numbered[rest[0]])
         text = str(rest[1])
-    if kind == "removed" and text in ("gone", "dead"):
-        kind = f"removed {text}"
+    if kind == "removed" and (reason := text.partition(":")[0]) in ("gone", "dead"):
+        kind = f"removed {reason}"
     is_told_by_state = node.kind == "seed" and (
         kind == "stopped" or kind == "started" and node.before in ENDED)
     if kind not in WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:

@@ -179,9 +179,9 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     moments = {
         "peers started": [run.first for run in runs],
         "peers died": [run.last for run in runs if run.is_dead(newest)],
-        "found dead by a peer": [at for run in runs for at, _ in run.found_dead],
+        "found dead by a peer": [at for run in runs for at, *_ in run.found_dead],
         "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
-        "removed by a seed": [at for seed in seeds for at, _, _ in seed.removed],
+        "removed by a seed": [at for seed in seeds for at, *_ in seed.removed],
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }

@@ -5,11 +5,13 @@ Rows about messages are in delivery.py, others in deaths.py, malicious.py and cl
 """
 
 import collections
+import itertools
 import json
 import math
 import operator
 import pathlib
 import re
+from collections.abc import Iterator
 
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
@@ -26,6 +28,7 @@ from grapevine.settings import majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
+TRIED = 30.0  # seconds in which a peer has tried another seed: twice what a rest and an answer take
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
@@ -85,11 +88,14 @@ def registered(proof: Proof) -> Row | None:
     if not known:
         return None
     wanted = majority(known)
-    since = {run: run.registered_with(wanted) for run in proof.peers}
+    since = {run: next((at for at, count in run.registrations() if count >= wanted), None)
+             for run in proof.peers}
     took = [at - run.first for run, at in since.items() if at is not None]
     faults = [fault for run, at in since.items() if at is None and not run.chat
               for fault in _unregistered(proof, run, wanted)]
     faults += [fault for run in proof.peers for fault in _unknown_to_seeds(proof, run)]
+    faults += [fault for run in proof.peers if not run.chat
+               for fault in _idle(proof, run, wanted)]
     figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
@@ -110,6 +116,18 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     if any(until - begin >= need for begin, until in times):
         return [Fault(FAILS, f"{words} at once")]
     return [judge(f"{words} at once", run.first, end, math.inf, spans[wanted - 1])]
+
+
+def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
+    """A run that is registered with too few seeds tries others, again and again."""
+    changes = [(run.first, 0), *run.registrations(), (proof.end_of(run), wanted)]
+    for (begin, count), (end, _) in itertools.pairwise(changes):
+        tries = [begin, *(at for at in run.tried if begin < at < end), end]
+        for since, until in itertools.pairwise(tries if count < wanted else ()):
+            if quiet(since, until, run.late) > TRIED:
+                yield proof.disturbances.by_file(
+                    f"{proof.name(run)} was registered with {count} seeds of {wanted}, and tried "
+                    f"no other from {clock(since)} to {clock(until)}", run)
 
 
 def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, NOTICE_ROUNDS, PROBE_TIME, Fault, clock, judge)
-from grapevine.lab.proof.events import about
+from grapevine.events import BROKEN
+from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
-from grapevine.lab.proof.runs import PARTED, PeerRun, SeedRun
+from grapevine.lab.proof.runs import PeerRun, SeedRun
 
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 REMOVAL_TIME = 5.5  # seconds from then until a seed has probed, and removed the dead
@@ -40,19 +41,19 @@ def faults(proof: Proof) -> list[Fault]:
     """Return all claims about deaths that are not met."""
     found = [fault for run in _died(proof)
              for fault in (*_overlooked(proof, run), *_kept(proof, run))]
-    found += [fault for run in proof.peers for at, address in run.found_dead if not run.chat
-               for fault in _found(proof, run, at, address)]
+    found += [fault for run in proof.peers for death in run.found_dead if not run.chat
+               for fault in _found(proof, run, death)]
     found += [fault for seed in proof.seeds for fault in _unfounded(proof, seed)]
-    found += [fault for seed in proof.seeds for what in (
-        *seed.removed, *((at, peer, "dead") for at, peer in seed.passed_on))
-        for fault in removed_alive(proof, seed, *what)]
+    found += [fault for seed in proof.seeds for one in (
+        *seed.removed, *(Removed(at, peer, "dead", "") for at, peer in seed.passed_on))
+        for fault in removed_alive(proof, seed, one)]
     return found
 
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
-    return [(at, other) for other in proof.peers for at, address in other.found_dead
-            if address == run.address and at >= run.last]
+    return [(death.at, other) for other in proof.peers for death in other.found_dead
+            if death.peer == run.address and death.at >= run.last]
 
 
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
@@ -65,7 +66,7 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         links = other.links.get(run.address, ())
         if proof.end_of(other) >= min(run.last + need, until) and any(
                 link.begin < run.last - other.interval and link.end > run.last - ON_ITS_WAY
-                and link.reason not in {"dead", *PARTED} for link in links):
+                and (link.end == math.inf or link.who == BROKEN) for link in links):
             yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "
                         f"{proof.name(other)} has not found it dead", run.last, until, need,
                         told.around(other))
@@ -86,10 +87,11 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                         span for _, finder in found for span in told.between(finder, seed.address)])
 
 
-def _found(proof: Proof, run: PeerRun, at: float, address: str) -> Iterator[Fault]:
+def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer that finds another dead has counted its misses, tells its seeds, and is right."""
+    at, address, _ = death
     words, told = f"{proof.name(run)} found {address} dead", proof.disturbances
-    before = max((when for when, other in run.found_dead if other == address and when < at),
+    before = max((one.at for one in run.found_dead if one.peer == address and one.at < at),
                  default=0.0)
     missed = [one for one in run.missed.get(address, ()) if before <= one.at <= at]
     counts = [count for count, _ in itertools.groupby(one.count for one in missed)]
@@ -104,7 +106,7 @@ def _found(proof: Proof, run: PeerRun, at: float, address: str) -> Iterator[Faul
                 yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
             elif seed in proof.lives:
                 yield from _unheard(proof, words, run, at, seed, address)
-    yield from _lived(proof, f"{words}, which lived", run, at, address)
+    yield from _lived(proof, f"{words}, which lived", run, death)
 
 
 def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, address: str
@@ -118,17 +120,16 @@ def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, addre
                     [*told.of_node(seed), *told.of(run), *told.between(run, seed)])
 
 
-def _lived(proof: Proof, words: str, finder: PeerRun, at: float, address: str) -> Iterator[Fault]:
+def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[Fault]:
     """Nobody finds a peer dead that goes on, and has heard the finder meanwhile."""
-    since = max((one.at for one in finder.missed.get(address, ())
-                 if one.at <= at and one.count == 1), default=at)
-    told = proof.disturbances
+    at, address, since = death
+    told, missed = proof.disturbances, since + finder.interval
     for run in proof.runs.get(address, ()):
-        if run.first < since - finder.interval - ON_ITS_WAY and run.last > at + ON_ITS_WAY and (
+        if run.first < since - ON_ITS_WAY and run.last > at + ON_ITS_WAY and (
                 since > at - (finder.misses - 1) * finder.interval
-                or any(since <= reply <= at - PROBE_TIME
+                or any(missed <= reply <= at - PROBE_TIME
                        for reply in run.replies.get(finder.address, ()))):
-            yield judge(words, since - finder.interval, at, (at - since) / 2,
+            yield judge(words, since, at, (at - missed) / 2,
                         [*told.of(run), *told.of(finder), *told.between(run, finder.address)])
 
 
@@ -137,18 +138,17 @@ def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
     for at, address, reporter, _ in seed.reports:
         runs = proof.runs.get(reporter, [])
         if runs and reporter not in proof.unproven and not any(
-                at - FINDING < when < at + ON_ITS_WAY for run in runs
-                for when, found in run.found_dead if found == address):
+                at - FINDING < found.at < at + ON_ITS_WAY for run in runs
+                for found in run.found_dead if found.peer == address):
             yield proof.disturbances.by_file(
                 f"{address} was reported dead to seed {seed.address} by {reporter}, which did not "
                 "find it dead", *runs)
 
 
-def removed_alive(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str
-                  ) -> Iterator[Fault]:
+def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
     """A living peer that a seed removes notices it, and registers again."""
-    for run in proof.runs.get(peer, ()) if reason != "malicious" else ():
-        fault = _unnoticed(proof, seed, run, at)
+    for run in proof.runs.get(removed.peer, ()) if removed.reason != "malicious" else ():
+        fault = _unnoticed(proof, seed, run, removed.at)
         if fault is not None:
             yield fault
 

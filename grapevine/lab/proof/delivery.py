@@ -15,7 +15,6 @@ from grapevine.lab.proof.disturbances import (
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row, run_of
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
-from grapevine.messages import CACHE_BYTES
 
 WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
 SEEDS_ASKED = 2.0 + PROBE_TIME  # seconds that it takes to find out whether a run is genuine
@@ -143,7 +142,7 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0
     compared = run.setting("antientropy-interval")
     need = COMPARISONS.get(way, 2) * compared + MORE + asked if compared else math.inf
-    evicted = _evicted(proof, run)
+    evicted = [always(f"{gone.peer} had it no more") for gone in run.gone if gone.has(message)]
     if lacking.calm.at_once >= AT_ONCE.get(way, math.inf) + asked or (
             not evicted and lacking.calm.longest >= need):
         return Fault(FAILS, words)
@@ -152,14 +151,6 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     if not any(span.overlaps(lacking.since, lacking.until) > 0 for span in spans):
         spans = [span for one in proof.peers for span in told.around(one)]
     return judge(words, lacking.since, lacking.until, math.inf, spans)
-
-
-def _evicted(proof: Proof, run: PeerRun) -> list:
-    """Return a disturbance if more was said than peers have room for."""
-    size = sum(one.bytes for one in proof.peers)
-    if len(proof.origin) > run.setting("cache-size") or size > CACHE_BYTES:
-        return [always("more was said than peers have room for")]
-    return []
 
 
 def _strange(proof: Proof) -> Iterator[Fault]:

@@ -14,9 +14,8 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grapevine.events import RENEWED
 from grapevine.lab.proof.records import Records
-from grapevine.lab.proof.runs import PARTED, PeerRun, Run
+from grapevine.lab.proof.runs import PeerRun, Run
 
 HOLDS, FAILS, UNCLEAR = "holds", "FAILS", "unclear"
 YET = "(yet)"  # behind the words of a claim that still may be met
@@ -26,7 +25,6 @@ CATCHING_UP = 4.0  # seconds at most in which a process that was late handles wh
 LONG = 1.0  # seconds of lateness after which something has piled up
 NOTICE_ROUNDS = 4  # in which a peer notices that a seed is silent
 ANSWER_TIME = 10.0  # seconds that a seed has to answer a new connection
-AGREED = (*(PARTED - {"silent, but alive"}), *RENEWED)  # ends of links that are no trouble
 
 
 class Span(NamedTuple):  # a disturbance
@@ -182,13 +180,13 @@ class Disturbances:
     def _broken(self, run: PeerRun, address: str):
         """From the round before a link broke, not by agreement, until it stands again."""
         links = run.links.get(address, ())
-        for _, at, reason in links:
-            if at < math.inf and not reason.startswith(AGREED) and self._lived(
-                    address, at, PROBE_TIME / 2):
-                until = next((link.begin for link in links if link.begin > at),
-                             at + 3 * run.interval)
-                yield Span(at - run.interval - PROBE_TIME, until, f"the link of {run.address} to "
-                           f"{address} broke at {clock(at)} ({reason})")
+        for link in links:
+            if link.is_trouble() and self._lived(address, link.end, PROBE_TIME / 2):
+                until = next((later.begin for later in links if later.begin > link.end),
+                             link.end + 3 * run.interval)
+                yield Span(link.end - run.interval - PROBE_TIME, until,
+                           f"the link of {run.address} to {address} broke at {clock(link.end)} "
+                           f"({link.reason})")
 
     def _unregistered(self, run: PeerRun, address: str):
         """From when a registration may have been lost until the next."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine import events
+from grapevine.events import BROKEN
 
 ADDRESS = f"({events.ADDRESS})"
 GOSSIP = re.compile(rf"gmessage:([0-9.]+):({events.ADDRESS}:[0-9]+:[0-9]+):(.*)", re.DOTALL)
@@ -16,9 +17,12 @@ RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 _BADNESS = r"([01]\.[0-9]{3})"
 KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")
-REMOVED = re.compile(rf"{ADDRESS}:([^:]*)(?::{_BADNESS})?")
 JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
 _FIGURE = r"([0-9]{1,10}(?:\.[0-9]{1,6})?)"
+FOUND_DEAD = re.compile(f"{ADDRESS}:{_FIGURE}")
+REMOVED = re.compile(f"{ADDRESS}:([a-z]+)(?::{_FIGURE})?(?::[^:]*)?")
+_RANGE = "[0-9]{1,9}(?:-[0-9]{1,9})?"
+GONE = re.compile(f"{ADDRESS}:({events.ADDRESS}:[0-9]+)=({_RANGE}(?:,{_RANGE})*)")
 LOAD = re.compile(f"([0-9]{{1,10}}):{_FIGURE}/{_FIGURE}:([0-9]{{1,10}}):{_FIGURE}")
 REFUSED = "registration refused"
 
@@ -38,6 +42,11 @@ class Linked(NamedTuple):  # a time in which a run called another peer its neigh
     begin: float
     end: float  # infinity when the file does not tell an end
     reason: str = ""  # of the end
+    who: str = ""  # has ended it: HERE, THERE or BROKEN
+
+    def is_trouble(self) -> bool:
+        """Tell whether it ended, and not by agreement."""
+        return self.who == BROKEN or self.reason == "silent, but alive"
 
 
 class Registered(NamedTuple):  # the word of a run about its registration with a seed
@@ -49,6 +58,31 @@ class Missed(NamedTuple):  # a liveness request that a neighbour has not answere
     at: float
     peer: str
     count: int  # in a row
+
+
+class Death(NamedTuple):  # a neighbour that a peer has found dead
+    at: float
+    peer: str
+    since: float  # when it was silent from, as the finder says
+
+
+class Removed(NamedTuple):  # a peer that a seed lists no more
+    at: float
+    peer: str
+    reason: str  # `left`, `dead`, `gone` or `malicious`
+    figure: str  # of `gone` the seconds for which it was silent, of `malicious` its badness
+
+
+class Gone(NamedTuple):  # messages of a run that a neighbour had no more
+    peer: str
+    run: str
+    numbers: str  # ranges
+
+    def has(self, message: str) -> bool:
+        run, _, number = message.rpartition(":")
+        return run == self.run and any(
+            int(first) <= int(number) <= int(last or first) for first, _, last in
+            (part.partition("-") for part in self.numbers.split(",")))
 
 
 class Report(NamedTuple):  # a death of which a peer has told a seed

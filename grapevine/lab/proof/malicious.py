@@ -167,10 +167,11 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
         *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone
-        *(fault.words for seed in proof.seeds for at, peer, reason in seed.removed
-          if reason == "dead" and set() < {who for heard, whom, who, _ in seed.reports
-                                           if whom == peer and heard <= at} <= alone
-          for fault in deaths.removed_alive(proof, seed, at, peer, reason)
+        *(fault.words for seed in proof.seeds for removed in seed.removed
+          if removed.reason == "dead" and set() < {
+              who for heard, whom, who, _ in seed.reports
+              if whom == removed.peer and heard <= removed.at} <= alone
+          for fault in deaths.removed_alive(proof, seed, removed)
           if fault.verdict == FAILS)]
 
 

@@ -7,18 +7,18 @@ kicked ends, because what the peer does while it is shut out proves nothing.
 import collections
 import math
 import sys
+from collections.abc import Iterator
 
-from grapevine.events import about
+from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
-    BY_GENERATOR, COUNT, DEAD, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED, REMOVED, RUN, SECONDS,
-    SEEDS, Delivery, Kick, Linked, Load, Missed, Registered, Report)
+    BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
+    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Kick, Linked, Load, Missed, Registered,
+    Removed, Report)
 from grapevine.settings import Settings
 
 USUAL = Settings()
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 TEXT_SHOWN = 40  # characters by which a message is named
-# Reasons of links that a peer gives up, and after which it counts no misses of the neighbour
-PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
 QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
 
 
@@ -68,7 +68,6 @@ class PeerRun(Run):
         self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
-        self.bytes = 0  # of their lines
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
@@ -83,8 +82,10 @@ class PeerRun(Run):
         self.replies: dict[str, list[float]] = {}  # neighbour -> when it answered
         self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
-        self.found_dead: list[tuple[float, str]] = []  # when, whom, each time
+        self.found_dead: list[Death] = []
         self.reported: list[Report] = []
+        self.tried: list[float] = []  # when a registration succeeded, or failed
+        self.gone: list[Gone] = []
         self.denied: set[str] = set()  # runs that nobody confirmed
         self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
 
@@ -146,15 +147,13 @@ class PeerRun(Run):
         return self.registered_at(seed, begin) and not any(
             begin < word.at <= end for word in self.words[seed])
 
-    def registered_with(self, count: int) -> float | None:
-        """Return when `count` seeds at once had registered it, if ever."""
+    def registrations(self) -> Iterator[tuple[float, int]]:
+        """Yield when it was registered with how many seeds from then on."""
         standing = set()
         for at, seed, lost in sorted((word.at, seed, word.lost or "")
                                      for seed, words in self.words.items() for word in words):
             (standing.discard if lost else standing.add)(seed)
-            if len(standing) >= count:
-                return at
-        return None
+            yield at, len(standing)
 
     def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
@@ -178,10 +177,13 @@ class PeerRun(Run):
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.interval = self.setting("liveness-interval")
             case "registered":
+                self.tried.append(at)
                 self.words.setdefault(rest, []).append(Registered(at, None))
-            case "dead":
-                self.dead[rest] = at
-                self.found_dead.append((at, rest))
+            case "dead" if found := FOUND_DEAD.fullmatch(rest):
+                self.dead[found[1]] = at
+                self.found_dead.append(Death(at, found[1], at - float(found[2])))
+            case "gone" if found := GONE.fullmatch(rest):
+                self.gone.append(Gone(*found.groups()))
             case "unconfirmed":  # a run, IP:PORT:START, or a neighbour, IP:PORT
                 (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
             case "misbehaving":
@@ -206,7 +208,6 @@ class PeerRun(Run):
         else:
             self.generated[message] = at
             self.marks[message] = hash(line)
-            self.bytes += len(line)
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             self.texts[message] = sys.intern(cut)  # generators of many peers say the same
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
@@ -219,8 +220,13 @@ class PeerRun(Run):
                 self.missed.setdefault(who, []).append(Missed(at, who, int(rest)))
             case "disconnected" if who in self.linked:
                 self.linked.remove(who)
-                self.links[who][-1] = self.links[who][-1]._replace(end=at, reason=rest)
+                reason, ended_by = end_of_link(rest)
+                self.links[who][-1] = self.links[who][-1]._replace(
+                    end=at, reason=reason, who=ended_by)
+            case "tried":
+                self.tried.append(at)
             case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
+                self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append(Report(at, who, dead[1], dead[0]))
@@ -235,8 +241,7 @@ class SeedRun(Run):
         self.pace = 0.0  # seconds between two lines `alive`; 0 if it writes none
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
-        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
-        self.kicks: list[Kick] = []
+        self.removed: list[Removed] = []
         self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
@@ -263,10 +268,7 @@ class SeedRun(Run):
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
             case "removed" if found := REMOVED.fullmatch(rest):
-                peer, reason, badness = found.groups()
-                self.removed.append((at, peer, reason))
-                if badness is not None:
-                    self.kicks.append(Kick(at, peer, float(badness)))
+                self.removed.append(Removed(at, *found.groups("")))
             case "verdict" if found := KICKED_FOR.match(rest):
                 self.convicted[found[1]] = [peer.replace("#", ":")
                                             for peer, _ in JUDGED.findall(rest)]
@@ -287,3 +289,9 @@ class SeedRun(Run):
         silent = self.last < newest - 2 * self.pace
         over = self.ended is not None or self.superseded or silent or not self.pace
         return self.last if over else newest
+
+    @property
+    def kicks(self) -> list[Kick]:
+        """Its removals of malicious peers."""
+        return [Kick(one.at, one.peer, float(one.figure)) for one in self.removed
+                if one.reason == "malicious" and one.figure]
