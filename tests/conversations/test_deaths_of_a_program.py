@@ -141,6 +141,14 @@ def test_one_that_refuses_to_be_dialled_is_reported_as_its_neighbours_may_have_d
     assert seed.ends[0].hear_until(f"Dead Node:{A}:")
 
 
+def test_the_death_of_one_that_was_too_young_to_be_known_is_told_once(scene):
+    for _ in range(2):
+        found_at = scene.node.time()
+        scene.seed.ends[0].say(f"Dead Node:{C}:{found_at:.6f}:{A}")
+        scene.run(15.0)  # then somebody who was frozen reports it, too
+    assert scene.program.of("death") == [C]
+
+
 def test_a_list_from_before_a_death_shows_no_return():
     scene = ProgramScene(SEED, OTHER)
     seeds = [seed_of(scene, seed) for seed in (SEED, OTHER)]
