@@ -58,6 +58,8 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     chosen, seed_list = settings_of(settings, USUAL), list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
     _check_callbacks(on_message, on_neighbour, on_death)
+    if not isinstance(serve, bool):
+        raise ValueError(f"serve is True or False, not {serve!r}")
     program = Program(_inbox(backlog, since), on_message, on_neighbour, on_death)
     kind = program_class(peer_class(chosen))
 
@@ -297,6 +299,8 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
     """Start a network on free ports, and wait until it is connected. Deaths are found within two
     seconds, because its liveness interval is 0.5 s. `host` is an IP; `outputs`, `backlog` and
     settings are as in `grapevine.join`."""
+    if not isinstance(seeds, int) or seeds < 1:
+        raise ValueError(f"seeds is how many to start, not {seeds!r}")
     quick: dict[str, Any] = QUICK | settings
     formed = Network(Seeds([any_port(host)] * seeds, [], settings_of(quick, USUAL), outputs))
     try:

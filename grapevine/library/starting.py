@@ -3,11 +3,10 @@
 import contextlib
 import errno
 import functools
-import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
 from grapevine.addresses import Address, Name, Target, address_of, can_be_dialled, parse_target
 from grapevine.classes import seed_class
@@ -35,7 +34,8 @@ def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
 
 def _checked(name: str, value: Any) -> Any:
     if name not in SETTINGS:
-        raise TypeError(f"there is no setting {name!r}; there are {', '.join(sorted(SETTINGS))}")
+        raise TypeError(f"there is no argument {name!r}, and settings are "
+                        f"{', '.join(sorted(SETTINGS))}; see help(grapevine.join)")
     convert, *_ = SETTINGS[name]
     if convert is None and not isinstance(value, bool):
         raise ValueError(f"{name} is True or False, not {value!r}")
@@ -47,41 +47,39 @@ def _checked(name: str, value: Any) -> Any:
 
 def list_of_seeds(seeds: SeedList) -> list[Target]:
     """Return the addresses or names of seeds, or raise NoSeed."""
-    if seeds is None:
-        program = getattr(sys.modules.get("__main__"), "__file__", None)
-        beside = os.path.join(os.path.dirname(os.path.realpath(program)), CONFIG) if program else ""
-        seeds = next(filter(os.path.exists, (beside, CONFIG)), None)
-        if seeds is None:
-            raise NoSeed(f"no {CONFIG} beside the program or in the current folder; "
-                         "give seeds=[\"IP:PORT\", …]")
-    if isinstance(seeds, (str, os.PathLike)):
-        try:
-            return load_seeds(os.fspath(seeds))
-        except CommandError as error:
-            hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
-            raise NoSeed(f"{error}{hint}") from None
     try:
+        if seeds is None:
+            program = getattr(sys.modules.get("__main__"), "__file__", CONFIG)
+            beside = os.path.join(os.path.dirname(os.path.realpath(program)), CONFIG)
+            seeds = next(filter(os.path.exists, (beside, CONFIG)), None)
+            if seeds is None:
+                raise ValueError(f"no {CONFIG} beside the program or in the current folder")
+        if isinstance(seeds, (str, os.PathLike)):
+            return load_seeds(os.fspath(seeds))
         return parse_config("\n".join(seeds).encode())
-    except (TypeError, ValueError) as error:
-        raise NoSeed(f"seeds: {error}") from None
+    except (CommandError, OSError, TypeError, ValueError) as error:
+        raise NoSeed(f"{error}; give seeds=[\"IP:PORT\", …], or the path of a file with one a line"
+                     ) from None
 
 
 def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
     """Return the address of a port (perhaps 0), or of `IP:PORT`. ValueError if it is none, NoSeed
     if no seed can reach it, Refused if it is not of this machine, or there is no way to a seed."""
-    if isinstance(port, str):
+    if isinstance(port, str) and not port.isdecimal():
         target = parse_target(port)
         if isinstance(target, Name):
             raise ValueError(f"{port} is a name; give the port alone, and host=\"{target.host}\"")
         if host not in (AUTO, target.ip):
             raise ValueError(f"{port} names its host; leave host={host!r} out")
         address = target
-    elif 0 <= operator.index(port) <= 65535:  # no float
+    elif not isinstance(port, (str, SupportsIndex)):  # a float, for example
+        raise TypeError(f"a port is a number, or \"IP:PORT\", not {port!r}")
+    elif 0 <= int(port) <= 65535:
         try:
-            ip = host_ip(host, seeds)
+            ip = host_ip(host and str(host), seeds)
         except CommandError as error:
             raise Refused(str(error)) from None
-        address = address_of(ip, port) if port else any_port(ip)
+        address = address_of(ip, int(port)) if int(port) else any_port(ip)
     else:
         raise ValueError(f"{port} is not a port (0 to 65535)")
     if not can_be_dialled(address):

@@ -150,9 +150,12 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
                        ({"seeds": tmp_path / "bad.txt"}, "line 2"),
                        ({"seeds": seeds, "host": "::1"}, "IPv4 address"),
                        ({"seeds": ["192.0.2.1:9"], "host": "127.0.0.1"}, "other machines"),
-                       ({"seeds": "127.0.0.1:9"}, "for an address give"),
+                       ({"seeds": "127.0.0.1:9"}, r"give seeds=\["),
                        ({"seeds": ["127.0.0.1:9", "x"]}, "line 2: 'x'"),
-                       ({"seeds": [("127.0.0.1", 9)]}, "tuple"), ({"seeds": []}, "no seed in it")):
+                       ({"seeds": [("127.0.0.1", 9)]}, "tuple found; give seeds="),
+                       ({"seeds": [8080]}, "int found; give seeds="),
+                       ({"seeds": 8080}, "iterable; give seeds="),
+                       ({"seeds": []}, "no seed in it")):
         with pytest.raises(grapevine.NoSeed, match=why):
             grapevine.join(**named)
     with pytest.raises(grapevine.Refused, match="of a seed"):
@@ -171,7 +174,11 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
     ({"filter": "no.txt"}, ValueError, "filter: cannot read"),
     ({"since": "then"}, ValueError, "Unix time"),
     ({"since": float("nan")}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"),
-    ({"port": 70_000}, ValueError, "not a port"), ({"port": 5001.0}, TypeError, "float"),
+    ({"port": 70_000}, ValueError, "not a port"), ({"port": "70000"}, ValueError, "not a port"),
+    ({"port": 5001.0}, TypeError, 'a number, or "IP:PORT", not 5001.0'),
+    ({"port": None}, TypeError, "not None"), ({"host": 5}, grapevine.Refused, "5 is not an addr"),
+    ({"serve": 1}, ValueError, "serve is True or False"),
+    ({"seed": []}, TypeError, r"'seed', .* see help\(grapevine.join\)"),
     ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out"),
     ({"port": "localhost:5001"}, ValueError, "is a name"),
     ({"host": "0.0.0.0"}, ValueError, "dial"),
@@ -179,6 +186,12 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
 def test_a_wrong_argument_is_named(named, error, why):
     with pytest.raises(error, match=why):
         grapevine.join(seeds=["127.0.0.1:9"], **named)
+
+
+def test_a_port_may_be_text_as_programs_get_it_from_their_command_line(seeds):
+    port = free_address().rpartition(":")[2]
+    with grapevine.join(port, seeds=seeds) as peer:
+        assert peer.address == f"127.0.0.1:{port}"
 
 
 def test_a_coroutine_function_is_no_callback():

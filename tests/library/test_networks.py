@@ -34,6 +34,11 @@ def test_a_network_with_settings_forms_and_delivers(settings):
         assert all(peer.caught_up(30) for peer in net)
 
 
+def test_a_network_without_seeds_is_refused():
+    with pytest.raises(ValueError, match="seeds is how many to start, not 0"):
+        grapevine.network(2, seeds=0)
+
+
 def test_a_newcomer_has_not_caught_up_while_it_asks_whose_runs_these_are():
     with grapevine.network(3, seeds=3, sign=True) as net:
         for peer in net:
