@@ -165,6 +165,10 @@ class Program:
                          self.inbox.count())
         self.drops_calls = True
 
+    def serves(self) -> list[str]:
+        """Return IP:PORT of each seed that the program is at present."""
+        return self.serving.addresses() if self.serving is not None else []
+
     # What the node tells.
 
     def call(self, function: Callable[..., object] | None, *arguments: Any) -> None:

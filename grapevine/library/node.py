@@ -30,6 +30,7 @@ PORTION = 64 << 10  # characters of messages that are sent at once
 GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
+UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
 STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
 
 
@@ -76,6 +77,17 @@ class _Telling(DeathsAtOnce):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
         self._hearers: set[Address] = set()  # neighbours since something was said last
+
+    def start(self) -> None:
+        super().start()
+        self.later(UNJOINED, self.tell_unjoined)
+
+    def tell_unjoined(self) -> None:
+        if not self._program.joined.is_set() and not self.is_leaving:
+            self._program.error(
+                f"fewer than {self._majority} of the seeds answer, which are "
+                f"{', '.join(map(str, self.registrations.rows))}; this program serves "
+                f"{', '.join(self._program.serves()) or 'none of them'}")
 
     def publish(self, lines: list[bytes]) -> None:
         self._hearers = {link.peer for link in self.neighbours.links}

@@ -123,7 +123,7 @@ class Joined:
     def status(self) -> dict[str, object]:
         """Return counts by name, also of everything that was dropped."""
         return {**self._ask(self._here().status), "address": self.address,
-                "serves": self._program.serving.addresses() if self._program.serving else [],
+                "serves": self._program.serves(),
                 "messages not taken yet": self._inbox.count(),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 

@@ -78,6 +78,17 @@ def test_a_majority_of_the_seeds_makes_a_peer_joined():
     assert scene.pass_until(scene.program.joined.is_set, 10.0)
 
 
+@pytest.mark.parametrize("answering, errors", [
+    ([], [f"fewer than 2 of the seeds answer, which are {SEED}, {OTHER}; "
+          "this program serves none of them"]), ([SEED, OTHER], [])])
+def test_a_program_hears_once_that_its_seeds_do_not_answer(answering, errors):
+    scene = ProgramScene(SEED, OTHER)
+    for seed in answering:
+        seed_of(scene, seed)
+    scene.run(30.0)
+    assert scene.program.of("error") == errors
+
+
 def test_a_neighbour_is_told_once_and_again_when_it_links_anew():
     scene = ProgramScene()
     end = neighbour(scene, A)
