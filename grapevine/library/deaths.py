@@ -16,10 +16,8 @@ from grapevine.tools import Recent
 
 LOOKS, PAUSE = 5, 0.05  # probes after a link broke; seconds between two
 PROBE_LIMIT = 0.5  # seconds for each
-ONE_DEATH = 10.0  # seconds in which seeds tell of the same death
-FOUND_WITHIN = 2.0  # seconds in which all find it; what is found later is another life's
+FOUND_WITHIN = 2.0  # seconds in which all find a death; what is found later is another life's
 REMEMBERED = 1_000  # peers
-NEVER = -math.inf, math.inf
 
 
 class DeathsAtOnce:
@@ -69,9 +67,10 @@ class DeathsAtOnce:
             self.report(peer)
 
     def on_dead_node(self, link, dead: Address, time: str, reporter: Address) -> None:
-        row, (_, told_at) = self.neighbours.rows.get(dead), self._deaths_told.get(dead, NEVER)
-        if float(time) >= told_at + FOUND_WITHIN and self._knows(dead):
-            self._deaths_told.pop(dead, None)  # it has come back since, and no list was without it
+        row = self.neighbours.rows.get(dead)
+        told, told_at = self._deaths_told.get(dead, (math.inf, math.inf))
+        if min(self.now() - told, float(time) - told_at) >= FOUND_WITHIN:  # clocks may differ
+            del self._deaths_told[dead]  # it has come back since, and no list was without it
         super().on_dead_node(link, dead, time, reporter)
         if dead in self._deaths_doubted or row is not None and self._is_broken_off(dead, row):
             self.remove_dead(dead, "told dead")
@@ -79,23 +78,17 @@ class DeathsAtOnce:
     def remove_dead(self, peer: Address, reason: str) -> None:
         """Tell each death once, also of who was too young to be known. Several seeds tell of it,
         and one that is behind lists it anew."""
-        row, now = self.neighbours.rows.get(peer), self.now()
-        told_at, _ = self._deaths_told.get(peer, NEVER)
-        is_news = peer not in self._deaths_told or self._knows(peer) and now >= told_at + ONE_DEATH
+        row = self.neighbours.rows.get(peer)
         is_unheard = row is not None and (row.link is None or row.link.is_held)
         super().remove_dead(peer, reason)
         if reason == "dead" and is_unheard and self._may_have_left(peer):
             self._deaths_doubted[peer] = True
-        elif is_news:
+        elif peer not in self._deaths_told:
             self._deaths_doubted.pop(peer, None)
-            self._deaths_told[peer] = now, self.time()
+            self._deaths_told[peer] = self.now(), self.time()
             for listed in self.listed.values():
                 listed.add(peer)  # a list that names it is no news unless one since then did not
             self.tell_death(peer)
-
-    def _knows(self, peer: Address) -> bool:
-        return (peer in self.peer_list or peer in self.neighbours.rows
-                or peer in self._deaths_doubted)
 
     def _may_have_left(self, peer: Address) -> bool:
         """Tell whether a seed at hand, which knows why, lists a peer no more, and none does."""

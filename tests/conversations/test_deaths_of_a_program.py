@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conversations.test_peer_of_a_program import A, C, OTHER, SEED, ProgramScene, death
+from tests.conversations.test_peer_of_a_program import A, B, C, OTHER, SEED, ProgramScene, death
 from tests.tools.virtual import End, gossip, neighbour, seed_of
 
 LISTED = "127.0.0.1#6001"
@@ -95,16 +95,19 @@ def test_a_node_that_is_late_judges_later(scene):
     assert is_told(scene, 3.0)
 
 
-@pytest.mark.parametrize("seconds, is_another", [(0.5, False), (2.5, True)])
-def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(seconds, is_another):
+@pytest.mark.parametrize("peer", [A, B])  # B is too young to be listed
+@pytest.mark.parametrize("seconds, ahead, is_another", [
+    (0.5, 0.0, False), (2.5, 0.0, True), (0.5, 60.0, False), (2.5, -60.0, False)])
+def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(
+        peer, seconds, ahead, is_another):
     scene = ProgramScene(SEED)
     seed = seed_of(scene, SEED, LISTED)
     scene.run(1.0)
     for _ in range(2):
-        found_at = scene.node.time()
-        seed.ends[0].say(f"Dead Node:{A}:{found_at:.6f}:{C}", f"peer list:{LISTED}")
+        found_at = scene.node.time() + ahead
+        seed.ends[0].say(f"Dead Node:{peer}:{found_at:.6f}:{C}", f"peer list:{LISTED}")
         scene.run(seconds)
-    assert scene.program.of("death") == [A, A][:1 + is_another]
+    assert scene.program.of("death") == [peer, peer][:1 + is_another]
 
 
 def test_one_that_has_left_is_not_dead_because_its_goodbye_waits_for_a_slow_program():
@@ -139,14 +142,6 @@ def test_one_that_refuses_to_be_dialled_is_reported_as_its_neighbours_may_have_d
     scene.machine(A, listens=False)
     seed.ends[0].say(f"peer list:{LISTED}")
     assert seed.ends[0].hear_until(f"Dead Node:{A}:")
-
-
-def test_the_death_of_one_that_was_too_young_to_be_known_is_told_once(scene):
-    for _ in range(2):
-        found_at = scene.node.time()
-        scene.seed.ends[0].say(f"Dead Node:{C}:{found_at:.6f}:{A}")
-        scene.run(15.0)  # then somebody who was frozen reports it, too
-    assert scene.program.of("death") == [C]
 
 
 def test_a_list_from_before_a_death_shows_no_return():
