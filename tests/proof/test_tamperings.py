@@ -145,6 +145,17 @@ def test_each_received_line_that_is_tampered_with_is_named(files, tmp_path, tamp
             assert any(detail.startswith(words) for detail in found[row]), words
 
 
+@pytest.mark.parametrize("seconds", [-60, -4, 4, 60])
+def test_a_line_that_was_moved_but_stands_where_it_was_fails_the_check(files, tmp_path, seconds):
+    for name, lines in files.items():
+        for number in range(20, len(lines) - 2, len(lines) // 3):
+            changed_files = {name: list(lines) for name, lines in files.items()}
+            at, event = lines[number]
+            changed_files[name][number] = (later(at, seconds), event)
+            found = failing(Records(write_files(changed_files, tmp_path)).refresh())
+            assert any("stands in the file of" in words for words in found["files"]), (name, at)
+
+
 # Other lines.
 
 def no_requests(files):

@@ -68,7 +68,7 @@ def verdict_of(rows: list[Row]) -> str:
 
 
 def files(proof: Proof, records: Records) -> Row:
-    """Every node that is named has a file, which tells all."""
+    """Every node that is named has a file, which tells all, in order."""
     runs = [*proof.peers, *proof.attackers, *proof.seeds]
     why = [span.words for run in runs for span in proof.disturbances.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
@@ -76,10 +76,13 @@ def files(proof: Proof, records: Records) -> Row:
     elsewhere = set(filter(proof.is_elsewhere, proof.strangers))
     why += [f"there is no file of {node}{proof.missing_from(node)}"
             for node in sorted(proof.strangers - elsewhere)]
+    faults = [Fault(UNCLEAR, words) for words in why]
+    faults += [Fault(FAILS, f"a line of {clock(at)} stands in the file of {run.address} where it "
+                     "does not belong") for run in runs for at in run.misplaced]
     figures = f"{len({run.address for run in runs})} nodes have files"
     if elsewhere:
         figures += f"; {len(elsewhere)} have theirs on other machines"
-    return row("files", figures, [Fault(UNCLEAR, words) for words in why])
+    return row("files", figures, faults)
 
 
 def registered(proof: Proof) -> Row | None:

@@ -13,6 +13,7 @@ BY_GENERATOR = re.compile("message [0-9]+")
 SEEDS = re.compile("(?:^|:)seeds=([0-9]{1,4})(?:$|:)")
 COUNT = re.compile("[0-9]{1,6}")
 SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
+ALIVE = re.compile(rf"({SECONDS.pattern})(?::[0-9]+)?")
 RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 _BADNESS = r"([01]\.[0-9]{3})"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
-    BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
+    ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
     REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Kick, Linked, Load, Missed, Registered,
     Removed, Report)
 from grapevine.settings import Settings
@@ -33,7 +33,25 @@ class Run:
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
         self.lacks_lines = False  # a full disk refused some
         self.failures: list[str] = []  # threads that died
-        self.set_back = 0.0  # seconds by which its clock was set back, at most at a time
+        self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
+        self.misplaced: list[float] = []  # times of lines that stand where they do not belong
+        self._before, self._set_back = at, 0.0  # the time of the last line but one
+
+    @property
+    def set_back(self) -> float:
+        """The seconds by which its clock was set back, at most at a time."""
+        return max(self._set_back, self._before - self.last)
+
+    def _keep_order(self, at: float) -> None:
+        """Look whether the clock was set back, or only the last line stands where it does not
+        belong: far from the lines around it, which go on as if it were not there. After a clock
+        was set, they do not, because a node never is silent for two rounds."""
+        before, last, far = self._before, self.last, 2 * self.interval or math.inf
+        if not before <= last <= at and before <= at and min(
+                abs(last - before), abs(last - at)) > far:
+            self.misplaced.append(last)
+        else:
+            self._before, self._set_back = last, max(self._set_back, before - last)
 
     @property
     def superseded(self) -> bool:
@@ -44,7 +62,7 @@ class Run:
             self.failures.append(rest)
         if self.ended == KICKED:
             return
-        self.set_back = max(self.set_back, self.last - at)
+        self._keep_order(at)
         self._take(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
@@ -52,6 +70,8 @@ class Run:
                 while self.late and self.late[-1][1] >= begin:  # what was told counts once
                     begin = min(begin, self.late.pop()[0])
                 self.late.append((begin, at))
+            case "alive" if found := ALIVE.fullmatch(rest):
+                self.interval = float(found[1])
             case "lost":
                 self.lacks_lines = True
             case "stopped":
@@ -64,7 +84,7 @@ class PeerRun(Run):
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.settings: dict[str, str] = {}
-        self.interval = USUAL.liveness_interval  # seconds between its rounds
+        self.interval = USUAL.liveness_interval
         self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
@@ -238,7 +258,6 @@ class SeedRun(Run):
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.until = at  # its last line that is not `alive`
-        self.pace = 0.0  # seconds between two lines `alive`; 0 if it writes none
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.removed: list[Removed] = []
@@ -253,8 +272,7 @@ class SeedRun(Run):
 
     def _take(self, at: float, event: str, rest: str) -> None:
         self.last = at
-        if event == "alive" and SECONDS.fullmatch(rest):
-            self.pace = float(rest)
+        if event == "alive":
             return
         self.until = at
         dead = DEAD.match(rest)
@@ -286,8 +304,8 @@ class SeedRun(Run):
 
     def up_until(self, newest: float) -> float:
         """Return when it ended, as its file tells, or else `newest`."""
-        silent = self.last < newest - 2 * self.pace
-        over = self.ended is not None or self.superseded or silent or not self.pace
+        silent = self.last < newest - 2 * self.interval
+        over = self.ended is not None or self.superseded or silent or not self.interval
         return self.last if over else newest
 
     @property
