@@ -15,6 +15,7 @@ OF_A_NODE = "--outputs - is for a single node: python peer.py, or python seed.py
 WRONG = [  # command line, what it says; config.txt is a file, grapevine a folder of this project
     ("runner.py --watch",
      "--watch needs --peers N; to look at what runs already: python runner.py watch"),
+    ("runner.py program library x", "argument IP:PORT: 'x' is not IP:PORT"),
     ("runner.py --once", "--once, --kill and --malicious need --peers"),
     ("runner.py --watch-port 8000", "--watch-port and --watch-host need --peers and --watch"),
     ("runner.py --pears 10", "unrecognized arguments: --pears 10; did you mean --peers?"),

@@ -16,7 +16,7 @@ import time
 
 import grapevine
 from grapevine.addresses import parse_address
-from grapevine.terminal.command_line import write_all
+from grapevine.terminal.command_line import Parser, write_all
 
 DIALS = 100  # tries to reach a neighbour that has not begun yet
 PAUSE = 0.05  # seconds between two
@@ -100,9 +100,13 @@ def tell(*words: object) -> None:
 
 
 def run_program(arguments: list[str]) -> None:
-    kind, own, *others = arguments
-    received = Received()
-    if kind == "flood":
+    parser = Parser(prog="runner.py program", description="A program for `bench --library`.")
+    parser.add_argument("kind", choices=("library", "flood"))
+    parser.add_argument("own", type=parse_address, metavar="IP:PORT")
+    parser.add_argument("others", nargs="*", type=parse_address, metavar="OTHER")
+    args = parser.parse_args(arguments)
+    own, others, received = str(args.own), list(map(str, args.others)), Received()
+    if args.kind == "flood":
         flood = Flood(own, others, received)
         say, is_ready = flood.say, flood.has_neighbour
     else:
