@@ -25,7 +25,7 @@ from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registry import Listing, Registry
 from grapevine.settings import Settings
-from grapevine.tools import Budget
+from grapevine.tools import Accounts, Budget
 
 # Roles of a link, besides UNIDENTIFIED and PROBE: what the other end is.
 AWAITING_PROBE = "AWAITING_PROBE"  # a peer that registers, and is probed first
@@ -39,6 +39,7 @@ REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
+LISTED_RATE, LISTED_BURST = 1, 20  # times a second, and at once, that one address is listed anew
 REPORTS = 50  # dead reports that are read a second, of all other seeds, and of all strangers
 RELAYED, RELAY_PAUSE = 25, 1.0  # deaths told over one connection to a seed; seconds between two
 RELAY_LIMIT = 10_000  # deaths that may wait for one seed
@@ -57,7 +58,8 @@ class Seed(Asker):
     ANSWERS = {
         UNIDENTIFIED: _SAID,
         PROBE: Asker.PROBING,
-        AWAITING_PROBE: {"register": "on_impatience", "leave": "on_leave"},
+        AWAITING_PROBE: {"register": "on_impatience", "ask_peer_list": "on_ask_peer_list",
+                         "leave": "on_leave"},
         REGISTERED: {**_SAID, END: "registration_ended"},
         RELAY: {UP: "relay_waiting", END: "relay_ended"},
     }
@@ -71,6 +73,7 @@ class Seed(Asker):
         self.others = [seed for seed in seeds if seed != address]
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
+        self._listed = Accounts(10_000, LISTED_RATE, LISTED_BURST)  # peer -> how often
         self._budgets = {True: Budget(REPORTS, REPORTS), False: Budget(REPORTS, REPORTS)}
         output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
@@ -94,6 +97,8 @@ class Seed(Asker):
             link.send(wire.say("registered"))
         elif row is not None:
             self.turn_away(link, peer, f"this connection is {link.peer}'s")
+        elif self._listed.of(peer).charge(0, self.now()):
+            self.turn_away(link, peer, "registered too often lately")
         else:
             link.role, link.peer, link.deadline = AWAITING_PROBE, peer, None
             self.prober.ask(peer, functools.partial(self.verified, link, self.now()))
@@ -135,6 +140,7 @@ class Seed(Asker):
 
     def list_peer(self, link: Link) -> None:
         self.trust(link, REGISTERED, link.peer)
+        self._listed.of(link.peer).charge(1, self.now())
         older = self.registry.register(link.peer, link, self.now())
         self.output.write(f"registered:{link.peer}")
         if older is not None and older.link is not None:

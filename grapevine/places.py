@@ -15,6 +15,7 @@ from grapevine.settings import capacity_of
 from grapevine.tools import Backoff, Recent
 
 RING_PLACES = 2  # of the places of a peer: for its successor and its predecessor
+RESERVED_ROUNDS = 3  # for which these are kept for them; they may never dial, or be liars
 FULL_ROUNDS = 10  # rounds for which a peer that refused is dialled for the ring alone
 FIRST_PAUSE = 0.5  # seconds
 SHORTER = 8  # times: the first pauses after refusals, so that the first few cost little
@@ -43,6 +44,7 @@ class Places:
         self._own, self._rule, self._interval, self._rng = own, rule, interval, rng
         self._drawn_places = max(0, capacity - RING_PLACES)
         self._lottery = Lottery([], rule)
+        self._ring: tuple[set[Address], float] = set(), 0.0  # its neighbours there, and since when
         self.dialling: set[Address] = set()
         self._unreachable = Recent(REMEMBERED)  # peer -> until when it is passed over
         self._full = Recent(REMEMBERED)  # peer that refused -> until when only the ring dials it
@@ -78,7 +80,11 @@ class Places:
             if wait is None or wait.due <= now:
                 chosen.append(successor)
         on_ring = ring_neighbours(self._own, known)
-        has_room = len(counted) < self._drawn_places + len(on_ring & counted)
+        if on_ring != self._ring[0]:
+            self._ring = on_ring, now
+        is_reserved = now < self._ring[1] + RESERVED_ROUNDS * self._interval
+        has_room = len(counted) < self._drawn_places + (
+            len(on_ring & counted) if is_reserved else RING_PLACES)
         if has_room and self._backoff.due <= now and not self.dialling - on_ring:
             chosen += self._draw(known, linked | on_ring | self.dialling, now)
         return chosen

@@ -89,9 +89,24 @@ def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
     scene = Scene(Seed)
     machine = scene.machine(A, is_alive=False)
     end = ask(machine)
-    end.say(f"register:{A}", f"register:{A}")
+    end.say(f"register:{A}", f"register:{A}", "peer list")
     machine.accept().answer()
-    assert end.hear_all() == ["registered successfully"]
+    assert end.hear_all() == ["peer list:", "registered successfully"]
+
+
+def test_an_address_that_comes_and_goes_is_listed_some_twenty_times_and_then_once_a_second():
+    scene = Scene(Seed)
+    machine = scene.machine(A)
+    for _ in range(22):
+        end = ask(machine)
+        heard = end.hear()
+        end.say(f"leave:{A}")
+        scene.run(0.01)
+    assert heard == "registration refused:registered too often lately"
+    assert len(scene.events("registered:")) == len(scene.events("removed:")) == 21
+    registered(scene, B)
+    scene.run(1.0)
+    assert ask(machine).hear() == "registered successfully"
 
 
 def test_a_peer_that_leaves_or_hangs_up_while_it_is_probed_is_not_listed():

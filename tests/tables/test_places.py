@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from grapevine.places import DRAWS, FULL_ROUNDS, Lottery, Places
+from grapevine.places import DRAWS, FULL_ROUNDS, RESERVED_ROUNDS, Lottery, Places
 from grapevine.settings import capacity_of
 from tests.tables.samples import peer
 
@@ -51,6 +51,16 @@ def test_a_successor_that_refuses_is_asked_again_after_pauses_that_double_up_to_
 
 
 # Free places.
+
+def test_the_place_of_a_predecessor_that_never_dials_is_for_others_after_three_rounds():
+    places, known = places_of(50), ports(10, 20, 30, 40, 60)
+    linked = ports(60, 10)  # 40, its predecessor, has not dialled
+    over = RESERVED_ROUNDS * INTERVAL
+    assert choose(places, known, linked) == choose(places, known, linked, over - 0.1) == []
+    assert choose(places, known, linked, over)[0] in ports(20, 30)
+    assert choose(places, known, [*linked, peer(20)], over) == []
+    assert choose(places, ports(10, 20, 30, 45, 60), linked, over) == [], "another predecessor"
+
 
 def test_a_free_place_is_for_others_than_those_on_the_ring():
     known = ports(10, 20, 30, 40, 60, 70)
