@@ -58,7 +58,7 @@ def answer(folder, row, *stories, **settings):
     # cut off: it missed answers, or its links broke, and it ended before they stood again
     (29, "31 5003 liveness missed:@5001:1 \n 31 5003 liveness missed:@5002:1 \n 33 5003 lives",
      UNCLEAR, "127.0.0.1:5003 missed an answer of 127.0.0.1:5001"),
-    (29, "33 5003 lives", UNCLEAR, "has not heard 127.0.0.1:5001 since"),
+    (29, "33 5003 lives", UNCLEAR, "127.0.0.1:5003 died at"),
     (29, "33 5001 parts 5003 Connection reset by peer \n 33 5002 parts 5003 Broken pipe \n "
      "34 5003 lives until 70", UNCLEAR, "broke at"),
     # late: only if it was then

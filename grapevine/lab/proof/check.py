@@ -196,11 +196,16 @@ def pieces(proof: Proof) -> Row:
     begin, faults = min((run.first for run in proof.peers), default=0.0), []
     for run in proof.peers:
         need = PROBE_TIME + (run.misses + 4) * run.interval + ANSWER_TIME
-        spans, end = apart.get(run, []), proof.end_of(run)
-        if not run.links and any(min(end, proof.end_of(other)) - max(run.first, other.first) > need
-                                 for other in proof.peers if other is not run):
-            spans = [(run.first, end)]
-        faults += [_apart(proof, run, since, until, need) for since, until in spans
+        spans = apart.get(run, [])
+        if not run.links:  # the longest time in which it was up with somebody else
+            end = proof.end_of(run)
+            spans = sorted([(max(run.first, other.first), min(end, proof.end_of(other)))
+                            for other in proof.peers if other is not run],
+                           key=lambda span: span[1] - span[0])[-1:]
+        faults += [_apart(proof, run, [other for other in proof.peers if other is not run
+                                       and not any(one < until and since < end
+                                                   for one, end in apart.get(other, ()))],
+                          since, until, need) for since, until in spans
                    if min(quiet(since, until, run.late), proof.seeds_up(since, until, 1)) > need]
     times = shared([[(since, until) for since, until, count in history if count > 1]], 1)
     figures = "the graph was never in more than one piece" if history else "no peer had a neighbour"
@@ -231,14 +236,18 @@ def _history(proof: Proof) -> tuple[list[tuple[float, float, int]], dict[PeerRun
     return history, apart
 
 
-def _apart(proof: Proof, run: PeerRun, begin: float, end: float, need: float) -> Fault:
-    """Judge a run that was apart for so long. The seed counts that was disturbed least."""
+def _apart(proof: Proof, run: PeerRun, others: list[PeerRun], begin: float, end: float,
+           need: float) -> Fault:
+    """Judge a run that was apart from others for so long. Of the seeds, and of the others, the one
+    counts that was disturbed least."""
     told = proof.disturbances
-    spans = min((told.of_node(seed) for seed in sorted({seed.address for seed in proof.seeds})),
-                key=lambda spans: -quiet(begin, end, spans))
+    spans = [span for nodes in (
+        [told.of_node(seed) for seed in sorted({seed.address for seed in proof.seeds})],
+        [told.of_node(other.address) + told.around(other) for other in others])
+        for span in max(nodes, key=lambda spans: quiet(begin, end, spans), default=[])]
     words = (f"was apart from the largest piece from {clock(begin)} to {clock(end)}" if run.links
              else "never had a neighbour")
-    return judge(f"{proof.name(run)} {words}", begin, end, need, [*spans, *told.around(run)])
+    return judge(f"{proof.name(run)} {words}", begin, end, need, spans + told.around(run))
 
 
 def threads(proof: Proof) -> Row:

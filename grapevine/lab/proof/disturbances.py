@@ -164,8 +164,8 @@ class Disturbances:
         return any(life.first < at < life.last - more for life in self._runs.get(address, ()))
 
     def _missed(self, run: PeerRun, address: str):
-        """From the round before a reply was missed until the next sign of life; from the last one
-        until the death of the run, which may have missed one that it does not tell."""
+        """From the round before a reply was missed until the next sign of life; and from the round
+        before the death of the run on, which may have missed one that it does not tell."""
         signs = sorted([*run.replies.get(address, ()),
                         *(link.begin for link in run.links.get(address, ()))])
         for at, _, _ in run.missed.get(address, ()):
@@ -174,8 +174,8 @@ class Disturbances:
                 yield Span(at - run.interval - PROBE_TIME, until,
                            f"{run.address} missed an answer of {address} at {clock(at)}")
         if signs and run.is_dead(self._newest):
-            yield Span(signs[-1], math.inf, f"{run.address} has not heard {address} since "
-                       f"{clock(signs[-1])}, and died")
+            begin = max(signs[-1], run.last - run.interval - PROBE_TIME)
+            yield Span(begin, math.inf, f"{run.address} died at {clock(run.last)}")
 
     def _broken(self, run: PeerRun, address: str):
         """From the round before a link broke, not by agreement, until it stands again."""
