@@ -20,6 +20,7 @@ from grapevine.terminal.command_line import Parser, write_all
 
 DIALS = 100  # tries to reach a neighbour that has not begun yet
 PAUSE = 0.05  # seconds between two
+LINKS = 5  # of each program; so many has a flood on average whose programs dial three each
 
 
 class Received:
@@ -111,7 +112,8 @@ def run_program(arguments: list[str]) -> None:
         say, is_ready = flood.say, flood.has_neighbour
     else:
         peer = grapevine.join(
-            own, seeds=others, serve=True, rate=0, backlog="wait", on_message=received.note,
+            own, seeds=others, serve=True, rate=0, backlog="wait", capacity=f"fixed:{LINKS}",
+            on_message=received.note,
             on_death=lambda dead: tell("death", dead, time.time()))
         say, is_ready = peer.say, lambda: bool(peer.neighbours)
     while not is_ready():
