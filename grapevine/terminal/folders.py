@@ -23,7 +23,8 @@ RECORDED = ("seed_*.txt", "peer_*.txt")  # what `check` reads
 REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of output files
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, if ports of config.txt were in use
-OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
+SCENARIO = "scenario.txt"  # what the runner did to its nodes
+OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG, SCENARIO)
 _OF_A_NODE = re.compile(r"(seed|peer)_[0-9a-f.-]+_[0-9]+\.txt")
 
 

@@ -272,6 +272,8 @@ class LoopWorld(sockets.World):
     def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
                        ) -> None:
         """Close a connection, and tell the node the end of its link, once."""
+        link = connection.link  # is served no more, also if its node was killed, and is told nothing
+        link.closed = link.closed or reason
         if connection.sock is not None:
             self.loop.watch(connection.sock, 0)
         connection.drop()

@@ -8,6 +8,7 @@ import pytest
 from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import Ports
 from grapevine.settings import Settings
+from grapevine.terminal.folders import SCENARIO
 from tests.tools.programs import OutputFile, free_range, wait_until
 from grapevine.addresses import address_of
 
@@ -73,6 +74,9 @@ def test_nodes_are_killed_started_again_added_and_say_something(tmp_path, proces
         status, line = running.do("add")
         added = running.network.peers[-1]
         assert (status, line) == (200, f"{added} starts") and len(running.network.peers) == 4
+        assert OutputFile(tmp_path / SCENARIO).events()[4:] == [
+            f"kill:{first}", f"start:{first}", f"kill:{running.seed}", f"start:{running.seed}",
+            f"start:{added}"]
         running.file(added).has("connected:")
     assert running.do("kill", first) == (409, "the network does not run now")
     assert running.file(first).events()[-1] == "stopped:interrupted"
@@ -109,3 +113,13 @@ def test_a_frozen_peer_answers_nobody_until_it_is_thawed_and_ends_like_all_other
         assert len(running.network.hosts) == 3  # nothing is kept of the process that died
     assert [running.file(peer).events()[-1] for peer in running.peers] == [
         "stopped:interrupted"] * 3
+
+
+@pytest.mark.parametrize("number, kind", [(signal.SIGKILL, "ended"), (signal.SIGABRT, "failed")])
+def test_a_process_that_ended_by_itself_is_in_the_scenario(tmp_path, number, kind):
+    with Running(tmp_path, None) as running:
+        host = running.network.hosts[0]
+        os.kill(host.process.pid, number)
+        host.process.wait()
+        assert running.network.newly_ended() == [host]
+        assert OutputFile(tmp_path / SCENARIO).events(kind) == [f"{kind}:{running.peers[0]}"]

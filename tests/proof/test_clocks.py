@@ -22,7 +22,8 @@ _ADDRESS = re.compile(r"127\.0\.0\.1([:#])([0-9]+)")
 
 @pytest.fixture(scope="module")
 def files():
-    return files_of(NETWORK, until=15.0)
+    return {name: lines for name, lines in files_of(NETWORK, until=15.0).items()
+            if name != "scenario.txt"}  # people have started these
 
 
 def host_of(port):

@@ -6,7 +6,9 @@ import pytest
 from grapevine.lab.proof import check, deaths, delivery
 from grapevine.lab.proof.disturbances import (
     FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
-from tests.tools.stories import PAIR, SEED, THREE, tell
+from grapevine.lab.proof.evidence import Proof
+from grapevine.lab.proof.records import Records
+from tests.tools.stories import PAIR, SEED, THREE, tell, write_scenario
 
 # The mechanism.
 
@@ -165,6 +167,34 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     found, words = answer(tmp_path, deaths.dead, SEED, PAIR, DIED, story)
     assert found == verdict and why in words, words
+
+
+@pytest.mark.parametrize("scenario, story, verdict, why", [
+    ("18.5 kill:@5003", FOUND + REPORTED + REMOVED, HOLDS, ""),
+    ("18.5 ended:@5003", FOUND + REPORTED + REMOVED, HOLDS, ""),
+    ("", FOUND + REPORTED + REMOVED, FAILS, "5003 died at 03:04:23, and nobody had killed it"),
+    ("18.5 failed:@5003", FOUND + REPORTED + REMOVED, FAILS, "nobody had killed it"),
+    ("18.5 kill:@5003", "", FAILS, "5001 has not found it dead"),
+    ("18.5 kill:@5003 \n 40 kill:@5001", FOUND + REPORTED + REMOVED, FAILS,
+     "5001 was killed at 03:04:45, and went on"),
+    ("18.5 kill:@5003 \n 1 nonsense \n kill", FOUND + REPORTED + REMOVED, HOLDS, "")])
+def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, why):
+    tell(tmp_path, SEED, PAIR, DIED, story)
+    write_scenario(tmp_path, "0 start:@5001 \n 0 start:@5002 \n 0 start:@5003", scenario)
+    row = deaths.dead(Proof(Records(tmp_path).refresh()))
+    assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
+
+
+def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
+    tell(tmp_path, SEED, PAIR, THIRD.format(last=70))
+    write_scenario(tmp_path, "10 cut:@5001 @5002 \n 20 mend:@5001 @5002 \n 30 freeze:@5003")
+    proof = Proof(Records(tmp_path).refresh())
+    one, third = proof.runs["127.0.0.1:5001"][0], proof.runs["127.0.0.1:5003"][0]
+    told = proof.disturbances
+    assert [span.words for span in told.between(one, third.address)] == [
+        "127.0.0.1:5001 and 127.0.0.1:5003 were cut apart at 03:04:15"]
+    assert told.between(one, "127.0.0.1:5002") == []
+    assert [span.words for span in told.of(third)] == ["127.0.0.1:5003 was frozen at 03:04:35"]
 
 
 def test_a_death_that_may_still_be_found_is_awaited(tmp_path):

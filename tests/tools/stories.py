@@ -26,6 +26,7 @@ from grapevine.lab.proof import delivery
 from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.records import Records
+from grapevine.terminal.folders import SCENARIO
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)
 SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
@@ -104,6 +105,15 @@ def tell(folder, *stories: str, **settings) -> Proof:
                        for at, event in sorted(events, key=lambda event: event[0]))
         (folder / f"{_kind(node)}_127.0.0.1_{node}.txt").write_text(text)
     return Proof(Records(folder).refresh())
+
+
+def write_scenario(folder, *stories: str) -> None:
+    """Write what a runner did: a second and an act a line."""
+    lines = [line.strip().partition(" ") for story in stories for line in story.splitlines()]
+    (folder / SCENARIO).write_text("".join(
+        f"{START + datetime.timedelta(seconds=float(second)):%Y-%m-%d %H:%M:%S.%f}:"
+        f"{act.replace('@', '127.0.0.1:')}\n" if act else f"{second}\n"
+        for second, _, act in lines))
 
 
 def _kind(node: str) -> str:

@@ -35,3 +35,18 @@ def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_
     order = [detail for what, _, detail in pair.b.told if what == "took"]
     assert order.index(b"urgent") < 19, "before the others of its round"
     stage.close()
+
+
+def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more():
+    stage = LoopStage()
+    pair = Pair(stage)
+
+    def kill():
+        pair.b.stopping = True  # as a worker does, so that no file tells of its end
+        pair.b.world.end("killed")
+
+    stage.loop.post(kill)  # which is ready first
+    pair.a.send(pair.here, b"too late")
+    stage.loop.round(1.0)
+    assert pair.there.closed == "killed" and not pair.b.heard(pair.there)
+    stage.close()

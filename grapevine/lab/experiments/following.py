@@ -108,10 +108,10 @@ class Progress:
                 state, end = self._state(), time.monotonic() + patience
             if time.monotonic() > end:
                 return False
-            ended = {host.what: host.process.poll() for host in self._network.newly_ended()}
-            for what, code in ended.items():
-                self.steps.say(f"{what} has ended (exit code {code})")
-            if any(code > 0 for code in ended.values()):
+            ended = self._network.newly_ended()
+            for host in ended:
+                self.steps.say(f"{host.what} has ended (exit code {host.process.poll()})")
+            if any(host.has_failed() for host in ended):
                 return False
             time.sleep(until_next_look(time.monotonic() - began))
 

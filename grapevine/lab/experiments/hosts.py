@@ -15,6 +15,7 @@ from grapevine.addresses import Address
 from grapevine.lab.attackers import Role
 from grapevine.terminal.command_line import FAILED, HOME, PYTHON, CommandError
 
+CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGILL, signal.SIGFPE}  # that end a process
 CAN_FREEZE = hasattr(signal, "SIGSTOP")  # Windows has none
 
 
@@ -47,6 +48,11 @@ class Host:
         self.process.kill()
         self.process.wait()
         self.is_frozen = False
+
+    def has_failed(self) -> bool:
+        """Tell whether the process ended by an error of its own, and nobody killed it."""
+        code = self.process.poll() or 0
+        return code > 0 or -code in CRASHES
 
     def end(self) -> None:
         """End the input of the process, so that it ends."""

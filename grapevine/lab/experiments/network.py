@@ -14,8 +14,10 @@ from grapevine.lab.attackers import Role
 from grapevine.lab.experiments.hosts import (
     CAN_FREEZE, Host, PeerProcess, WorkerProcess, end_all)
 from grapevine.lab.experiments.ports import Ports, next_free
+from grapevine.output import Output
 from grapevine.settings import Settings, word_finder
 from grapevine.terminal.command_line import OF_PEERS, SETTINGS, CommandError
+from grapevine.terminal.folders import SCENARIO
 from grapevine.terminal.starting import is_taken
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
@@ -45,6 +47,7 @@ class Network(contextlib.AbstractContextManager):
             settings, common = settings._replace(filter=()), [*common, "--filter", str(path)]
         self._flags = {"seed": common + flags_of(settings, tuple(SETTINGS)),
                        "peer": common + flags_of(settings, OF_PEERS)}
+        self._scenario = Output((outputs / SCENARIO).open("ab", buffering=0))
         self._lock = threading.RLock()  # guards all below; held for no longer than a start takes
         self._runs = False  # from the start of the last process to the end of the first
         self.peers = ports.peers  # replaced as a whole
@@ -55,6 +58,8 @@ class Network(contextlib.AbstractContextManager):
     def __exit__(self, *error) -> None:
         with self._lock:
             self._runs = False
+            self._scenario.finish("end")
+            self._scenario.close()
         for hosts in self.hosts, self._seed_hosts:  # seeds last, so that no peer loses its seeds
             end_all(hosts, END_LIMIT)
 
@@ -67,6 +72,8 @@ class Network(contextlib.AbstractContextManager):
 
     def start(self, stdout=subprocess.DEVNULL) -> None:
         """Start seeds, then peers; `stdout` is that of peers with a process of their own."""
+        self._note("start", *self._ports.local, *self.peers)
+        self._scenario.write(*[f"attack:{peer}:{role.kind}" for peer, role in self._roles.items()])
         if self._ports.local:
             self._seed_hosts.append(self._worker("seed", self._ports.local))
             self._seed_hosts[0].wait_ready()
@@ -93,6 +100,7 @@ class Network(contextlib.AbstractContextManager):
         """Kill nodes, unless they have died before."""
         with self._lock:
             dying = {*addresses} - self._gone
+            self._note("kill", *sorted(dying))
             for host in self._hosts():
                 if its := dying.intersection(host.addresses):
                     host.kill(sorted(its))
@@ -104,6 +112,9 @@ class Network(contextlib.AbstractContextManager):
             ended = [host for host in self._hosts()
                      if not self._gone.issuperset(host.addresses)
                      and host.process.poll() is not None]
+            for host in ended:
+                self._note("failed" if host.has_failed() else "ended",
+                           *(address for address in host.addresses if address not in self._gone))
             self._gone.update(address for host in ended for address in host.addresses)
         return ended
 
@@ -162,13 +173,22 @@ class Network(contextlib.AbstractContextManager):
             _refuse_if(address not in self.peers or len(host.addresses) > 1,
                        f"{address} shares a process with others: start peers with "
                        "--process-per-peer")
+            self._note("freeze", address)
             host.freeze()
         else:
             _refuse_if(not host.is_frozen, f"{address} is not frozen")
+            self._note("thaw", address)
             host.thaw()
+
+    def _note(self, kind: str, *addresses: Address) -> None:
+        """Write down what is done to nodes."""
+        self._scenario.write(*[f"{kind}:{address}" for address in addresses])
 
     def _start_again(self, address: Address, host: Host) -> None:
         _refuse_if(is_taken(address), f"port {address.port} is in use")
+        if address not in self._gone:  # its process was killed by somebody else just now
+            self._note("ended", address)
+        self._note("start", address)
         if host.process.poll() is None:  # a worker, which has other nodes, too
             host.start(address)
         else:
@@ -186,6 +206,7 @@ class Network(contextlib.AbstractContextManager):
                    f"{ADDED} peers have been added: that is enough")
         last = max(self.peers, key=lambda peer: peer.port)
         address = next_free(last.ip, last.port, self._ports.seeds)
+        self._note("start", address)
         self.hosts.append(self._own_process(address))
         self.peers = [*self.peers, address]
         return address

@@ -11,7 +11,6 @@ Its standard input has orders, one a line. When that ends, all nodes end without
 
 import os
 import signal
-import sys
 import threading
 
 from grapevine.addresses import parse_address
@@ -47,8 +46,9 @@ class Worker:
         self._nodes = {}  # address -> node
 
     def read_orders(self) -> None:
-        for line in sys.stdin.buffer:
-            self.loop.post(self.obey, *line.decode().rstrip("\n").split(" ", 2))
+        with open(0, "rb", buffering=0, closefd=False) as orders:  # a buffer has a lock, for which
+            for line in orders:  # Python would wait when the loop fails
+                self.loop.post(self.obey, *line.decode().rstrip("\n").split(" ", 2))
         self.loop.post(setattr, self.loop, "is_over", True)
 
     def obey(self, order: str, where: str = "", text: str = "") -> None:

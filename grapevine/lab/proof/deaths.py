@@ -15,6 +15,7 @@ from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
 from grapevine.lab.proof.runs import PeerRun, SeedRun
 
+DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 REMOVAL_TIME = 5.5  # seconds from then until a seed has probed, and removed the dead
 FINDING = 120.0  # seconds at most from a death found until a seed hears of it
@@ -41,6 +42,7 @@ def faults(proof: Proof) -> list[Fault]:
     """Return all claims about deaths that are not met."""
     found = [fault for run in _died(proof)
              for fault in (*_overlooked(proof, run), *_kept(proof, run))]
+    found += [fault for run in proof.peers for fault in _unplanned(proof, run)]
     found += [fault for run in proof.peers for death in run.found_dead if not run.chat
                for fault in _found(proof, run, death)]
     found += [fault for seed in proof.seeds for fault in _unfounded(proof, seed)]
@@ -54,6 +56,19 @@ def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
     return [(death.at, other) for other in proof.peers for death in other.found_dead
             if death.peer == run.address and death.at >= run.last]
+
+
+def _unplanned(proof: Proof, run: PeerRun) -> Iterator[Fault]:
+    """Whom the runner kills ends then, and nobody else whom it has started."""
+    told, scenario = proof.disturbances, proof.records.scenario
+    if scenario is None:
+        return
+    if run.killed is not None and run.last > run.killed + DYING:
+        yield told.by_file(f"{proof.name(run)} was killed at {clock(run.killed)}, and went on", run)
+    elif run.killed is None and run.ended is None and run.is_dead(
+            scenario.end or proof.newest) and scenario.has_started(run.address):
+        yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
+                    run.last, run.last + 1.0, 1.0, told.lacks(run))
 
 
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:

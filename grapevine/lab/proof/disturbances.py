@@ -99,6 +99,9 @@ class Disturbances:
 
     def __init__(self, records: Records, runs: dict[str, list[Run]]):
         self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks
+        acts = records.scenario
+        self._cuts = acts.times("cut", "mend") if acts else []
+        self._frozen = acts.times("freeze", "thaw") if acts else []
         self._headless = {node for _, node in records.headless()}
         self._of: dict[Run, list[Span]] = {}
         self._between: dict[tuple[PeerRun, str], list[Span]] = {}
@@ -128,6 +131,8 @@ class Disturbances:
                 Span(begin, at + min(at - begin, CATCHING_UP) * (at - begin >= LONG),
                      f"{run.address} was late by {at - begin:.1f} s at {clock(at)}")
                 for begin, at in run.late]
+            self._of[run] += [Span(begin, end, f"{run.address} was frozen at {clock(begin)}")
+                              for begin, end, nodes in self._frozen if run.address in nodes]
         return self._of[run]
 
     def of_node(self, address: str) -> list[Span]:
@@ -150,6 +155,9 @@ class Disturbances:
         if (run, address) not in self._between:
             spans = [*self._missed(run, address), *self._broken(run, address),
                      *self._unregistered(run, address)]
+            spans += [Span(begin, end, f"{run.address} and {address} were cut apart at "
+                           f"{clock(begin)}") for begin, end, nodes in self._cuts
+                      if (run.address in nodes) != (address in nodes)]
             self._between[run, address] = [span for span in spans if any(
                 life.first < span.end and life.up_until(self._newest) > span.begin + PROBE_TIME
                 for life in self._runs.get(address, ()))]

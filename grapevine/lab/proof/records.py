@@ -16,6 +16,8 @@ from typing import BinaryIO
 
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
+from grapevine.lab.scenario import Act, Scenario, nodes_of
+from grapevine.terminal.folders import SCENARIO
 
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
 NAMED = re.compile(r"(?:.*_)?(?:peer|seed)_.*\.txt")  # a download may put words before and after
@@ -119,6 +121,7 @@ class Records:
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self._with_attackers = True
         self.clocks = None  # what clocks.py has found
+        self.scenario: Scenario | None = None  # what the runner did, if a runner started these
 
     def refresh(self) -> "Records":
         """Read what is new. OSError if the folder cannot be read."""
@@ -128,9 +131,20 @@ class Records:
                     ours = self._files.setdefault(path.name, File(path))
                     for _ in range(ours.position, file.seek(0, os.SEEK_END), CHUNK):
                         self._take(ours, file)
+        self._read_scenario()
         self._files = dict(sorted(self._files.items(), key=lambda item: (
             any(isinstance(run, SeedRun) for run in item[1].runs), item[1].node or "")))
         return self
+
+    def _read_scenario(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self.folder / SCENARIO).read_text(errors="replace").splitlines()
+            self.scenario = Scenario([Act(at, kind, nodes_of(rest)) for at, kind, rest in
+                                      filter(None, map(parse_line, lines))])
+            for run in (run for file in self._files.values() for run in file.runs):
+                ahead = self._ahead.get(machine_of(run.address), 0.0)
+                run.killed = next((at - ahead for at in self.scenario.deaths(run.address)
+                                   if run.first < at - ahead <= run.next), None)
 
     def _take(self, ours: File, file: BinaryIO) -> None:
         for at, event, rest in ours.read(file, CHUNK):

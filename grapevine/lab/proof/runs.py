@@ -30,6 +30,7 @@ class Run:
         self.first = self.last = at
         self.next = math.inf  # when the node was started again
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
+        self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
         self.lacks_lines = False  # a full disk refused some
         self.failures: list[str] = []  # threads that died
@@ -136,7 +137,7 @@ class PeerRun(Run):
         """Tell whether it ended without a word, or was started again."""
         silence = CHAT_SILENCE if self.chat else 2 * self.interval
         return self.ended not in (QUIT, KICKED) and (
-            self.superseded or self.last < newest - silence)
+            self.killed is not None or self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)

@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it
     "cut": (lambda lives, side: lives.net.cut(side), Lives.mend),
     "slow": (Lives.slow, Lives.fast),
     "reset": (Lives.reset, None), "break": (functools.partial(Lives.reset, both=False), None)}
+ENDS = {"freeze": "thaw", "cut": "mend", "slow": "fast"}  # the others end with a start
 NUMBERED = ("say", "slow", "reset", "break")
 PERIOD = 1.0  # seconds of a watched network
 SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
@@ -96,12 +97,18 @@ class Accident(NamedTuple):
         for whom in [frozenset(self.who)] if self.kind == "cut" else self.who:
             if self.kind not in ("cut", "start") and whom not in lives.nodes:
                 continue
+            shown = " ".join(map(str, self.who if self.kind == "cut" else (whom,)))
+            lives.scenario.write(f"{self.kind}:{shown}")
             try:
                 begin(lives, whom, *(() if self.number is None else (self.number,)))
             except Exception as error:
                 raise NodeFailed(f"{self}: {error!r}") from error
             if self.seconds is not None:
-                lives.net.at(lives.net.now + self.seconds, end, lives, whom)
+                lives.net.at(lives.net.now + self.seconds, self._end, end, lives, whom, shown)
+
+    def _end(self, end: Callable, lives: Lives, whom, shown: str) -> None:
+        lives.scenario.write(f"{ENDS.get(self.kind, 'start')}:{shown}")
+        end(lives, whom)
 
 
 class Schedule(NamedTuple):

@@ -17,6 +17,7 @@ from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import Records
 from grapevine.output import Output
 from grapevine.settings import Settings
+from grapevine.terminal.folders import SCENARIO
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
 
 LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
@@ -35,6 +36,7 @@ class Lives:
         self.nodes: dict[Address, object] = {}  # that live, or leave
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
+        self.scenario = self._output(SCENARIO)  # what was done to them
         self._number, self._lag, self._clocks, self._liars = number, lag, clocks, liars
         self._classes = {"seed": seed_class(settings), "peer": peer_class(settings)}
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
@@ -51,9 +53,8 @@ class Lives:
         kind = "seed" if address in self.seeds else "peer"
         self._count[address] += 1
         self.trouble(address)
-        output = Output(self.files.setdefault(f"{kind}_{address.file_part}.txt", io.BytesIO()),
-                        lambda shown: self._heard(address, shown[CLOCK:]),
-                        lambda: START * 10**9 + round(self.net.now * 1e9))
+        output = self._output(f"{kind}_{address.file_part}.txt",
+                              lambda shown: self._heard(address, shown[CLOCK:]))
 
         def make(world: VirtualWorld):
             node_class = self._liars.get(address, self._classes[kind])
@@ -63,6 +64,10 @@ class Lives:
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         chance = random.Random(f"{self._number}:{address}:{self._count[address]}")
         VirtualWorld(self.net, address, make, chance, ahead, self._lag)
+
+    def _output(self, name: str, show=None) -> Output:
+        return Output(self.files.setdefault(name, io.BytesIO()), show,
+                      lambda: START * 10**9 + round(self.net.now * 1e9))
 
     def save(self, folder: pathlib.Path) -> None:
         """Write all output files into a folder."""

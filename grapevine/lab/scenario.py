@@ -1,0 +1,55 @@
+"""The scenario: what a runner did to the nodes of its network, in `scenario.txt` beside their files.
+
+A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1:5003`. The kinds:
+
+    start, kill, freeze, thaw, leave   of a node; `ended` if somebody else ended its
+                                       process; `failed` if that ended by an error
+    attack:IP:PORT:KIND                this peer is malicious
+    power, slow, fast, reset, break    of simulated machines and their connections
+    cut:IP:PORT IP:PORT …, and mend    these nodes, on one side, cannot reach the others any more
+    end                                of the whole network
+"""
+
+import re
+from typing import NamedTuple
+
+from grapevine.events import ADDRESS
+
+DEATHS = {"kill", "power", "ended"}  # after which a node writes nothing
+_NODE = re.compile(ADDRESS)
+
+
+class Act(NamedTuple):  # what was done
+    at: float  # Unix seconds
+    kind: str
+    nodes: tuple[str, ...]
+
+
+class Scenario:
+    """The acts of a runner, in order."""
+
+    def __init__(self, acts: list[Act]):
+        self.acts = acts
+        self.end = next((act.at for act in acts if act.kind == "end"), None)
+
+    def deaths(self, node: str) -> list[float]:
+        """Return when a node was killed."""
+        return [act.at for act in self.acts if act.kind in DEATHS and node in act.nodes]
+
+    def has_started(self, node: str) -> bool:
+        return any(act.kind == "start" and node in act.nodes for act in self.acts)
+
+    def times(self, begin: str, end: str) -> list[tuple[float, float, tuple[str, ...]]]:
+        """Return from when until when something was done to which nodes, as freeze and thaw."""
+        found, open_since = [], {}
+        for at, kind, nodes in self.acts:
+            if kind == begin:
+                open_since.setdefault(nodes, at)
+            elif kind == end and nodes in open_since:
+                found.append((open_since.pop(nodes), at, nodes))
+        return found + [(at, float("inf"), nodes) for nodes, at in open_since.items()]
+
+
+def nodes_of(rest: str) -> tuple[str, ...]:
+    """Return the addresses in what follows the kind of an act."""
+    return tuple(_NODE.findall(rest))
