@@ -26,9 +26,12 @@ from grapevine.lab.proof.evidence import quantile
 from grapevine.lab.proof.records import Records
 from grapevine.settings import WAYS
 from grapevine.terminal.command_line import (
-    FAILED, OF_PEERS, CommandError, Parser, add_common, add_settings, count, settings_of, show)
+    FAILED, OF_PEERS, CommandError, Parser, add_common, add_settings, count, number,
+    parse_port, settings_of, show)
 from grapevine.terminal.starting import take_signals
 
+LONGEST = 130_000  # bytes of a message: with its head it fits into a line
+SIZE = number(1, f"a whole number from 1 to {LONGEST}", int, most=LONGEST)
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 QUIET = 15.0  # seconds from the last first link until the network is at rest
 REST = 15.0  # seconds of rest that are measured
@@ -48,11 +51,13 @@ def run_bench(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common(parser)
     add_settings(parser, OF_PEERS)
-    for name, usual, what in (
-            ("peers", 40, "peers, each a process"), ("runs", 3, "networks for each way"),
-            ("messages", 5000, "messages of a burst"), ("size", 64, "bytes of each message"),
-            ("base-port", BASE_PORT, "the first peer's port")):
-        parser.add_argument(f"--{name}", type=count(1), default=usual, metavar="N",
+    for name, kind, usual, what in (
+            ("peers", count(2), 40, "peers, each a process"),
+            ("runs", count(1), 3, "networks for each way"),
+            ("messages", count(1), 5000, "messages of a burst"),
+            ("size", SIZE, 64, "bytes of each message"),
+            ("base-port", parse_port, BASE_PORT, "the first peer's port")):
+        parser.add_argument(f"--{name}", type=kind, default=usual, metavar="N",
                             help=f"{what} ({usual})")
     parser.add_argument("--json", metavar="FILE", help="write all figures into a file, too")
     parser.add_argument("--library", action="store_true",
