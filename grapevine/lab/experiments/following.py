@@ -7,13 +7,14 @@ come, or none for ARRIVING seconds.
 
 import random
 import time
+from collections.abc import Callable
 
 from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import deaths, delivery
-from grapevine.lab.proof.disturbances import FAILS
-from grapevine.lab.proof.evidence import Proof, origin_of
+from grapevine.lab.proof.disturbances import FAILS, YET
+from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.graph import Pieces
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import KICKED, PeerRun
@@ -57,35 +58,32 @@ class Progress:
         return self._all_run() and (alone or all(run.linked for run in self.living()))
 
     def delivered(self) -> bool:
-        """Tell whether all messages are generated, and have reached all living peers."""
+        """Tell whether all messages are generated, and have reached all to which they had a way."""
         runs = self.living()
-        if not self._all_run() or not self._all_said(runs):
+        if not (self._all_run() and self._all_said(runs)):
             return False
-        here = self._network.here()
-        if here is None and len(runs) == len(self.records.peers):  # thousands are soon counted
-            made = sum(len(run.generated) for run in runs)
-            return all(len(run.received) + len(run.generated) >= made for run in runs)
-        # the last words of the dead may have died with them; peers elsewhere go on
-        made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
-        return _have_all(runs, {message for message in made
-                                if here is None or origin_of(message) in here})
+        if self._network.here() is None and len({  # which is soon counted, also of thousands
+                len(run.received) + len(run.generated) for run in runs}) > 1:
+            return False
+        return self._is_proven(delivery.broadcast)
 
     def honest_have_all(self) -> bool:
-        """Tell whether honest peers, except kicked peers, have each other's messages."""
+        """Tell the same of honest peers, except kicked peers."""
         runs = [run for run in self.records.honest().peers if run.ended is None]
-        made = {message for run in runs for message in run.generated}
-        return self._all_said(runs) and _have_all(runs, made)
+        return self._all_said(runs) and self._is_proven(delivery.broadcast)
 
     def _all_said(self, runs: list[PeerRun]) -> bool:
         return all(run.by_generator >= self._settings.gossip_count for run in runs)
 
     def buried(self) -> bool:
         """Tell whether every killed peer was found dead, removed and passed on."""
-        proof = Proof(self.records, self._network.here())
-        killed = self._network.dead_peers()
-        return not any(fault.verdict == FAILS or fault.may_come for fault in deaths.faults(proof)
-                       ) and all(run.has_ended(proof.newest) for run in self.records.peers
-                                 if run.address in killed)
+        return self._is_proven(deaths.dead)
+
+    def _is_proven(self, row: Callable[[Proof], Row]) -> bool:
+        """Tell whether a row of the proof neither fails nor may still hold."""
+        found = row(Proof(self.records, self._network.here()))
+        return found.verdict != FAILS and not any(
+            words.endswith(YET) for words in found.details)
 
     def _state(self) -> tuple:
         """Return numbers that change while the network makes progress."""
@@ -201,10 +199,6 @@ class Progress:
         died = last.get(peers[0], 0.0)
         waiting = sum(any(link.end >= died for link in run.links.get(peers[0], ())) for run in runs)
         return f"no answer for its {many(waiting, 'neighbour')}"
-
-
-def _have_all(runs: list[PeerRun], messages: set[str]) -> bool:
-    return all(messages <= run.received.keys() | run.generated.keys() for run in runs)
 
 
 def until_next_look(took: float) -> float:

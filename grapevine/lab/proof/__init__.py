@@ -11,5 +11,6 @@ clocks        which clocks were wrong, and how their times are put right
 records       files, read as they grow
 runs          lives of peers and of seeds      events     what a line tells
 
-What a runner did to the nodes (lab/scenario.py) is read with their files. Nothing here knows a node, a socket or a thread.
+What a runner did to the nodes (lab/scenario.py) is read with their files. Nothing here knows a
+node, a socket or a thread.
 """

@@ -41,10 +41,6 @@ class Fault(NamedTuple):  # a claim that is not met
     verdict: str
     words: str
 
-    @property
-    def may_come(self) -> bool:
-        return self.words.endswith(YET)
-
 
 def quiet(begin: float, end: float, spans: Iterable[tuple]) -> float:
     """Return the seconds of a window outside of all spans."""
