@@ -43,6 +43,7 @@ def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more():
 
     def kill():
         pair.b.stopping = True  # as a worker does, so that no file tells of its end
+        pair.b.world.stop()
         pair.b.world.end("killed")
 
     stage.loop.post(kill)  # which is ready first
