@@ -74,6 +74,14 @@ def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
     assert found == verdict and why in words, words
 
 
+@pytest.mark.parametrize("lives, verdict", [("", UNCLEAR), ("60 5003 lives", FAILS)])
+def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdict):
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=50),
+                          "55 5001 says 1 \n 55.1 5002 hears 5001/1 from 5001", lives,
+                          liveness_interval=13)
+    assert found == verdict and words.endswith(YET) == (verdict == UNCLEAR), words
+
+
 @pytest.mark.parametrize("story, verdict", [
     ("20 5003 starts \n 21 5003 lives until 70", HOLDS),  # it met nobody: `pieces` tells that
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70", FAILS),

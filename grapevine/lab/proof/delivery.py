@@ -114,9 +114,9 @@ def follow(proof: Proof, without: list[Lacking]) -> list[Lacking]:
     """Follow what is lacking through the graph, with all links and without disturbed ones."""
     told = proof.disturbances
 
-    def disturb(one: PeerRun, other: PeerRun) -> list:
+    def disturb(one: PeerRun, other: PeerRun) -> list:  # also from when on one may be frozen
         return [*told.of(one), *told.of(other), *told.between(one, other.address),
-                *told.between(other, one.address)]
+                *told.between(other, one.address), (min(one.last, other.last), math.inf)]
 
     for name, moments in (("together", graph.replay(proof.records)),
                           ("calm", graph.replay(proof.records, disturb))) if without else ():
