@@ -164,9 +164,10 @@ def _strange(proof: Proof) -> Iterator[Fault]:
                 unknown.add(message)
             elif origin.marks[message] != mark:
                 yield Fault(FAILS, f"{message} reached {proof.name(run)} altered")
-            if source not in run.links:
-                yield Fault(FAILS, f"{message} came to {proof.name(run)} from {source}, which was "
-                                   "no neighbour")
+            if not any(link.begin - ON_ITS_WAY <= at <= link.end + ON_ITS_WAY
+                       for link in run.links.get(source, ())):
+                yield proof.disturbances.by_file(f"{message} came to {proof.name(run)} from "
+                                                 f"{source}, which was no neighbour", run)
             if not any(one.has_since(message) < at for one in proof.runs.get(source, ())):
                 yield from _from_nowhere(proof, message, run, [run.address])
     for message in sorted(unknown):
