@@ -59,11 +59,12 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
     assert delivery.gossips(proof).holds is healthy
 
 
-@pytest.mark.parametrize("instead, rows", [
-    ("3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:x", []), ("", ["broadcast"]),
-    ("3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:another text", ["broadcast"])])
-def test_a_peer_that_filters_a_message_need_not_have_it(tmp_path, instead, rows):
-    tell(tmp_path, PAIR, "3 5001 says 1", instead)
+@pytest.mark.parametrize("words, instead, rows", [
+    (1, "3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:x", []), (1, "", ["broadcast"]),
+    (0, "3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:x", ["broadcast"]),
+    (1, "3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:another text", ["broadcast"])])
+def test_a_peer_that_filters_a_message_need_not_have_it(tmp_path, words, instead, rows):
+    tell(tmp_path, PAIR, "3 5001 says 1", instead, filter=words)
     failing = [row.name for row in check.prove(Records(tmp_path).refresh())
                if row.verdict == FAILS and row.name != "liveness"]
     assert failing == rows

@@ -184,7 +184,8 @@ class PeerRun(Run):
                 self._take_message(at, "gmessage:" + line, source)
             case "generated":
                 self._take_message(at, rest)
-            case "forbidden" if found := GOSSIP.match(line := rest[rest.find("gmessage:"):]):
+            case "forbidden" if self.settings.get("filter", "0") != "0" and (
+                    found := GOSSIP.match(line := rest[rest.find("gmessage:"):])):
                 self.forbidden.add((found[2], hash(line)))
             case "connected":
                 if rest not in self.linked:
