@@ -240,6 +240,13 @@ def a_link_that_ended_before(files):
     return "broadcast", f"from {neighbour}, which was no neighbour"
 
 
+def a_peer_that_seemed_to_leave(files):
+    at, event = next(line for line in files.of(files.one) if line[1].startswith("received:")
+                     and line[0] < files.died)
+    files.replace(files.one, event, f"leaving:{files.one}")
+    return "broadcast", f"{message_of(event)} did not reach {files.one}"
+
+
 def two_that_name_each_other_as_source(files):
     for node, source in ((files.one, files.other), (files.other, files.one)):
         files.of(node)[:] = [
@@ -260,7 +267,7 @@ def a_thread_that_failed(files):
     a_peer_registered_with_one_seed, a_seed_that_removes_one_that_lives,
     all_seeds_that_remove_one_that_lives, a_peer_that_calls_one_dead_that_lives,
     a_message_that_nobody_generated, generated_twice, a_link_that_never_was,
-    a_link_that_ended_before,
+    a_link_that_ended_before, a_peer_that_seemed_to_leave,
     two_that_name_each_other_as_source, a_thread_that_failed])
 def test_a_tampering_fails_the_check_and_is_named(files, tmp_path, tamper):
     tampered = Tampered(files, tmp_path)

@@ -212,6 +212,8 @@ class PeerRun(Run):
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
             case "leaving":
                 self.left = at
+            case "alive":
+                self.left = None  # who leaves has no more rounds
             case "kicked" if self.settings.get("monitor") != "no" and KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
