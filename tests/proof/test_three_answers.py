@@ -211,6 +211,13 @@ def test_a_death_that_may_still_be_found_is_awaited(tmp_path):
     assert deaths.dead(proof).verdict == UNCLEAR
 
 
+@pytest.mark.parametrize("last, verdict", [(19, HOLDS), (21, UNCLEAR), (40, FAILS)])
+def test_a_network_may_end_before_a_death_is_found(tmp_path, last, verdict):
+    ends = "".join(f"\n {last + 0.6} {peer} stopped:quit" for peer in (5001, 5002))
+    found, words = answer(tmp_path, deaths.dead, SEED, PAIR.replace("70", str(last)), DIED, ends)
+    assert found == verdict and words.endswith(YET) == (verdict == UNCLEAR), words
+
+
 LIVES = THIRD.format(last=70) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080" + REPORTED + """
     23.0 5001 parts 5003 dead
     20.4 5001 liveness missed:@5003:1

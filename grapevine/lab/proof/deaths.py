@@ -78,12 +78,12 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     if run.superseded and until - run.last < need or finders(proof, run):
         return
     for other in proof.peers:
-        links = other.links.get(run.address, ())
-        if proof.end_of(other) >= min(run.last + need, until) and any(
+        links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
+        if end >= run.last + (other.misses - 1) * other.interval and any(
                 link.begin < run.last - other.interval and link.end > run.last - ON_ITS_WAY
                 and (link.end == math.inf or link.who == BROKEN) for link in links):
             yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "
-                        f"{proof.name(other)} has not found it dead", run.last, until, need,
+                        f"{proof.name(other)} has not found it dead", run.last, end, need,
                         told.around(other))
 
 
