@@ -80,8 +80,9 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     for other in proof.peers:
         links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
         if end >= run.last + (other.misses - 1) * other.interval and any(
-                link.begin < run.last - other.interval and link.end > run.last - ON_ITS_WAY
-                and (link.end == math.inf or link.who == BROKEN) for link in links):
+                link.begin < run.last - other.interval and (
+                    link.end == math.inf or link.who == BROKEN and link.end >= run.last)
+                for link in links):  # one that broke before may be given up: somebody refused
             yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "
                         f"{proof.name(other)} has not found it dead", run.last, end, need,
                         told.around(other))
