@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
-    FAILS, PROBE_TIME, UNCLEAR, Fault, always, judge, quiet)
+    FAILS, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge, quiet)
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row, run_of
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
@@ -147,7 +147,8 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
             not evicted and lacking.calm.longest >= need):
         return Fault(FAILS, words)
     told, origin = proof.disturbances, proof.origin[message]
-    spans = [*evicted, *told.around(run), *told.around(origin)]
+    silent = Span(run.last, math.inf, f"{proof.name(run)} wrote nothing after {clock(run.last)}")
+    spans = [silent, *evicted, *told.around(run), *told.around(origin)]
     if not any(span.overlaps(lacking.since, lacking.until) > 0 for span in spans):
         spans = [span for one in proof.peers for span in told.around(one)]
     return judge(words, lacking.since, lacking.until, math.inf, spans)
