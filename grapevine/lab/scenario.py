@@ -1,9 +1,9 @@
-"""The scenario: what a runner did to the nodes of its network, in `scenario.txt` beside their files.
+"""The scenario: what a runner did to its nodes, in `scenario.txt` beside their output files.
 
 A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1:5003`. The kinds:
 
-    start, kill, freeze, thaw, leave   of a node; `ended` if somebody else ended its
-                                       process; `failed` if that ended by an error
+    start, kill, freeze, thaw, leave   of a node
+    ended, failed                      somebody else ended its process; that ended by an error
     attack:IP:PORT:KIND                this peer is malicious
     power, slow, fast, reset, break    of simulated machines and their connections
     cut:IP:PORT IP:PORT …, and mend    these nodes, on one side, cannot reach the others any more

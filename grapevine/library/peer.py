@@ -57,9 +57,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     PortInUse, NoSeed, Refused, ValueError or TypeError if it cannot start."""
     chosen, seed_list = settings_of(settings, USUAL), list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
-    _check_callbacks(on_message, on_neighbour, on_death)
-    if not isinstance(serve, bool):
-        raise ValueError(f"serve is True or False, not {serve!r}")
+    _check(serve, on_message, on_neighbour, on_death)
     program = Program(_inbox(backlog, since), on_message, on_neighbour, on_death)
     kind = program_class(peer_class(chosen))
 
@@ -80,8 +78,10 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
         return Peer(hand, program)
 
 
-def _check_callbacks(*calls: Any) -> None:
-    """Raise TypeError unless a thread can make these calls."""
+def _check(serve: object, *calls: object) -> None:
+    """Raise ValueError unless `serve` is a bool, TypeError unless a thread can make these calls."""
+    if not isinstance(serve, bool):
+        raise ValueError(f"serve is True or False, not {serve!r}")
     for call in calls:
         if call is not None and not callable(call) or inspect.iscoroutinefunction(call):
             raise TypeError(f"{call!r} is no function that a thread can call; with asyncio take "

@@ -14,7 +14,6 @@ import errno
 import functools
 import math
 import os
-import random
 import selectors
 import socket
 import threading
@@ -272,7 +271,7 @@ class LoopWorld(sockets.World):
     def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
                        ) -> None:
         """Close a connection, and tell the node the end of its link, once."""
-        link = connection.link  # is served no more, also if its node was killed, and is told nothing
+        link = connection.link  # is served no more, also if its node was killed, and hears nothing
         link.closed = link.closed or reason
         if connection.sock is not None:
             self.loop.watch(connection.sock, 0)

@@ -17,7 +17,6 @@ poll or fork, or a `shutdown` that wakes a thread, which Windows and in part mac
 import contextlib
 import errno
 import os
-import random
 import selectors
 import socket
 import sys

@@ -92,7 +92,7 @@ def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):
                      5003)
     assert found.found_dead(["127.0.0.1:5003"]) == "no answer for its 0 neighbours"
     (tmp_path / "found").mkdir()
-    found = progress(tmp_path / "found", TWO + BACK + "\n5003 connected:@5001\n5001 dead:@5003:41.000",
+    found = progress(tmp_path / "found", TWO + BACK + "\n5003 connected:@5001\n5001 dead:@5003:4.0",
                      5003)
     assert found.delivered() and found.so_far().endswith(", 1 died")
     assert found.found_dead(["127.0.0.1:5003"]) == "found dead by 5001"

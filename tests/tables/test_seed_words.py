@@ -7,6 +7,7 @@ from grapevine.terminal.seeds import GATHER, SeedWords
 
 A, B, C = (address_of("127.0.0.1", port) for port in (8080, 8081, 8082))
 FIVE = "127.0.0.1:5005"
+GONE = f"removed:{FIVE}:gone:0.004:connection broke"
 REPORT = f"Dead Node:{FIVE}:17.5:127.0.0.1:5001"
 
 
@@ -67,8 +68,7 @@ def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
     come(told, B)
     come(told, C)
     assert told.lines == ["+ 5005         known to 8080", "+ 5005         known to 8080 8081"]
-    told.hear((A, f"removed:{FIVE}:gone:0.004:connection broke"), (B, f"removed:{FIVE}:gone:0.004:connection broke"),
-              (C, f"removed:{FIVE}:gone:0.004:connection broke"))
+    told.hear((A, GONE), (B, GONE), (C, GONE))
     assert len(told.lines) == 3
 
 
@@ -80,7 +80,7 @@ def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
      "0 left, 0 died, 1 were shut out")])
 def test_a_peer_goes_when_the_last_seed_removes_it(told, reason, line, summary):
     come(told, A, B)
-    told.hear((A, f"removed:{FIVE}:gone:0.004:connection broke"))
+    told.hear((A, GONE))
     assert len(told.lines) == 1 and told.words.status().endswith("1 peer: 5005")
     told.hear((B, f"removed:{FIVE}:{reason}"), (C, f"removed:{FIVE}:{reason}"))
     assert told.lines[1:] == [line]
@@ -90,10 +90,10 @@ def test_a_peer_goes_when_the_last_seed_removes_it(told, reason, line, summary):
 
 def test_a_goodbye_that_one_seed_has_heard_is_one(told):
     come(told, A, B)
-    told.hear((A, f"removed:{FIVE}:left"), (B, f"removed:{FIVE}:gone:0.004:connection broke"))
+    told.hear((A, f"removed:{FIVE}:left"), (B, GONE))
     assert told.lines[1:] == ["- 5005 said goodbye"]
     come(told, A, B)
-    told.hear((A, f"removed:{FIVE}:gone:0.004:connection broke"), (B, f"removed:{FIVE}:gone:0.004:connection broke"))
+    told.hear((A, GONE), (B, GONE))
     assert "5005 is gone" in told.lines[-1]
     assert told.words.summary() == "1 peer came, 0 left, 1 died"
     come(told, A, B)
@@ -110,7 +110,7 @@ def test_a_peer_that_goes_at_once_has_come_before(told):
 
 def test_a_peer_that_comes_back_has_neither_left_nor_died(told):
     come(told, A, B)
-    told.hear((A, f"removed:{FIVE}:gone:0.004:connection broke"), (B, f"removed:{FIVE}:gone:0.004:connection broke"))
+    told.hear((A, GONE), (B, GONE))
     come(told, A, B)
     assert told.lines[-1] == "+ 5005         known to 8080 8081"
     assert told.words.summary() == "1 peer came, 0 left, 0 died"
@@ -128,7 +128,7 @@ def test_a_death_is_reported_once_in_a_life(told):
 
 def test_reports_about_strangers_and_hostile_lines_are_not_told(told):
     told.hear((A, f"dead report:{REPORT}"), (A, "dead report:junk"), (A, "registered:junk"),
-              (A, f"rejected:{REPORT}:neither"), (A, f"removed:{FIVE}:gone:0.004:connection broke"), (A, ""))
+              (A, f"rejected:{REPORT}:neither"), (A, GONE), (A, ""))
     come(told, A, B)
     told.hear((A, f"dead report:Dead Node:{FIVE}:x"))
     assert len(told.lines) == 1

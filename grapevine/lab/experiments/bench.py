@@ -5,9 +5,9 @@ Times come from the output files, copies from the peers' counters, and CPU, memo
 the system (on Linux alone).
 """
 
+import argparse
 import collections
 import json
-import os
 import pathlib
 import random
 import statistics
@@ -46,8 +46,7 @@ FIGURES = {  # what each is, and its format
     "CPU at rest, of a peer, % of a core": ".3f"}
 
 
-def run_bench(arguments: list[str]) -> None:
-    """Measure `--runs` networks for every way of spreading, or for one."""
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common(parser)
     add_settings(parser, OF_PEERS)
@@ -63,7 +62,12 @@ def run_bench(arguments: list[str]) -> None:
     parser.add_argument("--library", action="store_true",
                         help="the library instead, beside a bare flood")
     parser.set_defaults(spread=None, host=None, seeds=None, plain=True, gossip_count=0, rate=0)
-    args, results = parser.parse_args(arguments), {}
+    return parser.parse_args(arguments)
+
+
+def run_bench(arguments: list[str]) -> None:
+    """Measure `--runs` networks for every way of spreading, or for one."""
+    args, results = _parse(arguments), {}
     if args.json is not None:
         open(args.json, "a").close()  # now, because an error at the end would lose all figures
     take_signals()

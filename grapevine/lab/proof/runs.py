@@ -198,9 +198,6 @@ class PeerRun(Run):
             case "settings":
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.interval = self.setting("liveness-interval")
-            case "registered":
-                self.tried.append(at)
-                self.words.setdefault(rest, []).append(Registered(at, None))
             case "dead" if found := FOUND_DEAD.fullmatch(rest):
                 self.dead[found[1]] = at
                 self.found_dead.append(Death(at, found[1], at - float(found[2])))
@@ -249,6 +246,9 @@ class PeerRun(Run):
                     end=at, reason=reason, who=ended_by)
             case "tried":
                 self.tried.append(at)
+            case "registered":
+                self.tried.append(at)
+                self.words.setdefault(who, []).append(Registered(at, None))
             case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
                 self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, rest))
