@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from grapevine.terminal.folders import SCENARIO
 from tests.tools.programs import ROOT, Network, free_range, is_clean, wait_until
 
 FAST = ("--gossip-count", "3", "--gossip-interval", "0.3", "--liveness-interval", "0.4",
@@ -41,6 +42,11 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
         killed = [file for file in network.outputs.glob("peer_*.txt")
                   if ":stopped:" not in file.read_text()]
         assert len(killed) == 1 and ":leaving" not in killed[0].read_text()
+        _, _, dead = killed[0].stem.partition("_127.0.0.1_")
+        scenario = (network.outputs / SCENARIO).read_text()
+        assert scenario.count(":kill:") == scenario.count(f":kill:127.0.0.1:{dead}\n") == 1
+        assert any(f":dead:127.0.0.1:{dead}:" in file.read_text()
+                   for file in network.outputs.glob("peer_*.txt")), "--once waited for this"
 
 
 def test_a_demo_proves_itself(tmp_path):

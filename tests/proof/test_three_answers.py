@@ -205,8 +205,11 @@ def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
     assert [span.words for span in told.of(third)] == ["127.0.0.1:5003 was frozen at 03:04:35"]
 
 
-def test_a_death_that_may_still_be_found_is_awaited(tmp_path):
-    proof = tell(tmp_path, SEED.replace("70", "21"), PAIR.replace("70", "21"), DIED)
+@pytest.mark.parametrize("last", ["19", "21"])
+def test_a_death_that_may_still_be_found_is_awaited(tmp_path, last):
+    tell(tmp_path, SEED.replace("70", last), PAIR.replace("70", last), DIED)
+    write_scenario(tmp_path, "18.5 kill:@5003")
+    proof = Proof(Records(tmp_path).refresh())
     assert [fault.words.endswith(YET) for fault in deaths.faults(proof)] == [True, True]
     assert deaths.dead(proof).verdict == UNCLEAR
 

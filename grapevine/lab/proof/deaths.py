@@ -79,7 +79,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         return
     for other in proof.peers:
         links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
-        if end >= run.last + (other.misses - 1) * other.interval and any(
+        if (end >= run.last + (other.misses - 1) * other.interval
+                or not other.has_ended(proof.newest)) and any(
                 link.begin < run.last - other.interval and (
                     link.end == math.inf or link.who == BROKEN and link.end >= run.last)
                 for link in links):  # one that broke before may be given up: somebody refused
