@@ -28,9 +28,10 @@ class Act(NamedTuple):  # what was done
 class Scenario:
     """The acts of a runner, in order."""
 
-    def __init__(self, acts: list[Act]):
-        self.acts = acts
-        self.end = next((act.at for act in acts if act.kind == "end"), None)
+    def __init__(self, acts: list[Act | None]):
+        self.acts = list(filter(None, acts))
+        self.damaged = acts.count(None)  # lines that nobody understands
+        self.end = next((act.at for act in self.acts if act.kind == "end"), None)
 
     def deaths(self, node: str) -> list[float]:
         """Return when a node was killed."""

@@ -8,6 +8,7 @@ import pytest
 from grapevine.lab.proof import check
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.records import Records
+from grapevine.terminal.folders import SCENARIO
 from tests.tools.folders import files_of, write_files
 
 NETWORK = """schedule 7 seeds=3 capacity=fixed:3 gossip-count=20 gossip-interval=0.5 {}
@@ -261,6 +262,22 @@ def a_thread_that_failed(files):
     return "threads", f"{files.one}: reader:ValueError"
 
 
+def a_kill_that_the_runner_does_not_state(files):
+    files.files[SCENARIO] = [line for line in files.files[SCENARIO] if "kill" not in line[1]]
+    return "dead", f"{files.dead} died at {files.died[11:19]}, and nobody had killed it"
+
+
+def a_stated_kill_of_one_that_lives(files):
+    files.files[SCENARIO].append((files.died, f"kill:{files.one}"))
+    return "dead", f"{files.one} was killed at {files.died[11:19]}, and went on"
+
+
+def a_kill_that_is_stated_too_late(files):
+    files.files[SCENARIO] = [(later(at, 20 * event.startswith("kill")), event)
+                             for at, event in files.files[SCENARIO]]
+    return "dead", f"and was silent from {files.died[11:19]} on"
+
+
 @pytest.mark.parametrize("tamper", [
     no_requests, no_misses_before_a_death, a_death_not_reported,
     a_death_that_seeds_did_not_hear_of, a_dead_peer_that_was_not_removed, a_peer_never_registered,
@@ -268,7 +285,9 @@ def a_thread_that_failed(files):
     all_seeds_that_remove_one_that_lives, a_peer_that_calls_one_dead_that_lives,
     a_message_that_nobody_generated, generated_twice, a_link_that_never_was,
     a_link_that_ended_before, a_peer_that_seemed_to_leave,
-    two_that_name_each_other_as_source, a_thread_that_failed])
+    two_that_name_each_other_as_source, a_thread_that_failed,
+    a_kill_that_the_runner_does_not_state, a_stated_kill_of_one_that_lives,
+    a_kill_that_is_stated_too_late])
 def test_a_tampering_fails_the_check_and_is_named(files, tmp_path, tamper):
     tampered = Tampered(files, tmp_path)
     row, words = tamper(tampered)

@@ -185,12 +185,28 @@ def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     ("18.5 kill:@5003", "", FAILS, "5001 has not found it dead"),
     ("18.5 kill:@5003 \n 40 kill:@5001", FOUND + REPORTED + REMOVED, FAILS,
      "5001 was killed at 03:04:45, and went on"),
+    ("18.5 kill:@5003 \n 40 kill:@8080", FOUND + REPORTED + REMOVED, FAILS,
+     "8080 was killed at 03:04:45, and went on"),
+    ("18.5 kill:@5003 \n 69 kill:@5001", FOUND + REPORTED + REMOVED + "\n 70.1 5001 stopped:quit",
+     FAILS, "5001 was killed at 03:05:14, and went on"),
+    ("18.5 kill:@5003 \n 64 kill:@5001", FOUND + REPORTED + REMOVED + "\n 70 5001 late:5.500",
+     UNCLEAR, "and went on: 127.0.0.1:5001 was late by 5.5 s"),
+    ("40 kill:@5003", FOUND + REPORTED + REMOVED, FAILS,
+     "5003 was killed at 03:04:45, and was silent from 03:04:23 on"),
     ("18.5 kill:@5003 \n 1 nonsense \n kill", FOUND + REPORTED + REMOVED, HOLDS, "")])
 def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, why):
     tell(tmp_path, SEED, PAIR, DIED, story)
     write_scenario(tmp_path, "0 start:@5001 \n 0 start:@5002 \n 0 start:@5003", scenario)
     row = deaths.dead(Proof(Records(tmp_path).refresh()))
     assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
+
+
+def test_damaged_lines_of_a_scenario_are_told(tmp_path):
+    tell(tmp_path, SEED, PAIR)
+    write_scenario(tmp_path, "0 start:@5001 \n 1 nonsense \n kill \n 2 kill:@ \n 70 end")
+    records = Records(tmp_path).refresh()
+    row = check.files(Proof(records), records)
+    assert row.verdict == UNCLEAR and row.details == ["3 damaged lines in scenario.txt"]
 
 
 def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):

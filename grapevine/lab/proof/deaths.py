@@ -13,7 +13,7 @@ from grapevine.lab.proof.disturbances import (
 from grapevine.events import BROKEN
 from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
-from grapevine.lab.proof.runs import PeerRun, SeedRun
+from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -42,7 +42,7 @@ def faults(proof: Proof) -> list[Fault]:
     """Return all claims about deaths that are not met."""
     found = [fault for run in _died(proof)
              for fault in (*_overlooked(proof, run), *_kept(proof, run))]
-    found += [fault for run in proof.peers for fault in _unplanned(proof, run)]
+    found += [fault for run in [*proof.peers, *proof.seeds] for fault in _unplanned(proof, run)]
     found += [fault for run in proof.peers for death in run.found_dead if not run.chat
                for fault in _found(proof, run, death)]
     found += [fault for seed in proof.seeds for fault in _unfounded(proof, seed)]
@@ -58,14 +58,20 @@ def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
             if death.peer == run.address and death.at >= run.last]
 
 
-def _unplanned(proof: Proof, run: PeerRun) -> Iterator[Fault]:
-    """Whom the runner kills ends then, and nobody else whom it has started."""
+def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
+    """Whom the runner kills ends then, and no other peer that it has started."""
     told, scenario = proof.disturbances, proof.records.scenario
     if scenario is None:
         return
-    if run.killed is not None and run.last > run.killed + DYING:
-        yield told.by_file(f"{proof.name(run)} was killed at {clock(run.killed)}, and went on", run)
-    elif run.killed is None and run.ended is None and run.is_dead(
+    if run.killed is not None:
+        words, silence = f"{proof.name(run)} was killed at {clock(run.killed)}", 2 * run.interval
+        dying = DYING if run.ended is None else 0.0  # who is killed has no last word
+        if run.last > run.killed + dying:
+            yield judge(f"{words}, and went on", run.killed, run.last, dying, told.of(run))
+        elif run.ended is None and run.last + silence + DYING < run.killed:
+            yield judge(f"{words}, and was silent from {clock(run.last)} on", run.last, run.killed,
+                        silence + DYING, told.of(run))
+    elif isinstance(run, PeerRun) and run.ended is None and run.is_dead(
             scenario.end or proof.newest) and scenario.has_started(run.address):
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
                     run.last, run.last + 1.0, 1.0, told.lacks(run))

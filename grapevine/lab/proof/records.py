@@ -137,14 +137,18 @@ class Records:
         return self
 
     def _read_scenario(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             lines = (self.folder / SCENARIO).read_text(errors="replace").splitlines()
-            self.scenario = Scenario([Act(at, kind, nodes_of(rest)) for at, kind, rest in
-                                      filter(None, map(parse_line, lines))])
-            for run in (run for file in self._files.values() for run in file.runs):
-                ahead = self._ahead.get(machine_of(run.address), 0.0)
-                run.killed = next((at - ahead for at in self.scenario.deaths(run.address)
-                                   if run.first < at - ahead <= run.next), None)
+            self.scenario = Scenario([self._act(*found) if (found := parse_line(line)) else None
+                                      for line in lines])
+            for run in self._runs(Run):
+                run.killed = next((at for at in self.scenario.deaths(run.address)
+                                   if run.first < at <= run.next), None)
+
+    def _act(self, at: float, kind: str, rest: str) -> Act | None:
+        nodes = nodes_of(rest)
+        ahead = self._ahead.get(machine_of(nodes[0]), 0.0) if nodes else 0.0
+        return Act(at - ahead, kind, nodes) if nodes or kind == "end" else None
 
     def _take(self, ours: File, file: BinaryIO) -> None:
         for at, event, rest in ours.read(file, CHUNK):
