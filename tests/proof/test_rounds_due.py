@@ -36,8 +36,8 @@ def test_a_peer_with_neighbours_asks_them_in_half_of_the_rounds_due_at_least(tmp
 
 def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
     row = check.liveness(tell(tmp_path, UP, ASKS.format(1.5, 11)))
-    assert row.details == ["127.0.0.1:5001 asked its neighbours in 10 rounds of 40",
-                           "127.0.0.1:5002 asked its neighbours in 0 rounds of 40"]
+    assert row.details == ["127.0.0.1:5001 asked its neighbours in 10 rounds of 39",
+                           "127.0.0.1:5002 asked its neighbours in 0 rounds of 39"]
 
 
 @pytest.mark.parametrize("story, healthy", [

@@ -171,8 +171,8 @@ def _rounds_due(run: PeerRun, end: float) -> int:
         for link in links:
             times += parts(link.begin, min(link.end, end), [
                 *run.late, *(span for span in suspected if span[0] >= link.begin)])
-    awake = end - run.first - quiet(run.first, end, times)
-    return int(awake // max(SHORTEST, run.interval))
+    awake = end - run.first - quiet(run.first, end, times) - ON_ITS_WAY  # the last may be late
+    return int(max(0.0, awake) // max(SHORTEST, run.interval))
 
 
 def degrees(proof: Proof) -> Row:
