@@ -189,11 +189,11 @@ class Peer(Asker, Gossiper):
         of life, probe suspects, dial those whose links broke, give up surplus links."""
         if self.is_leaving:
             return math.inf
-        self.output.write(f"alive:{self.settings.liveness_interval:g}:"
-                          f"{len(self.registrations.links())}")
         time = wire.format_time(self.time())
         missed, asked, suspects = self.neighbours.next_round(time, now, self.is_late())
-        self.output.write(*[f"liveness missed:{peer}:{count}" for peer, count in missed],
+        seeds = len(self.registrations.links())
+        self.output.write(f"alive:{self.settings.liveness_interval:g}:{seeds}",
+                          *[f"liveness missed:{peer}:{count}" for peer, count in missed],
                           *[f"liveness request:{peer}" for peer in asked])
         for peer in asked:
             self.neighbours.link(peer).send(wire.say("liveness_request", time, self.address))

@@ -7,8 +7,8 @@ sent stands escaped in them (output.py), and `unescape` returns it.
 import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
-# Who has ended a link with a neighbour: this node; the other end, which has said so; or nobody,
-# because the connection ended without a word
+# Who has ended a link with a neighbour: this node; the other end, which has said so; or neither,
+# so that misses are counted
 HERE, THERE, BROKEN = "here", "there", "broken"
 RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
 _ABOUT = re.compile(ADDRESS)

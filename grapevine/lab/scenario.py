@@ -10,6 +10,7 @@ A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1
     end                                of the whole network
 """
 
+import collections
 import re
 from typing import NamedTuple
 
@@ -32,13 +33,11 @@ class Scenario:
         self.acts = list(filter(None, acts))
         self.damaged = acts.count(None)  # lines that nobody understands
         self.end = next((act.at for act in self.acts if act.kind == "end"), None)
-
-    def deaths(self, node: str) -> list[float]:
-        """Return when a node was killed."""
-        return [act.at for act in self.acts if act.kind in DEATHS and node in act.nodes]
-
-    def has_started(self, node: str) -> bool:
-        return any(act.kind == "start" and node in act.nodes for act in self.acts)
+        self.started = {node for act in self.acts if act.kind == "start" for node in act.nodes}
+        self.deaths: dict[str, list[float]] = collections.defaultdict(list)  # node -> when
+        for act in self.acts:
+            for node in act.nodes if act.kind in DEATHS else ():
+                self.deaths[node].append(act.at)
 
     def times(self, begin: str, end: str) -> list[tuple[float, float, tuple[str, ...]]]:
         """Return from when until when something was done to which nodes, as freeze and thaw."""

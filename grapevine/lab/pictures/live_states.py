@@ -157,8 +157,8 @@ class States:
         if other is None:
             return
         self.changes.append([line.at, line.kind, node.number, other.number, rest[:SHOWN]])
-        removed = f"removed {rest.partition(':')[0]}"
-        match removed if line.kind == "removed" else line.kind, node.kind:
+        why = f" {rest.partition(':')[0]}" if line.kind == "removed" else ""
+        match line.kind + why, node.kind:
             case "connected", _:
                 self._connected(node, other, line.at)
             case "disconnected", _:

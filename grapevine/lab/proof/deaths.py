@@ -8,9 +8,9 @@ import itertools
 import math
 from collections.abc import Iterator
 
+from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, NOTICE_ROUNDS, PROBE_TIME, Fault, clock, judge)
-from grapevine.events import BROKEN
 from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
@@ -59,7 +59,7 @@ def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
 
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
-    """Whom the runner kills ends then, and no other peer that it has started."""
+    """A run that the runner kills ends then, and no other peer that it has started dies."""
     told, scenario = proof.disturbances, proof.records.scenario
     if scenario is None:
         return
@@ -72,7 +72,7 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
             yield judge(f"{words}, and was silent from {clock(run.last)} on", run.last, run.killed,
                         silence + DYING, told.of(run))
     elif isinstance(run, PeerRun) and run.ended is None and run.is_dead(
-            scenario.end or proof.newest) and scenario.has_started(run.address):
+            scenario.end or proof.newest) and run.address in scenario.started:
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
                     run.last, run.last + 1.0, 1.0, told.lacks(run))
 

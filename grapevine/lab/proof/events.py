@@ -73,6 +73,10 @@ class Removed(NamedTuple):  # a peer that a seed lists no more
     reason: str  # `left`, `dead`, `gone` or `malicious`
     figure: str  # of `gone` the seconds for which it was silent, of `malicious` its badness
 
+    @property
+    def badness(self) -> float:
+        return float(self.figure)
+
 
 class Gone(NamedTuple):  # messages of a run that a neighbour had no more
     peer: str
@@ -91,12 +95,6 @@ class Report(NamedTuple):  # a death of which a peer has told a seed
     seed: str
     dead: str
     line: str  # what it said; unique, because it has the time by the peer's clock
-
-
-class Kick(NamedTuple):  # a removal of a malicious peer by a seed
-    at: float
-    peer: str
-    badness: float
 
 
 class Load(NamedTuple):  # the figures of a seed about rows of reports, for a period

@@ -142,7 +142,7 @@ class Records:
             self.scenario = Scenario([self._act(*found) if (found := parse_line(line)) else None
                                       for line in lines])
             for run in self._runs(Run):
-                run.killed = next((at for at in self.scenario.deaths(run.address)
+                run.killed = next((at for at in self.scenario.deaths[run.address]
                                    if run.first < at <= run.next), None)
 
     def _act(self, at: float, kind: str, rest: str) -> Act | None:

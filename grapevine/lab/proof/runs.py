@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
     ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
-    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Kick, Linked, Load, Missed, Registered,
-    Removed, Report)
+    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Registered, Removed,
+    Report)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -313,7 +313,6 @@ class SeedRun(Run):
         return self.last if over else newest
 
     @property
-    def kicks(self) -> list[Kick]:
+    def kicks(self) -> list[Removed]:
         """Its removals of malicious peers."""
-        return [Kick(one.at, one.peer, float(one.figure)) for one in self.removed
-                if one.reason == "malicious" and one.figure]
+        return [one for one in self.removed if one.reason == "malicious" and one.figure]
