@@ -74,6 +74,7 @@ def test_with_leave_a_sigterm_says_goodbye_and_a_second_one_is_abrupt(started, n
     other = started.start_peer("--quiet")
     peer = started.start_peer("--leave")
     other.event(f"connected:{peer.address}")
+    peer.event(f"connected:{other.address}")  # a goodbye goes to neighbours
     if len(numbers) == 2:
         other.send(signal.SIGSTOP)  # it reads no goodbye, so that leaving takes its time
     peer.send(numbers[0])
