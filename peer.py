@@ -297,12 +297,17 @@ class Peer(Asker, Gossiper):
             self.dial(DIALLED, peer, ANSWER_LIMIT)
 
     def introduce_self(self, link: Link) -> None:
+        if self.is_leaving:
+            link.close("leaving")
         link.send(wire.say("connect", self.address))
 
     def on_accepted(self, link: Link, by: Address) -> None:
         if by not in (link.peer, self.address):  # some say whom they accept
             raise ProtocolError(f"{by} answered instead")
-        self.enter(link, link.peer, is_dialled=True)
+        if self.is_leaving:
+            link.send(wire.say("leave", self.address))  # to one that counts it as a neighbour
+        else:
+            self.enter(link, link.peer, is_dialled=True)
 
     def on_refused(self, link: Link, by: Address, reason: str) -> None:
         """A dialled peer refuses. It lives, so a link that broke is no sign of its death."""
@@ -530,16 +535,17 @@ class Peer(Asker, Gossiper):
         self.way.finish()
         self.is_leaving = True
         self.output.write(f"leaving:{self.address}")
-        for link in list(self.links):
-            if link.role in (DIALLED, AWAITING_PROBE):
-                link.close("leaving")
+        dialled = [link for link in self.links if link.role == DIALLED]  # some may have accepted
+        for link in [link for link in self.links if link.role == AWAITING_PROBE]:
+            link.close("leaving")
         goodbye = [*self.neighbours.links, *self.registrations.links()]
         for link in goodbye:
             link.send(wire.say("leave", self.address))
-        self.leave_when_read(goodbye, self.now(), self.now() + READING_IN_ALL)
+        self.leave_when_read(goodbye + dialled, self.now(), self.now() + READING_IN_ALL)
 
     def leave_when_read(self, goodbye: list[Link], since: float, until: float) -> None:
-        """Stop, unless somebody still reads what waits for it; `since`: when it last did."""
+        """Stop, unless somebody still reads what waits for it, or has to say whether it has
+        accepted; `since`: when one last did."""
         left = [link for link in goodbye if link.closed is None]
         since = max([since, *(link.taken_at for link in left)])
         if left and self.now() < min(since + READING, until):

@@ -118,11 +118,27 @@ def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     assert len(ends[1].machine.ends) == 1  # its probe; it is not dialled again
 
 
-def test_a_leaver_ends_its_own_dials():
+def test_a_peer_that_is_being_dialled_and_has_accepted_hears_a_leavers_goodbye():
+    scene = Scene(Peer, seeds=[SEED])
+    seed = seed_of(scene, SEED, "127.0.0.1#6001")
+    end = scene.machine(A).accept()
+    scene.node.leave()
+    end.say(f"connection accepted:{A}")
+    assert end.hear_until("leave", 0.1) == LEAVE
+    for each in (end, seed.ends[0]):
+        each.hang_up()
+    assert scene.event("stopped:", 0.1) == "stopped:quit"
+    assert scene.events("connected:") == []
+
+
+def test_a_peer_that_is_being_dialled_and_says_nothing_costs_a_leaver_three_seconds():
     scene = Scene(Peer, seeds=[SEED])
     seed_of(scene, SEED, "127.0.0.1#6001")
     end = scene.machine(A).accept()
     scene.node.leave()
+    scene.run(2.9)
+    assert scene.events("stopped:") == []
+    assert scene.event("stopped:", 0.2) == "stopped:quit"
     assert end.ends_within(0.1)
 
 
