@@ -177,6 +177,16 @@ def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     assert found == verdict and why in words, words
 
 
+@pytest.mark.parametrize("stopped, verdict, why", [
+    (24, UNCLEAR, "seed 127.0.0.1:8080 has not removed it (yet)"),
+    (40, FAILS, "seed 127.0.0.1:8080 has not removed it")])
+def test_a_seed_that_stops_owes_the_removal_of_who_was_found_dead_before(tmp_path, stopped, verdict,
+                                                                         why):
+    seed = f"0 8080 starts \n 0.05 8080 lives until {stopped - 1} \n {stopped} 8080 stopped:quit"
+    found, words = answer(tmp_path, deaths.dead, seed, PAIR, DIED, FOUND + REPORTED)
+    assert found == verdict and why in words, words
+
+
 @pytest.mark.parametrize("scenario, story, verdict, why", [
     ("18.5 kill:@5003", FOUND + REPORTED + REMOVED, HOLDS, ""),
     ("18.5 ended:@5003", FOUND + REPORTED + REMOVED, HOLDS, ""),

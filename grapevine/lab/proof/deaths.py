@@ -101,8 +101,7 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     for seed in proof.seeds if found and not run.superseded else ():
         listed = max(about(seed.registered, run.address, 0.0, run.last + ON_ITS_WAY), default=None)
         since, end = min(at for at, _ in found), proof.end_of(seed)
-        if listed is None or end < since + REMOVAL_TIME and end < proof.newest or about(
-                seed.removed, run.address, listed, math.inf):
+        if listed is None or end < since or about(seed.removed, run.address, listed, math.inf):
             continue
         told = proof.disturbances
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and seed {seed.address} has not "
