@@ -122,7 +122,7 @@ class Peer(Asker, Gossiper):
         is_last = self._generated >= self.settings.gossip_count
         return math.inf if is_last else now + self.settings.gossip_interval
 
-    def gossips(self) -> list[Link]:
+    def gossip_links(self) -> list[Link]:
         return self.neighbours.links
 
     def is_crowded(self) -> bool:

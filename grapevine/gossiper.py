@@ -1,7 +1,7 @@
 """A node that gossips: it remembers messages, spreads what is new, fetches what it lacks.
 
-A peer is one, and so is a chat server. A subclass says with whom (`gossips`), and calls `take` with
-the gossip lines of one of them, `heard` with its status lines, `gossip_ended` at its end.
+A peer is one, and so is a chat server. A subclass says over which links (`gossip_links`), and calls
+`take` with the gossip lines of one, `heard` with its status lines, `gossip_ended` at its end.
 """
 
 import itertools
@@ -34,7 +34,7 @@ class Gossiper(LineNode):
         self.is_unheard = False  # it has said something that no neighbour can have
         self.numbers = itertools.count(1)  # of its messages; the next one is taken without a lock
 
-    def gossips(self) -> list:
+    def gossip_links(self) -> list:
         """Return the links over which it gossips."""
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class Gossiper(LineNode):
         if not lines:
             return
         self.output.write_lines("generated:", self.messages.add(lines, is_own=True).messages)
-        self.is_unheard = self.is_unheard or not self.gossips()
+        self.is_unheard = self.is_unheard or not self.gossip_links()
         self.way.new(lines, None)
 
     # What comes from others.
@@ -152,10 +152,10 @@ class Gossiper(LineNode):
 
     def has_caught_up(self) -> bool:
         """Tell whether everything that its neighbours have told to have is here."""
-        return self.sync.has_caught_up(self.gossips())
+        return self.sync.has_caught_up(self.gossip_links())
 
     def gossip_ended(self, link) -> None:
-        """A link over which it gossiped has ended, and is not among `gossips` any more."""
+        """A link over which it gossiped has ended, and is not among `gossip_links` any more."""
         self.sync.ended(link)
         self.way.ended(link)
         self.fetch()

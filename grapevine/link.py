@@ -23,7 +23,7 @@ class Link:
         self.closed: str | None = None  # the reason of its end
         self.deadline: float | None = None  # by when the other end has to say its next line
         self.look_at: float | None = None  # when the node looks whether it did
-        self.heard = 0.0  # when bytes came last
+        self.heard_at = 0.0  # when bytes came last
         self.turn_at = 0.0  # when the handling of its messages began
         self.rest = b""  # the beginning of a line
         self.is_held = False  # nothing of it is handled or read for the time being

@@ -27,7 +27,7 @@ class Neighbour:
 
     def is_silent(self) -> bool:
         """Tell whether nothing at all has come since the first unanswered request."""
-        return self.link is None or self.link.heard <= self.silent_since
+        return self.link is None or self.link.heard_at <= self.silent_since
 
     def asked(self, time: str, now: float) -> None:
         """A request was sent."""

@@ -213,7 +213,7 @@ class Node:
 
     def took(self, link: Link, data: bytes) -> None:
         """Bytes have come."""
-        link.heard = self.now()
+        link.heard_at = self.now()
         try:
             link.pending += self.cut(link, data)
             self._go_on(link)

@@ -24,7 +24,7 @@ class Listing:
 
     def heard_at(self) -> float:
         """Return when it has given a sign of life last, over the link that it has."""
-        return max(self.link.heard, self.alive_at)
+        return max(self.link.heard_at, self.alive_at)
 
 
 class Removal:

@@ -1,4 +1,4 @@
-"""What people write, in files and on keyboards, is read by one rule.
+"""Text that people write, in files and on keyboards, is read by one rule.
 
 A byte order mark at its beginning and a `\\r` before a line end mean nothing; a last line needs no
 line end. Blanks around what stands in a line of a file mean nothing, and neither do empty lines.

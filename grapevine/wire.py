@@ -78,7 +78,7 @@ FIELDS = {  # name -> pattern, reader, writer
 
 
 class Form:
-    """How a kind of line is read and written; `fields` has those in its spelling."""
+    """The form of a kind of line, which reads and makes it; `fields` has those in its spelling."""
 
     def __init__(self, spelling: str, fields: dict[str, tuple] = FIELDS):
         self.word, *names = spelling.split(":")

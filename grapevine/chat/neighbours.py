@@ -41,7 +41,7 @@ class Neighbour:
 
     def __init__(self, server, peer: Address, key: bytes | None):
         self.peer = peer
-        self.heard: float | None = None  # when it was heard last; None if it is not there
+        self.heard_at: float | None = None  # when it was heard last; None if it is not there
         self.differs = False  # by its last digest it has other messages
         self.is_silent = False  # it answers no rumors
         self.unanswered: dict[wire.Key, Told] = {}
@@ -93,7 +93,7 @@ class Neighbour:
         """Tell again what was not answered in time."""
         due = {key: told for key, told in self.unanswered.items() if told.at + PATIENCE <= now}
         last = [key for key, told in due.items() if told.tries == TRIES]
-        self.is_silent |= any(self.heard is None or self.heard < due[key].at for key in last)
+        self.is_silent |= any(self.heard_at is None or self.heard_at < due[key].at for key in last)
         for key in self.unanswered.copy() if self.is_silent else last:
             del self.unanswered[key]
         self.tell({key: Told(told.line, now, told.tries + 1) for key, told in due.items()
@@ -110,7 +110,7 @@ class Telling(Flood):
     def new(self, lines: list[bytes], source) -> None:
         now = self.node.now()
         rumors = {wire.gossip_key(line): Told(line, now, 1) for line in lines}
-        for link in self.node.gossips():
+        for link in self.node.gossip_links():
             if link is not source and not link.is_silent and link.has_room(LIMIT):
                 link.tell(rumors)
         self._again.by(now + PATIENCE)
@@ -128,16 +128,16 @@ class Telling(Flood):
                     del link.unanswered[run, number]
 
     def has_room(self) -> bool:
-        return all(link.has_room(CROWDED) for link in self.node.gossips())
+        return all(link.has_room(CROWDED) for link in self.node.gossip_links())
 
     def is_busy(self) -> bool:
-        return any(link.unanswered for link in self.node.gossips())
+        return any(link.unanswered for link in self.node.gossip_links())
 
     def _tell_again(self, now: float) -> float:
         """Tell again what was not answered in time; return when that is due next."""
-        for link in self.node.gossips():
+        for link in self.node.gossip_links():
             link.tell_again(now)
-        return PATIENCE + min([told.at for link in self.node.gossips()
+        return PATIENCE + min([told.at for link in self.node.gossip_links()
                                for told in link.unanswered.values()], default=math.inf)
 
 

@@ -67,7 +67,7 @@ class ChatServer(Gossiper):
         self.world.hear(self.heard_datagram, UDP)
         self.world.listen(self.accept_proxy, TCP)
 
-    def gossips(self) -> list[Neighbour]:
+    def gossip_links(self) -> list[Neighbour]:
         return list(self.neighbours.values())
 
     # Anti-entropy: at the start, every second, and sooner while a neighbour differs.
@@ -75,19 +75,20 @@ class ChatServer(Gossiper):
     def compare_all(self, now: float) -> float:
         """Compare with all neighbours; return when that is due next."""
         interval, self._compared_at = self.settings.antientropy_interval or math.inf, now
-        for link in self.gossips():
+        for link in self.gossip_links():
             self.compare(link)
-            is_over = link.heard is not None and now - link.heard > interval * SILENCE
+            is_over = link.heard_at is not None and now - link.heard_at > interval * SILENCE
             if is_over and not self.is_late():
-                link.heard = None
+                link.heard_at = None
                 self.output.write(f"disconnected:{link.peer}:silent:{BROKEN}", self._degree())
         return now + (HASTE if self._is_in_haste() else interval)
 
     def _is_in_haste(self) -> bool:
-        return any(link.differs and link.heard is not None for link in self.gossips())
+        return any(link.differs and link.heard_at is not None for link in self.gossip_links())
 
     def _degree(self) -> str:
-        return f"degree:{self.address}=>{sum(link.heard is not None for link in self.gossips())}"
+        here = sum(link.heard_at is not None for link in self.gossip_links())
+        return f"degree:{self.address}=>{here}"
 
     # What neighbours say.
 
@@ -96,7 +97,7 @@ class ChatServer(Gossiper):
         lines = link.open(datagram) if link is not None else []
         if not lines:
             return
-        is_new, link.heard = link.heard is None, self.now()
+        is_new, link.heard_at = link.heard_at is None, self.now()
         was_silent, link.is_silent = link.is_silent, False
         if is_new:
             self.output.write(f"connected:{link.peer}", self._degree())
@@ -197,7 +198,7 @@ class ChatServer(Gossiper):
     def on_crash(self, link: Link) -> None:
         """End as if killed. All was told, but to neighbours that are silent: they are told now."""
         latest = list(self.messages.texts)[-AT_CRASH:]
-        for neighbour in self.gossips():
+        for neighbour in self.gossip_links():
             if neighbour.is_silent:
                 neighbour.send_rumors(latest)
         self.die()
@@ -210,7 +211,7 @@ class ChatServer(Gossiper):
         moment, and each neighbour that is there has said since that it has the same messages. Who
         ends a server hangs up first, so that all it has said is read."""
         self._news_at = self.now()
-        for link in self.gossips():
+        for link in self.gossip_links():
             link.differs = self.settings.antientropy_interval > 0
         self.comparing.by(self._compared_at + HASTE)
         self._leave_when_heard(self.now() + LAST_WORDS)

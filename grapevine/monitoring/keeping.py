@@ -82,7 +82,7 @@ class KeepingSeed(VouchingSeed):
         """A dial has reached a seed, which is to speak."""
         self._where[link.peer] = link.remote
         self.trust(link, SPEAKER, link.remote)
-        link.heard = self.now()
+        link.heard_at = self.now()
         link.send(grammar.say("listen", self.address))
 
     def speaker_ended(self, link: Link, error: OSError | None) -> None:
@@ -150,12 +150,12 @@ class KeepingSeed(VouchingSeed):
         that it listens anew, because the system of a frozen one accepts every dial."""
         since = now - LIVING * self.period
         for link in self._speakers.values():
-            if link.deadline is None and link.heard < since:
+            if link.deadline is None and link.heard_at < since:
                 link.close("silent")
                 if link.peer in self._listeners:
                     self._listeners[link.peer].close("silent")
         return {self.address, *(link.peer for link in self._speakers.values()
-                                if link.heard >= since and link.peer in self._listeners)}
+                                if link.heard_at >= since and link.peer in self._listeners)}
 
     # Rows.
 

@@ -141,7 +141,7 @@ def _account(row: Row):
 
 
 class _Reporter:
-    """Which reports of the last run of a peer have counted."""
+    """The reports of the last run of a peer that have counted."""
 
     def __init__(self, period: float, now: float):
         self.start = 0

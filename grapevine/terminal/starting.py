@@ -1,4 +1,4 @@
-"""What programs need before and after a node runs: addresses, output files, descriptors, signals.
+"""The work of programs before and after a node runs: addresses, output files, descriptors, signals.
 
 Problems are found before anything starts. The main thread only waits for the end, so that a signal
 never interrupts a thread that has a lock.

@@ -1,4 +1,4 @@
-"""How modules become neighbours: HELLO, a proof of work, a welcome.
+"""The way in which modules become neighbours: HELLO, a proof of work, a welcome.
 
 A module that dials says HELLO, does a proof of work, and is welcomed with the addresses of our
 neighbours. Then it is dialled back, and told HELLO: if it gives work in reply, it is proven to be

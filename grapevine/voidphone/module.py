@@ -123,14 +123,14 @@ class GossipModule(Handshaker):
         getattr(self, method)(link, *values)
 
     def on_ping(self, link: Link) -> None:
-        """It lives, as `link.heard` tells."""
+        """It lives, as `link.heard_at` tells."""
 
     def check_liveness(self, now: float) -> float:
         """Drop silent neighbours, PING the others; return the next time."""
         for link in self.neighbours():
             if link.is_held:
-                link.heard = now  # it is not silent, but not read
-            silence = now - link.heard
+                link.heard_at = now  # it is not silent, but not read
+            silence = now - link.heard_at
             if silence > SILENT_ROUNDS * self.settings.liveness_interval and not self.is_late():
                 link.close("silent")
             else:

@@ -10,7 +10,7 @@
     counts()               what `status` shows
     goes_to_all(line)      whether all neighbours are sent a line, whatever they have said
 
-The node calls these. A way uses of its node gossips(), now(), later(), keep(), rng, settings,
+The node calls these. A way uses of its node gossip_links(), now(), later(), keep(), rng, settings,
 messages and sync; it sends by `link.send`, which never waits and may end a link, but calls nobody.
 """
 
@@ -22,7 +22,7 @@ class Flood:
         self.node = node
 
     def new(self, lines: list[bytes], source) -> None:
-        self.push(lines, self.node.gossips(), source)
+        self.push(lines, self.node.gossip_links(), source)
 
     @staticmethod
     def push(lines: list[bytes], links, *but) -> None:

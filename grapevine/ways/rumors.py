@@ -63,7 +63,7 @@ class Rumors(Flood):
         longest = wire.LINE_LIMIT - len(wire.RUMOR)
         long = [line for line in lines if len(line) > longest]  # because of what stands before it
         if long:
-            self.push(long, self.node.gossips(), source)
+            self.push(long, self.node.gossip_links(), source)
             lines = [line for line in lines if len(line) <= longest]
         for line in lines:
             key = wire.gossip_key(line)
@@ -146,7 +146,7 @@ class Rumors(Flood):
         idle, self._idle = list(filter(self._is_hot, self._idle)), []
         if not idle:
             return
-        links = list(self.node.gossips())
+        links = list(self.node.gossip_links())
         self.node.rng.shuffle(links)
         listeners = [(link, self._listeners.setdefault(link, Listener())) for link in links]
         now = self.node.now()

@@ -57,7 +57,7 @@ class Tree(Flood):
     # Pushing.
 
     def new(self, lines: list[bytes], source) -> None:
-        links, now, repaired, plain = self.node.gossips(), self.node.now(), [], []
+        links, now, repaired, plain = self.node.gossip_links(), self.node.now(), [], []
         if source is None and self._is_new and links:
             lines = self._first_alone(lines)
         for run, some in by_run(lines):

@@ -1,4 +1,4 @@
-"""What the worlds of threads and of a loop share: sockets, and calls of a node that may fail."""
+"""Sockets, and calls of a node that may fail: shared by the worlds of threads and of a loop."""
 
 import contextlib
 import os

@@ -45,5 +45,5 @@ def held(messages: Messages, lines: list[bytes]) -> int:
 class FakeLink:
     """A link that tables only keep."""
 
-    def __init__(self, peer: Address | None = None, heard: float = 0.0):
-        self.peer, self.heard = peer, heard
+    def __init__(self, peer: Address | None = None, heard_at: float = 0.0):
+        self.peer, self.heard_at = peer, heard_at

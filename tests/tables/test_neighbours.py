@@ -197,10 +197,10 @@ def test_a_neighbour_whose_link_broke_misses_every_round_until_it_is_linked_agai
 def test_a_neighbour_is_silent_if_nothing_came_since_the_first_unanswered_request():
     neighbours = table(50, 60)
     row = neighbours.rows[peer(60)]
-    row.link.heard = 0.5
+    row.link.heard_at = 0.5
     run_rounds(neighbours, 1, 3)
     assert row.is_silent()
-    row.link.heard = 1.5
+    row.link.heard_at = 1.5
     assert not row.is_silent()
     neighbours.link_broke(peer(60), 9.0)
     assert row.is_silent()

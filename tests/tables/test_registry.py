@@ -89,7 +89,7 @@ def test_silent_are_those_of_whom_nothing_has_come_since():
     one, two, three = (registry.rows[peer(port)] for port in (1, 2, 3))
     assert registry.silent(4.9) == []
     assert registry.silent(5.0) == [(peer(1), one), (peer(2), two), (peer(3), three)]
-    one.link.heard, two.alive_at = 6.0, 7.0
+    one.link.heard_at, two.alive_at = 6.0, 7.0
     assert registry.silent(5.9) == [(peer(3), three)]
     assert registry.silent(6.0) == [(peer(1), one), (peer(3), three)]
     three.link = None  # its connection broke, and it is judged for that

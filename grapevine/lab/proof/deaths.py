@@ -156,7 +156,7 @@ def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[
 
 
 def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
-    """Whose death a peer reports to a seed, that peer has found dead."""
+    """A peer that reports a death to a seed has found it."""
     for at, address, reporter, _ in seed.reports:
         runs = proof.runs.get(reporter, [])
         if runs and reporter not in proof.unproven and not any(
