@@ -306,6 +306,7 @@ class Peer(Asker, Gossiper):
             raise ProtocolError(f"{by} answered instead")
         if self.is_leaving:
             link.send(wire.say("leave", self.address))  # to one that counts it as a neighbour
+            link.close("leaving")
         else:
             self.enter(link, link.peer, is_dialled=True)
 

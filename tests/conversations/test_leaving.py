@@ -131,6 +131,16 @@ def test_a_peer_that_is_being_dialled_and_has_accepted_hears_a_leavers_goodbye()
     assert scene.events("connected:") == []
 
 
+def test_a_peer_that_gossips_as_soon_as_it_has_accepted_a_leaver_breaks_no_rule():
+    scene = Scene(Peer, seeds=[SEED])
+    seed_of(scene, SEED, "127.0.0.1#6001")
+    end = scene.machine(A).accept()
+    scene.node.leave()
+    end.say(f"connection accepted:{A}", gossip(A, 1))
+    assert end.hear_until("leave", 0.1) == LEAVE and end.ends_within(0.1)
+    assert scene.events("refused:") == scene.events("received:") == []
+
+
 def test_a_peer_that_is_being_dialled_and_says_nothing_costs_a_leaver_three_seconds():
     scene = Scene(Peer, seeds=[SEED])
     seed_of(scene, SEED, "127.0.0.1#6001")
