@@ -386,17 +386,19 @@ class Peer(Asker, Gossiper):
         super().refuse(link, reason)
 
     def neighbour_ended(self, link: Link, error: OSError | None) -> None:
-        """A link has ended. If it broke, the neighbour misses every round from now on; it is
-        dialled again at once, but only once a round."""
-        peer, now = link.peer, self.now()
-        is_known = self.neighbours.link(peer) is link
-        if is_known and self.is_leaving:
-            self.unlink(peer, "left", THERE)
-        is_counted = is_known and not self.is_leaving and self.neighbours.link_broke(peer, now)
+        """A link has ended. It broke, unless this peer has ended it, or leaves."""
+        if self.neighbours.link(link.peer) is link:
+            if self.is_leaving:
+                self.unlink(link.peer, "left", THERE)
+            else:
+                self.link_broke(link.peer, link.closed)
         self.gossip_ended(link)
-        if not is_known or self.is_leaving:
-            return
-        self.write_end(peer, link.closed, BROKEN)
+
+    def link_broke(self, peer: Address, reason: str) -> None:
+        """The neighbour misses every round from now on; dial it at once, but only once a round."""
+        now = self.now()
+        is_counted = self.neighbours.link_broke(peer, now)
+        self.write_end(peer, reason, BROKEN)
         if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
             self.places.refused(peer, now)
         elif is_counted:

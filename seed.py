@@ -74,7 +74,7 @@ class Seed(Asker):
         self._seed_ips = {seed: seed.ip for seed in self.others if isinstance(seed, Address)}
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
         self._listed = Accounts(10_000, LISTED_RATE, LISTED_BURST)  # peer -> how often
-        self._budgets = {True: Budget(REPORTS, REPORTS), False: Budget(REPORTS, REPORTS)}
+        self._reports = {is_seed: Budget(REPORTS, REPORTS) for is_seed in (True, False)}
         output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
     def start(self) -> None:
@@ -167,7 +167,7 @@ class Seed(Asker):
         now, line = self.now(), wire.say("dead_node", dead, time, reporter)
         own_row = self.registry.row_of(link)
         is_seed = own_row is None and link.remote.ip in self._seed_ips.values()
-        if not (self._budgets[is_seed] if own_row is None else own_row.reports).spend(1, now):
+        if not (self._reports[is_seed] if own_row is None else own_row.reports).spend(1, now):
             return
         shown = line.decode().rstrip()
         self.output.write(f"dead report:{shown}")

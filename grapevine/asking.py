@@ -48,8 +48,7 @@ class Asker(LineNode):
     """A node that probes others."""
 
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
-    PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links whose other ends have little to say, of those
-    # that end if these say more; the others are held
+    PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links held above PACE; of those that end above it
 
     def handle_one(self, link: Link, line: bytes) -> None:
         if len(line) > BRIEF and (link.role in self.CUT_OFF or link.role == PROBE):

@@ -264,8 +264,7 @@ class Messages:
 
     def vector(self, mask: int) -> bytes:
         """Return the lines that tell what was seen of the runs in some slices. If that is too much,
-        those with most gaps are left out: honest runs have few, and nobody's gaps may end a link.
-        """
+        those with most gaps are left out: honest runs have few, and no gaps may end a link."""
         runs = [run for run in self.runs.values() if mask >> run.slice & 1 and len(run.seen)]
         entries, room = [], VECTOR_BYTES
         for run in sorted(runs, key=lambda run: len(run.seen)):

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from grapevine.addresses import Address, Target, parse_target
 from grapevine.typed import lines_of
 
-
 WAYS = ("flood", "rumor", "tree")  # of spreading (ways/)
 
 

@@ -135,7 +135,7 @@ def test_what_may_never_happen_is_found_while_it_happens(mistake, name, monkeypa
     (Peer, "compare", lambda self, link, pause=0.0: None, "messages"),
     (Peer, "look_after_links", lambda self, now, original=Peer.look_after_links:
         min(original(self, now), now + 0.02), "quiet"),
-    (Peer, "gossips", lambda self: self.neighbours.links[:1], "after the rest"),
+    (Peer, "gossip_links", lambda self: self.neighbours.links[:1], "after the rest"),
     (Peer, "dial_peer", lambda self, peer, original=Peer.dial_peer:
         original(self, peer) if peer.port % 2 else None, "pieces"),
     (Seed, "judge_lost", lambda self, peer, row, alive: None, "lists"),
