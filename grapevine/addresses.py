@@ -18,6 +18,7 @@ CACHED = 32_768  # addresses in the cache: more than a peer knows
 
 _PORT = re.compile("[1-9][0-9]{0,4}")
 _TYPED = re.compile(r"\[?([^\s,\[\]]+?)\]?(?:\s*[:,]\s*|\s+)([0-9]{1,5})")
+_ELSEWHERE = re.compile("%|^::ffff:")  # an IPv6 address of one interface alone; an IPv4 one in it
 _HOST = re.compile(r"(?![0-9.]*$)(?!.{254})[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
 
@@ -114,9 +115,9 @@ def can_be_dialled(address: Address) -> bool:
 
 
 def look_up(target: Target, own: Address) -> Address:
-    """Return where a target is now. Of the addresses of a name, the lowest of those that fit
-    `own`: the same family, and loopback or not. Who is on loopback may not know yet in which
-    family others are, so the other one will do. OSError if there is none. May take seconds."""
+    """Return where a target is now: of a name, the lowest address that fits `own`, of its family,
+    and loopback or not. A node on loopback may not know yet in which family others are, so the
+    other one will do. OSError if there is none. May take seconds."""
     if isinstance(target, Address):
         return target
     asked = target.host, target.port
@@ -127,7 +128,7 @@ def look_up(target: Target, own: Address) -> Address:
             raise
         found = socket.getaddrinfo(*asked, socket.AF_UNSPEC, socket.SOCK_STREAM)
     all_found = sorted({address_of(entry[4][0], target.port) for entry in found
-                        if "%" not in entry[4][0]})  # of one interface alone
+                        if not _ELSEWHERE.search(entry[4][0])})
     fitting = [address for address in all_found if address.is_loopback == own.is_loopback]
     if not all_found:
         raise OSError(f"{target.host} has no address")
