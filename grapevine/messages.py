@@ -136,9 +136,8 @@ class Messages:
         """Add lines that all continue one run, as those of a burst do; return whether they do."""
         block = wire.parse_block(lines) if self._find_word is None else None
         run = block and self.runs.get(block[0])
-        if not run or (run.key == self._own_run) != is_own:
-            return False
-        if not run.seen.continue_with(*block[1:]):
+        if (not run or (run.key == self._own_run) != is_own
+                or not run.seen.continue_with(*block[1:])):
             return False
         self._changed.add(run)
         digests = [sha256(line).digest() for line in lines]
