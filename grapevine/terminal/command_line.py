@@ -107,8 +107,14 @@ def run_command(name: str, command, arguments: list[str] | None) -> int:
         return INTERRUPTED
 
 
+def printable(text: str) -> str:
+    """Return a text of others, such as a name of a file, as a line that is safe to show."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def complain(text: str) -> None:
     """Write a line to standard error, on a terminal wrapped between words."""
+    text = printable(text)
     if os.isatty(2):
         import textwrap  # not above, because few programs complain
 

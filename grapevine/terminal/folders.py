@@ -83,7 +83,7 @@ def parse_folders(parser: Parser, arguments: list[str], many: bool = False, more
             complain(f"the newest output files: {shown(named[0])}")
     folders = list(map(pathlib.Path, named))
     for path in folders:
-        if not path.exists():
+        if not os.path.exists(path):  # also if its name is too long
             raise CommandError(f"no folder {path}")
         if not path.is_dir():
             raise CommandError(f"{path} is no folder; give the folder of the output files")

@@ -100,6 +100,16 @@ def test_a_folder_that_is_missing_or_none_or_hidden_is_a_line_of_error(tmp_path,
         hidden.chmod(0o700)
 
 
+def test_a_folder_with_a_name_of_two_lines_or_of_300_letters_is_told_in_one_line(tmp_path, capfd):
+    two, long = tmp_path / "two\nlines", tmp_path / ("n" * 300)
+    shown = str(two).replace("\n", "?")
+    assert run(capfd, two) == (2, "", f"runner.py check: no folder {shown}\n")
+    assert run(capfd, long) == (2, "", f"runner.py check: no folder {long}\n")
+    two.mkdir()
+    assert run(capfd, two) == (1, f"no output file of a peer in {shown} {NOTHING}\n", "")
+    assert run(capfd, two, two)[1].splitlines()[::2] == [f"FAILS  {shown}"] * 2
+
+
 def test_a_folder_without_an_output_file_of_a_peer_says_how_these_are_named(tmp_path, capfd):
     assert run(capfd, tmp_path) == (1, f"no output file of a peer in {tmp_path} {NOTHING}\n", "")
     (tmp_path / "peer_1.txt").write_text("nothing\n")

@@ -25,6 +25,7 @@ from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun
 from grapevine.settings import majority
+from grapevine.terminal.command_line import printable
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
@@ -296,7 +297,7 @@ def judge_folder(folder: pathlib.Path) -> tuple[str, str]:
                             if row.verdict in (FAILS, UNCLEAR)])
     except ValueError as error:
         verdict, text = FAILS, str(error)
-    return verdict, "\n       ".join([f"{verdict}  {folder}", *text.splitlines()])
+    return verdict, "\n       ".join([f"{verdict}  {printable(str(folder))}", *text.splitlines()])
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[str, str]:
@@ -323,8 +324,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
         if origin is None:
             return name if match[2] is None else match[0]
         since = start_time(origin) if lives[origin.address] > 1 else ""
-        text = "".join(c if c.isprintable() else "?" for c in origin.texts[match[0]])
-        return f'"{text}" of {name}{since}'
+        return f'"{printable(origin.texts[match[0]])}" of {name}{since}'
 
     return [row._replace(details=[
         _NAMED.sub(short, detail)

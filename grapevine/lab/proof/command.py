@@ -3,7 +3,7 @@
 import os
 
 from grapevine.lab.proof import check
-from grapevine.terminal.command_line import Parser, show
+from grapevine.terminal.command_line import Parser, printable, show
 from grapevine.terminal.folders import parse_folders
 from grapevine.terminal.screen import folded
 
@@ -19,7 +19,7 @@ def check_folders(arguments: list[str]) -> int:
              else check.check_folder)
     verdicts = []
     for verdict, text in map(judge, folders):
-        text = "".join(c if c == "\n" or c.isprintable() else "?" for c in text)  # of others' files
+        text = "\n".join(map(printable, text.split("\n")))  # much of it comes from others' files
         show(folded(text, ROW) if os.isatty(1) and not args.json else text)
         verdicts.append(verdict)
     return check.CODES[check.worst(verdicts)]

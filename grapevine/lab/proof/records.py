@@ -17,6 +17,7 @@ from typing import BinaryIO
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
 from grapevine.lab.scenario import Act, Scenario, nodes_of
+from grapevine.terminal.command_line import printable
 from grapevine.terminal.folders import SCENARIO
 
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
@@ -216,5 +217,5 @@ def read_folder(folder: pathlib.Path) -> Records:
         return records
     unread = records.unread()
     more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
-    raise ValueError(f"no output file of a peer in {folder} (they are named peer_IP_PORT.txt)"
-                     + (f"; no started: line in {unread[0]}{more}" if unread else ""))
+    raise ValueError(f"no output file of a peer in {printable(str(folder))} (they are named "
+                     "peer_IP_PORT.txt)" + (f"; no started: line in {unread[0]}{more}" if unread else ""))
