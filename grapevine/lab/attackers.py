@@ -67,6 +67,12 @@ def parse_attacks(text: str) -> tuple[Attack, ...]:
     return tuple(attacks)
 
 
+def nobody_left(peers: int, attacks: tuple[Attack, ...], killed: int = 0) -> str:
+    """Return the words of an error if no peer stays honest and alive; else nothing."""
+    gone = max(killed, sum(attack.count for attack in attacks))
+    return f"that leaves nobody honest and alive of {peers} peers" if gone >= peers else ""
+
+
 def deal(attacks: tuple[Attack, ...], peers: list[Address], rng: random.Random
          ) -> dict[Address, Role]:
     """Return the roles of attackers drawn from these peers."""

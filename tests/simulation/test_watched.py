@@ -58,6 +58,18 @@ def test_the_command_tells_who_was_found_out(capfd):
     assert "smile:2" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("flags, says", [
+    (["--malicious", "tamper:40"], "nobody honest and alive of 40 peers"),
+    (["--malicious", "drop:2,tamper:3", "--peers", "5"], "nobody honest and alive of 5 peers"),
+    (["--file", "schedule.txt"], "'smile' is not KIND:COUNT")])
+def test_attacks_that_leave_nobody_or_are_none_are_a_line_of_error(flags, says, tmp_path, capfd,
+                                                                   monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "schedule.txt").write_text("schedule 1 malicious=smile\n0 start 127.0.0.1:5000\n")
+    assert simulated(flags) == 2
+    assert says in capfd.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("attacks", [f"{kind}:4" for kind in KINDS] + ["none"])
 def test_four_attackers_of_a_kind_are_kicked_in_many_schedules(attacks):

@@ -8,7 +8,7 @@ import random
 import time
 
 from grapevine.lab import FOR_EVER
-from grapevine.lab.attackers import NONE, WORDS, deal, parse_attacks
+from grapevine.lab.attackers import NONE, WORDS, deal, nobody_left, parse_attacks
 from grapevine.lab.experiments.following import WATCHED, Progress
 from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
@@ -72,11 +72,10 @@ def add_network_flags(parser: Parser) -> None:
 def run_network(arguments: list[str]) -> int:
     parser = network_parser()
     args = parser.parse_args(arguments)
-    attackers = sum(attack.count for attack in args.malicious or ())
     if args.malicious is not None and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    if max(args.kill, attackers) >= args.peers:
-        parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
+    if fault := nobody_left(args.peers, args.malicious or (), args.kill):
+        parser.error(fault)
     parser.set_defaults(**implied_by(args))  # where the command line does not name it
     args = parser.parse_args(arguments)
     again = f"--peers {args.peers}"

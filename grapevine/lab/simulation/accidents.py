@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, parse_address
-from grapevine.lab.attackers import WORDS
+from grapevine.lab.attackers import NONE, WORDS, parse_attacks
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import Settings, parse_capacity, parse_way
 from grapevine.worlds.virtual import Cables, NodeFailed
@@ -126,6 +126,12 @@ def seed_addresses(count: int) -> list[Address]:
     return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
 
 
+def attacks_in(text: str) -> str:
+    """Return the text of attacks, or nothing. ValueError names the bad word."""
+    parse_attacks(text or NONE)
+    return text
+
+
 def parse_schedule(text: str | bytes) -> Schedule:
     """Parse the text of a schedule, up to an empty line. ValueError names the bad line."""
     text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
@@ -149,7 +155,8 @@ def _parse_head(words: list[str]) -> tuple[int, Conditions]:
         name = name.replace("-", "_")
         if name not in Conditions._fields:
             raise ValueError(f"no condition is called {name}")
-        kind = {"capacity": parse_capacity, "spread": parse_way, "sign": "1".__eq__,
+        kind = {"capacity": parse_capacity, "spread": parse_way,
+                "malicious": attacks_in, "sign": "1".__eq__,
                 "monitor": "1".__eq__}.get(
             name, type(Conditions._field_defaults[name]))
         values[name] = kind(value)

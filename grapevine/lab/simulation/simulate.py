@@ -12,14 +12,15 @@ import time
 from typing import NamedTuple
 
 from grapevine.addresses import Address
-from grapevine.lab.attackers import NONE, attacker_class, deal, lying_class, parse_attacks
+from grapevine.lab.attackers import (
+    NONE, attacker_class, deal, lying_class, nobody_left, parse_attacks)
 from grapevine.lab.proof import check
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
-    PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
-from grapevine.lab.simulation.drawing import STARTING, draw_schedule
+    PERIOD, SEEDS_LIMIT, Conditions, Schedule, attacks_in, parse_schedule, seed_addresses)
+from grapevine.lab.simulation.drawing import PEERS, STARTING, draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS, parse_capacity, parse_way
@@ -123,10 +124,6 @@ def simulate(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    def attacks(text: str) -> str:
-        parse_attacks(text)
-        return text
-
     parser = Parser(prog="runner.py simulate",
                     description="Seeds and peers in virtual time, and accidents by chance.")
     for name, kind, default, what in (
@@ -140,7 +137,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             ("until", seconds(0), None, "end after so many simulated seconds"),
             ("outputs", pathlib.Path, None, "save the output files in this folder"),
             ("spread", parse_way, "flood", f"how new messages travel: {', '.join(WAYS)} (flood)"),
-            ("malicious", attacks, None, "KIND:COUNT[:SHARE],…: peers that attack, or none, in a "
+            ("malicious", attacks_in, None, "KIND:COUNT[:SHARE],…: peers that attack, or none, in a "
                                          "network that is watched"),
             ("capacity", parse_capacity, None, "of a watched network (by chance)")):
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
@@ -155,6 +152,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     of_one = [name for name in ("file", "until", "outputs", "shrink") if getattr(args, name)]
     if args.schedules and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if fault := nobody_left(args.peers or PEERS, parse_attacks(args.malicious or NONE)):
+        parser.error(fault)
     return args
 
 
