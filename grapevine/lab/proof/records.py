@@ -217,5 +217,6 @@ def read_folder(folder: pathlib.Path) -> Records:
         return records
     unread = records.unread()
     more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    no_line = f"; no started: line in {unread[0]}{more}" if unread else ""
     raise ValueError(f"no output file of a peer in {printable(str(folder))} (they are named "
-                     "peer_IP_PORT.txt)" + (f"; no started: line in {unread[0]}{more}" if unread else ""))
+                     f"peer_IP_PORT.txt){no_line}")
