@@ -4,6 +4,8 @@ of networks that never ran."""
 import pytest
 
 from grapevine.lab.proof import check, deaths, delivery
+from grapevine.lab.proof.disturbances import FAILS, UNCLEAR
+from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records
 from tests.tools.stories import tell
@@ -239,3 +241,29 @@ def test_a_seed_tells_the_badness_of_whom_it_judges(tmp_path):
     seed = tell(tmp_path, "0 8001 starts\n1 8001 judged:127.0.0.1#5010=0.250 [::1]#5011=1.000\n"
                           "1 5001 starts").seeds[0]
     assert seed.judged[0][1] == {"127.0.0.1:5010": 0.25, "[::1]:5011": 1.0}
+
+
+TOLD = [*kicked(5011), "13 5010 kicked:@8001:0.812"]  # and no seed has
+
+
+@pytest.mark.parametrize("lines, vow, peer", [
+    (kicked(5010), "tamper", 5011), ([*kicked(5010), *kicked(5011, 25)], "tamper", 5011),
+    ([*kicked(5010), *kicked(5011), *kicked(5003)], "tamper", 5003), (TOLD, "tamper", 5010),
+    (kicked(5010), "mute", 5011), ([*kicked(5010), *untrue(6, 7, 8)], "falsedead", 8001),
+    ([*kicked(5010), *kicked(5011), "20 5001 unconfirmed:@5003"], "tamper", 5003)],
+    ids=["missed", "late", "falsely", "told", "kept", "believed", "left alone"])
+@pytest.mark.parametrize("trouble, says", [
+    ("", ""), ("12 5005 lost:3", ""), ("11 {peer} lost:3", "a full disk has refused lines of "),
+    ("12 8001 lost:3", "a full disk has refused lines of "),
+    ("2 5007 joins 8003", "there is no file of 127.0.0.1:8003"),
+    ("2 5007 links 5020", "there is no file of 127.0.0.1:5020")])
+def test_where_a_file_of_those_concerned_tells_not_all_it_is_unclear(
+        tmp_path, monkeypatch, lines, vow, peer, trouble, says):
+    monkeypatch.setitem(VOWS, 5011, f"misbehaving:{vow}:0.3")
+    across = () if vow == "mute" else (4, 5)
+    row(tmp_path, *lines, *filter(None, [trouble.format(peer=peer)]), across=across)
+    for path in [*tmp_path.glob("*_8003.txt"), *tmp_path.glob("*_5020.txt")]:
+        path.unlink()
+    found = malicious(Proof(Records(tmp_path).refresh()))
+    assert found.verdict == (UNCLEAR if says else FAILS)
+    assert all(f": {says}" in words if says else words.count(": ") == 0 for words in found.details)

@@ -5,6 +5,7 @@ import functools
 import pytest
 
 from grapevine.lab.attackers import KINDS
+from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.malicious import Tally
 from grapevine.lab.simulation.drawing import draw_watched
 from grapevine.lab.simulation.simulate import play
@@ -74,5 +75,5 @@ def test_attacks_that_leave_nobody_or_are_none_are_a_line_of_error(flags, says, 
 @pytest.mark.parametrize("attacks", [f"{kind}:4" for kind in KINDS] + ["none"])
 def test_four_attackers_of_a_kind_are_kicked_in_many_schedules(attacks):
     tallies = [tally_of(number, attacks) for number in range(1, 1 + IN_A_ROW)]
-    assert [words for tally in tallies for words in tally.falsely + tally.faults] == []
-    assert functools.reduce(Tally.plus, tallies).holds()
+    assert [fault for tally in tallies for fault in tally.falsely + tally.faults] == []
+    assert functools.reduce(Tally.plus, tallies).verdict() == HOLDS

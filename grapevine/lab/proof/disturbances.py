@@ -86,6 +86,10 @@ def always(words: str) -> Span:
     return Span(-math.inf, math.inf, words)
 
 
+def no_file(node: str) -> Span:
+    return always(f"there is no file of {node}")
+
+
 def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.gmtime(at))
 
@@ -116,9 +120,11 @@ class Disturbances:
         clock_set = self._clocks.disturbs(run.address) if self._clocks else ""
         return self.lacks(run) + [always(clock_set)] * bool(clock_set)
 
-    def by_file(self, words: str, *runs: Run) -> Fault:
-        """Judge a claim that is not met, about what the files of these runs say."""
-        return judge(words, 0.0, 1.0, 1.0, [span for run in runs for span in self.file(run)])
+    def by_file(self, words: str, *runs: Run, missing: Iterable[str] = ()) -> Fault:
+        """Judge a claim that is not met, about what the files of these runs, and of nodes that have
+        none, say."""
+        return judge(words, 0.0, 1.0, 1.0, [*(span for run in runs for span in self.file(run)),
+                                            *map(no_file, missing)])
 
     def of(self, run: Run) -> list[Span]:
         """Return the disturbances of a run: its file, and when it was late."""
@@ -135,7 +141,7 @@ class Disturbances:
         """Return the disturbances of all runs of a node, and when it did not run."""
         runs = self._runs.get(address)
         if not runs:
-            return [always(f"there is no file of {address}")]
+            return [no_file(address)]
         spans, before = [span for run in runs for span in self.of(run)], -math.inf
         for run in runs:
             spans.append(Span(before, run.first + PROBE_TIME, f"{address} began at "

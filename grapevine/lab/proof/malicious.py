@@ -11,15 +11,16 @@ honest peer alone. Nor is an attacker kicked that reports living peers dead, but
 three of its reports untrue looks at no more, and removes no living peer.
 """
 
+import functools
 import itertools
 import math
 import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.disturbances import FAILS, HOLDS, quiet
+from grapevine.lab.proof.disturbances import FAILS, Fault, quiet
 from grapevine.lab.proof.events import about
-from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile
+from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
 
 SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
@@ -57,8 +58,9 @@ def malicious(proof: Proof) -> Row | None:
                        f"{sum(load.moved for load in loads):.0f} rows moved")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures.append(f"{honest} deliveries among honest peers")
-    return Row("malicious", HOLDS if tally.holds() else FAILS, "; ".join(figures),
-               [*tally.missed, *tally.late, *tally.falsely, *tally.faults, *tally.outvoted])
+    found = row("malicious", "; ".join(figures),
+                tally.missed + tally.late + tally.falsely + tally.faults)
+    return found._replace(verdict=tally.verdict(), details=[*found.details, *tally.outvoted])
 
 
 class Tally(NamedTuple):  # findings about attackers, in numbers and in words
@@ -66,21 +68,23 @@ class Tally(NamedTuple):  # findings about attackers, in numbers and in words
     honest: int  # peers
     took: list[float]  # periods until attackers were kicked
     early: int  # attackers that had too little time to be kicked or missed
-    missed: list[str]  # attackers
-    late: list[str]  # attackers that were kicked too late
-    falsely: list[str]  # honest peers that were kicked
+    missed: list[Fault]  # attackers
+    late: list[Fault]  # attackers that were kicked too late
+    falsely: list[Fault]  # honest peers that were kicked
     outvoted: list[str]  # honest peers that were kicked because half of their reporters attack
-    faults: list[str]  # all else that may never happen
-    lacking: int  # attackers that were not found as they had to be
+    faults: list[Fault]  # all else that may never happen
+    lacking: list[Fault]  # attackers that were not found as they had to be
     may_lack: float  # how many may be lacking
 
     def plus(self, other: "Tally") -> "Tally":
         """Return the sum of two tallies, such as of two networks."""
         return Tally(*map(operator.add, self, other))
 
-    def holds(self) -> bool:
+    def verdict(self) -> str:
         """Tell whether attackers were found and honest peers spared."""
-        return self.lacking <= self.may_lack and not self.falsely and not self.faults
+        lacking = sorted(self.lacking, key=lambda fault: fault.verdict != FAILS)
+        return worst(fault.verdict for fault in (
+            *lacking[int(self.may_lack):], *self.falsely, *self.faults))
 
     def __str__(self) -> str:
         early = f"too early to say of {self.early}, " if self.early else ""
@@ -98,7 +102,7 @@ def tally_of(proof: Proof) -> Tally:
         (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
     few = quantile(list(map(graph.capacity, proof.peers)) or [0], 0.5) <= FEW_LINKS
     spared = {SILENT, FALSE_DEAD, *([HALF] if few else [])}
-    took, early, missed, late = [], 0, [], []
+    took, early, missed, late, judge = [], 0, [], [], functools.partial(_judge, proof)
     for address, run in attackers.items():
         kick = kicks.get(address)
         periods = _periods(proof, run, min(end, proof.end_of(run)) if kick is None else kick.at)
@@ -108,9 +112,11 @@ def tally_of(proof: Proof) -> Tally:
         if periods <= _limit(proof, run, end):
             early += kick is None
         elif kick is None:
-            missed.append(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods")
+            missed.append(judge(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods",
+                                address))
         else:
-            late.append(f"{address} ({run.malice}) was kicked only after {periods:.1f} periods")
+            late.append(judge(f"{address} ({run.malice}) was kicked only after {periods:.1f} "
+                              "periods", address))
     falsely, outvoted = [], []
     for kick in sorted(kick for peer, kick in kicks.items() if peer not in attackers):
         fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
@@ -118,13 +124,21 @@ def tally_of(proof: Proof) -> Tally:
         if 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters):
             outvoted.append(f"{fault}, but half of its reporters attack")
         else:
-            falsely.append(fault)
+            falsely.append(judge(fault, kick.peer))
     honest = len({run.address for run in proof.peers})
     to_find = sum(run.malice not in spared for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
-                 _faults(proof, list(attackers.values()), end),
-                 len(missed) + (0 if few else len(late)),
+                 _faults(proof, list(attackers.values()), end), missed if few else missed + late,
                  to_find * (SPARED_FEW_LINKS if few else SPARED))
+
+
+def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
+    """Judge a claim that is not met, about what the files of these nodes, and of all seeds, say. A
+    node without a file may be a seed, or an attacker."""
+    runs = [run for run in [*proof.seeds, *proof.peers, *proof.attackers]
+            if run.address in nodes or isinstance(run, SeedRun)]
+    missing = {*nodes, *proof.strangers} - {run.address for run in runs}
+    return proof.disturbances.by_file(words, *runs, missing=sorted(missing))
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
@@ -150,29 +164,31 @@ def _limit(proof: Proof, run: PeerRun, end: float) -> float:
     return IN_TIME + WITHOUT_SEED * unrest
 
 
-def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[str]:
-    """Return failures that no attack excuses."""
+def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
+    """Return what no attack excuses."""
+    judge = functools.partial(_judge, proof)
     liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
     alone = {run.address for run in liars}
     kicked = {kick.peer for seed in proof.seeds for kick in seed.kicks}
     return [
-        *(f"{run.address} was told that it is kicked, and no seed has kicked it"
-          for run in proof.peers if run.ended == KICKED and run.address not in kicked
-          and not any(map(proof.is_elsewhere, run.words))),
-        *(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour"
+        *(judge(f"{run.address} was told that it is kicked, and no seed has kicked it", run.address)
+          for run in [*proof.peers, *attackers]
+          if run.ended == KICKED and run.address not in kicked),
+        *(judge(f"{run.address} has kept {attacker.address} ({SILENT}), which names no neighbour",
+                run.address, attacker.address)
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
-        *(f"{run.address} had to leave {other} alone, which is honest, too"
+        *(judge(f"{run.address} had to leave {other} alone, which is honest, too",
+                run.address, other)
           for run in proof.peers for other in sorted(run.left_alone - proof.attacking)),
-        *(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
+        *(judge(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})")
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone
-        *(fault.words for seed in proof.seeds for removed in seed.removed
+        *(fault for seed in proof.seeds for removed in seed.removed
           if removed.reason == "dead" and set() < {
               who for heard, whom, who, _ in seed.reports
               if whom == removed.peer and heard <= removed.at} <= alone
-          for fault in deaths.removed_alive(proof, seed, removed)
-          if fault.verdict == FAILS)]
+          for fault in deaths.removed_alive(proof, seed, removed))]
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:

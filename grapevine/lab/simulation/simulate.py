@@ -211,8 +211,8 @@ def _play_many(args) -> int:
          f"{took:.1f} s, {simulated / took:.0f} a second; {unclear} of {claims} claims are unclear")
     if tallies:
         total = functools.reduce(Tally.plus, tallies)
-        show(str(Row("malicious", HOLDS if total.holds() else FAILS, str(total))))
-    all_hold = held == args.schedules and (not tallies or total.holds())
+        show(str(Row("malicious", total.verdict(), str(total))))
+    all_hold = held == args.schedules and (not tallies or total.verdict() != FAILS)
     return 0 if all_hold and unclear <= MAY_BE_UNCLEAR * claims else FAILED
 
 
