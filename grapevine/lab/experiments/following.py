@@ -89,7 +89,7 @@ class Progress:
         """Return numbers that change while the network makes progress."""
         peers = self.records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
-                sum(len(run.generated) + len(run.received) + len(run.dead) for run in peers),
+                sum(len(run.generated) + len(run.received) + len(run.found_dead) for run in peers),
                 sum(len(run.removed) for run in self.records.seeds))
 
     def settle(self, done, patience: float) -> bool:
@@ -190,10 +190,10 @@ class Progress:
 
     def found_dead(self, peers: list[str]) -> str:
         runs = self.living()
+        found_dead = [(death.peer, run.address) for run in runs for death in run.found_dead]
         if len(peers) > 1:
-            found = {peer for run in runs for peer in run.dead}.intersection(peers)
-            return f"{len(found)} of {len(peers)} found dead"
-        if found := [run.address for run in runs if peers[0] in run.dead]:
+            return f"{len({*peers} & {peer for peer, _ in found_dead})} of {len(peers)} found dead"
+        if found := dict.fromkeys(finder for peer, finder in found_dead if peer == peers[0]):
             return f"found dead by {' '.join(ports(found))}"
         last = {run.address: run.last for run in self.records.peers}
         died = last.get(peers[0], 0.0)

@@ -102,7 +102,6 @@ class PeerRun(Run):
         self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
         self.replies: dict[str, list[float]] = {}  # neighbour -> when it answered
         self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
-        self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[Death] = []
         self.reported: list[Report] = []
         self.tried: list[float] = []  # when a registration succeeded, or failed
@@ -199,7 +198,6 @@ class PeerRun(Run):
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.interval = self.setting("liveness-interval")
             case "dead" if found := FOUND_DEAD.fullmatch(rest):
-                self.dead[found[1]] = at
                 self.found_dead.append(Death(at, found[1], at - float(found[2])))
             case "gone" if found := GONE.fullmatch(rest):
                 self.gone.append(Gone(*found.groups()))
