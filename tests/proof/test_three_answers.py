@@ -104,6 +104,18 @@ def test_every_way_of_spreading_has_its_time(tmp_path, spread, seconds, verdict)
     assert found == verdict, words
 
 
+@pytest.mark.parametrize("spread, seconds, verdict, why", [
+    ("flood", 3, FAILS, "5003"), ("rumor", 4, UNCLEAR, "5003 (yet)"),
+    ("rumor", 6, UNCLEAR, "5003: peers compare nothing, so what did not come at once never comes")])
+def test_without_comparisons_what_did_not_come_at_once_never_comes(tmp_path, spread, seconds,
+                                                                    verdict, why):
+    last = 30 + seconds
+    found, words = answer(tmp_path, delivery.broadcast, SEED.replace("70", str(last)),
+                          PAIR.replace("70", str(last)), THIRD.format(last=last), SAID,
+                          spread=spread, antientropy_interval=0)
+    assert found == verdict and words.endswith(f"did not reach 127.0.0.1:{why}"), words
+
+
 # Seeds.
 
 @pytest.mark.parametrize("story, verdict, why", [

@@ -14,6 +14,7 @@ from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import Records
+from grapevine.settings import Settings
 from tests.tools.stories import tell
 
 
@@ -58,15 +59,15 @@ class Network:
         return None
 
 
-def progress(folder, story, *dead):
-    """The progress of a network whose files hold these lines: PORT EVENT."""
+def progress(folder, story, *dead, **settings):
+    """The progress of a network whose files hold these lines: PORT EVENT, one a second."""
     lines = story.splitlines()
     ports = {line.partition(" ")[0] for line in lines}
     tell(folder, *(f"0 {port} starts" for port in ports),
-         *(f"{at} {line}" for at, line in enumerate(lines, 1)))
+         *(f"{at} {line}" for at, line in enumerate(lines, 1)), **settings)
     peers = [port for port in ports if not port.startswith("8")]
     args = types.SimpleNamespace(plain=False, quiet=True)
-    settings = types.SimpleNamespace(gossip_count=1)
+    settings = Settings(gossip_count=1, **settings)
     return Progress(Records(folder).refresh(), Network(peers, *dead), settings, Steps(args))
 
 
@@ -85,6 +86,15 @@ def test_a_network_starts_gossips_and_has_everything(tmp_path):
     (tmp_path / "all").mkdir()
     after = progress(tmp_path / "all", TWO + BACK)
     assert after.delivered() and after.so_far() == "2 peers, 2 messages, 2 of 2 delivered"
+
+
+@pytest.mark.parametrize("seconds, compared, ends", [
+    (1, 0.0, False), (6, 0.0, True), (6, 10.0, False)])
+def test_a_rumor_that_was_lost_is_awaited_if_peers_compare_what_they_have(tmp_path, seconds,
+                                                                          compared, ends):
+    lives = "\n5001 alive:1:0" * seconds + "\n5002 alive:1:0"
+    found = progress(tmp_path, TWO + lives, spread="rumor", antientropy_interval=compared)
+    assert found.delivered() is ends
 
 
 def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):

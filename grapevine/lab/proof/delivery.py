@@ -146,6 +146,9 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     if lacking.calm.at_once >= AT_ONCE.get(way, math.inf) + asked or (
             not evicted and lacking.calm.longest >= need):
         return Fault(FAILS, words)
+    if not compared:
+        return judge(words, lacking.since, lacking.until, LONGEST_WAY, [
+            always("peers compare nothing, so what did not come at once never comes")])
     told, origin = proof.disturbances, proof.origin[message]
     silent = Span(run.last, math.inf, f"{proof.name(run)} wrote nothing after {clock(run.last)}")
     spans = [silent, *evicted, *told.around(run), *told.around(origin)]
