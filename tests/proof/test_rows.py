@@ -150,6 +150,17 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
         "one since 6.50 s after the start")
 
 
+def test_a_link_that_stands_before_an_earlier_one_in_a_file_is_a_link_too(tmp_path):
+    proof = tell(tmp_path, THREE)
+    path = tmp_path / "peer_127.0.0.1_5001.txt"
+    lines = path.read_text().splitlines(True)
+    at = next(at for at, line in enumerate(lines) if "connected:127.0.0.1:5003" in line)
+    later = lines.pop(at).replace(":06.", ":07.")
+    path.write_text("".join([*lines[:3], later, *lines[3:]]))
+    moved = Records(tmp_path).refresh()
+    assert graph.history(moved)[-1][1] == graph.history(proof.records)[-1][1] == 1
+
+
 def test_pieces_that_stay_apart_fail_and_who_leaves_is_none(tmp_path):
     gone = "4 5002 {} \n 4.1 5001 parts 5002 left \n 4.1 5003 parts 5002 left"
     records = tell(tmp_path, RING, "58 5001 leaving:@5001 \n 58.1 5002 parts 5001 left").records

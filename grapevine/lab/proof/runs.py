@@ -129,8 +129,8 @@ class PeerRun(Run):
 
     @property
     def first_linked(self) -> float | None:
-        """The time of its first neighbour, if it had any."""
-        return next(iter(self.links.values()))[0].begin if self.links else None
+        """The time of its first neighbour, if it had any; lines may stand in any order."""
+        return min((link.begin for links in self.links.values() for link in links), default=None)
 
     def is_dead(self, newest: float) -> bool:
         """Tell whether it ended without a word, or was started again."""
