@@ -195,7 +195,7 @@ def test_files_are_read_as_they_grow(tmp_path):
         for path, text in texts.items():
             path.write_bytes(text[:end])
         records.refresh()
-    assert check.check_records(records) == check.check_folder(tmp_path)
+    assert check.prove(records) == check.prove(Records(tmp_path).refresh())
 
 
 def test_the_runs_of_a_node_are_in_order_though_files_were_renamed(tmp_path):
@@ -216,3 +216,11 @@ def test_files_are_read_that_a_download_has_renamed_and_once_if_there_are_two(tm
     (tmp_path / "peer_127.0.0.1_5001 (1).txt").write_bytes(path.read_bytes())
     path.rename(tmp_path / "Anna_peer_127.0.0.1_5001.txt")
     assert check.check_folder(tmp_path) == before
+
+
+def test_a_node_may_have_been_a_seed_and_a_peer(tmp_path):
+    row = check.registered(tell(tmp_path, SEED, PAIR, "0.1 8080 settings:seeds=1",
+                                "1 5001 registered:@8080 \n 1 5002 joins 8080",
+                                "75 8080 started:peer:@8080"))
+    assert row.details == ["127.0.0.1:5001 was registered with seed 127.0.0.1:8080, whose files "
+                           "do not tell of it"]

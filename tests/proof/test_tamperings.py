@@ -26,8 +26,9 @@ class Tampered:
     def __init__(self, files, folder):
         self.files, self.folder = {name: list(lines) for name, lines in files.items()}, folder
         runs = self.records().peers
-        self.dead = next(address for run in runs for address in run.dead)
-        self.finder = next(run.address for run in runs if self.dead in run.dead)
+        self.dead = next(address for run in runs for _, address, _ in run.found_dead)
+        self.finder = next(run.address for run in runs if any(
+            death.peer == self.dead for death in run.found_dead))
         self.died = next(stamp(run.last) for run in runs if run.address == self.dead)
         living = [run for run in runs if run.address not in (self.dead, self.finder)]
         self.run, self.other = living[0], living[1].address

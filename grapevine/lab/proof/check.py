@@ -11,7 +11,7 @@ import math
 import operator
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
@@ -140,7 +140,7 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
     """Judge a run that calls itself registered with a seed whose files do not tell of it."""
     told, faults = proof.disturbances, []
     for seed, words in run.words.items():
-        lives = proof.lives.get(seed, [])
+        lives = proof.registries.get(seed, [])
         times = [word.at for word in words if word.lost is None
                  and any(life.first <= word.at <= proof.end_of(life) for life in lives)]
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
@@ -274,40 +274,32 @@ def format_rows(rows: list[Row]) -> str:
 
 def check_folder(folder: pathlib.Path) -> tuple[str, str]:
     """Return the verdict about a folder, and its proof as text, of which it is the last line."""
-    try:
-        return check_records(read_folder(folder))
-    except ValueError as error:
-        return FAILS, str(error)
-
-
-def check_records(records: Records) -> tuple[str, str]:
-    rows = prove(records)
-    verdict = verdict_of(rows)
-    shown = format_rows(with_texts(records, rows))
-    return verdict, f"{shown}\n{'verdict':<10} {verdict}"
+    verdict, rows, error = _proved(folder, with_texts)
+    return verdict, error or f"{format_rows(rows)}\n{'verdict':<10} {verdict}"
 
 
 def judge_folder(folder: pathlib.Path) -> tuple[str, str]:
     """Return the verdict, and a text with the rows that do not hold."""
-    try:
-        records = read_folder(folder)
-        rows = prove(records)
-        verdict = verdict_of(rows)
-        text = format_rows([row for row in with_texts(records, rows)
-                            if row.verdict in (FAILS, UNCLEAR)])
-    except ValueError as error:
-        verdict, text = FAILS, str(error)
+    verdict, rows, error = _proved(folder, with_texts)
+    text = error or format_rows([row for row in rows if row.verdict in (FAILS, UNCLEAR)])
     return verdict, "\n       ".join([f"{verdict}  {printable(str(folder))}", *text.splitlines()])
 
 
 def check_as_json(folder: pathlib.Path) -> tuple[str, str]:
     """Return the verdict, and all rows or an `error` as JSON."""
+    verdict, rows, error = _proved(folder, lambda _, rows: rows)
+    found = {"folder": str(folder), "verdict": verdict, "rows": [row._asdict() for row in rows]}
+    return verdict, json.dumps(found | ({"error": error} if error else {}))
+
+
+def _proved(folder: pathlib.Path, named: Callable) -> tuple[str, list[Row], str]:
+    """Return the verdict, the rows with messages as they are `named`, and why there are none."""
     try:
-        rows = prove(read_folder(folder))
-        found = {"verdict": verdict_of(rows), "rows": [row._asdict() for row in rows]}
+        records = read_folder(folder)
+        rows = prove(records)
     except ValueError as error:
-        found = {"verdict": FAILS, "rows": [], "error": str(error)}
-    return found["verdict"], json.dumps({"folder": str(folder), **found})
+        return FAILS, [], str(error)
+    return verdict_of(rows), named(records, rows), ""
 
 
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:

@@ -126,7 +126,7 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
                 run.left is None or run.left > at):
             if seed not in reported:
                 yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
-            elif seed in proof.lives:
+            elif seed in proof.registries:
                 yield from _unheard(proof, words, run, at, seed, address)
     yield from _lived(proof, f"{words}, which lived", run, death)
 
@@ -134,7 +134,7 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
 def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, address: str
              ) -> Iterator[Fault]:
     """Each report to a seed is heard by it, if not from others."""
-    lives, told = proof.lives[seed], proof.disturbances
+    lives, told = proof.registries[seed], proof.disturbances
     if not any(about(life.reports, address, at - REPORT_TIME, math.inf) or about(
             life.removed, address, at - FINDING, at) for life in lives):
         yield judge(f"{words}, and seed {seed} has not heard of it", at, at + REPORT_TIME,
@@ -157,7 +157,7 @@ def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[
 
 def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
     """A peer that reports a death to a seed has found it."""
-    for at, address, reporter, _ in seed.reports:
+    for at, address, reporter in seed.reports:
         runs = proof.runs.get(reporter, [])
         if runs and reporter not in proof.unproven and not any(
                 at - FINDING < found.at < at + ON_ITS_WAY for run in runs
@@ -169,24 +169,17 @@ def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
 
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
     """A living peer that a seed removes notices it, and registers again."""
+    at, told = removed.at, proof.disturbances
     for run in proof.runs.get(removed.peer, ()) if removed.reason != "malicious" else ():
-        fault = _unnoticed(proof, seed, run, removed.at)
-        if fault is not None:
-            yield fault
-
-
-def _unnoticed(proof: Proof, seed: SeedRun, run: PeerRun, at: float) -> Fault | None:
-    """Return a fault if a run calls itself registered, though a seed has removed it."""
-    notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME + sum(
-        until - begin for begin, until in run.late if until > at)
-    begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
-    listed = about(seed.registered, run.address, run.first, at + notice)
-    words = run.words.get(seed.address, ())
-    if (not listed or not min(listed) < at < end or max(listed) > at
-            or run.last <= at + ON_ITS_WAY or run.left is not None and run.left <= at + ON_ITS_WAY
-            or not run.registered_at(seed.address, at + ON_ITS_WAY)
-            or any(at - ON_ITS_WAY < word.at < at + notice for word in words[1:])):
-        return None
-    told = proof.disturbances
-    return judge(f"seed {seed.address} removed {proof.name(run)}, which lived", begin, end,
-                 (end - begin) / 2, [*told.of(seed), *told.around(run)])
+        notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME + sum(
+            until - begin for begin, until in run.late if until > at)
+        begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
+        listed = about(seed.registered, run.address, run.first, at + notice)
+        leaves = math.inf if run.left is None else run.left
+        if (listed and min(listed) < at < end and max(listed) <= at
+                and min(run.last, leaves) > at + ON_ITS_WAY
+                and run.registered_at(seed.address, at + ON_ITS_WAY)
+                and not any(at - ON_ITS_WAY < word.at < at + notice
+                            for word in run.words[seed.address][1:])):
+            yield judge(f"seed {seed.address} removed {proof.name(run)}, which lived", begin, end,
+                        (end - begin) / 2, [*told.of(seed), *told.around(run)])

@@ -102,7 +102,7 @@ class Disturbances:
         acts = records.scenario
         self._cuts = acts.times("cut", "mend") if acts else []
         self._frozen = acts.times("freeze", "thaw") if acts else []
-        self._headless = {node for _, node in records.headless()}
+        self._headless = records.headless()
         self._of: dict[Run, list[Span]] = {}
         self._between: dict[tuple[PeerRun, str], list[Span]] = {}
 
@@ -178,7 +178,7 @@ class Disturbances:
         before the death of the run on, which may have missed one that it does not tell."""
         signs = sorted([*run.replies.get(address, ()),
                         *(link.begin for link in run.links.get(address, ()))])
-        for at, _, _ in run.missed.get(address, ()):
+        for at, _ in run.missed.get(address, ()):
             if self._lived(address, at):
                 until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
                 yield Span(at - run.interval - PROBE_TIME, until,

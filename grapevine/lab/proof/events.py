@@ -57,7 +57,6 @@ class Registered(NamedTuple):  # the word of a run about its registration with a
 
 class Missed(NamedTuple):  # a liveness request that a neighbour has not answered
     at: float
-    peer: str
     count: int  # in a row
 
 
@@ -94,7 +93,6 @@ class Report(NamedTuple):  # a death of which a peer has told a seed
     at: float
     seed: str
     dead: str
-    line: str  # what it said; unique, because it has the time by the peer's clock
 
 
 class Load(NamedTuple):  # the figures of a seed about rows of reports, for a period

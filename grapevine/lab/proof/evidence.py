@@ -53,10 +53,8 @@ class Proof:
                          if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
         self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
-        self.lives: dict[str, list[Run]] = collections.defaultdict(list)  # of each node
-        for run in [*self.peers, *self.seeds]:
-            self.lives[run.address].append(run)
-        self.runs = {run.address: self.lives[run.address] for run in self.peers}
+        self.lives = _by_node([*self.peers, *self.seeds])
+        self.runs, self.registries = _by_node(self.peers), _by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.disturbances = Disturbances(records, self.lives)
 
@@ -93,6 +91,14 @@ class Proof:
         machines = {machine_of(run.address) for run in [*self.peers, *self.seeds]}
         machine = machine_of(address)
         return f": put the files of {machine} beside these" if machine not in machines else ""
+
+
+def _by_node(runs: list) -> dict[str, list]:
+    """Return the runs of each node."""
+    lives = collections.defaultdict(list)
+    for run in runs:
+        lives[run.address].append(run)
+    return lives
 
 
 def origin_of(message: str) -> str:

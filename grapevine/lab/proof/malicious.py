@@ -186,7 +186,7 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
         # living peers that a seed has removed by the word of liars alone
         *(fault for seed in proof.seeds for removed in seed.removed
           if removed.reason == "dead" and set() < {
-              who for heard, whom, who, _ in seed.reports
+              who for heard, whom, who in seed.reports
               if whom == removed.peer and heard <= removed.at} <= alone
           for fault in deaths.removed_alive(proof, seed, removed))]
 

@@ -181,10 +181,9 @@ class Records:
         return sorted(file.path.name for file in self._files.values()
                       if not file.runs and not file.is_copy)
 
-    def headless(self) -> list[tuple[str, str]]:
-        """Return the files whose first `started:` is damaged, and their nodes."""
-        return [(file.path.name, file.node) for file in self._files.values()
-                if file.runs and file.lacks_beginning]
+    def headless(self) -> set[str]:
+        """Return the nodes whose first `started:` is damaged."""
+        return {file.node for file in self._files.values() if file.runs and file.lacks_beginning}
 
     @property
     def peers(self) -> list[PeerRun]:

@@ -236,7 +236,7 @@ class PeerRun(Run):
             case "liveness reply":
                 self.replies.setdefault(who, []).append(at)
             case "liveness missed" if COUNT.fullmatch(rest):
-                self.missed.setdefault(who, []).append(Missed(at, who, int(rest)))
+                self.missed.setdefault(who, []).append(Missed(at, int(rest)))
             case "disconnected" if who in self.linked:
                 self.linked.remove(who)
                 reason, ended_by = end_of_link(rest)
@@ -251,7 +251,7 @@ class PeerRun(Run):
                 self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
-                self.reported.append(Report(at, who, dead[1], dead[0]))
+                self.reported.append(Report(at, who, dead[1]))
 
 
 class SeedRun(Run):
@@ -266,7 +266,7 @@ class SeedRun(Run):
         self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
-        self.reports: list[tuple[float, str, str, str]] = []  # when, whose death, by whom, line
+        self.reports: list[tuple[float, str, str]] = []  # when, whose death, by whom
         self.untrue: list[tuple[float, str]] = []  # when, by whom; the dead peer answered
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.behind: list[float] = []  # when it found that rows may be late, and so warns nobody
@@ -282,7 +282,7 @@ class SeedRun(Run):
             case "registered":
                 self.registered.append((at, rest))
             case "dead report" if dead:
-                self.reports.append((at, dead[1], dead[2], dead[0]))
+                self.reports.append((at, dead[1], dead[2]))
             case "passed on" if dead:
                 self.passed_on.append((at, dead[1]))
             case "rejected" if dead and rest.endswith(":it answers"):
