@@ -6,7 +6,7 @@ import types
 import pytest
 
 from grapevine.lab.attackers import parse_attacks
-from grapevine.lab.experiments import commands
+from grapevine.lab.experiments import commands, following
 from grapevine.lab.experiments.commands import implied_by, network_parser, planned
 from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.following import Progress, until_next_look
@@ -55,6 +55,9 @@ class Network:
     def dead_peers(self):
         return self._dead
 
+    def start(self):
+        """All run already."""
+
     def here(self):
         return None
 
@@ -95,6 +98,17 @@ def test_a_rumor_that_was_lost_is_awaited_if_peers_compare_what_they_have(tmp_pa
     lives = "\n5001 alive:1:0" * seconds + "\n5002 alive:1:0"
     found = progress(tmp_path, TWO + lives, spread="rumor", antientropy_interval=compared)
     assert found.delivered() is ends
+
+
+@pytest.mark.parametrize("messages, steps", [(1, ["start", "gossip"]), (FOR_EVER, ["start"])])
+def test_gossip_without_end_is_no_step_to_wait_for(messages, steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
+    begun = []
+    running = progress(tmp_path, TWO + BACK)
+    running.steps.begin = lambda name, *_: begun.append(name)
+    course = Progress(running.records, Network(running.living()),
+                      Settings(gossip_count=messages), running.steps)
+    assert course.course(0, False, True) and begun == steps
 
 
 def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):

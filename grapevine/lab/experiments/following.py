@@ -129,10 +129,10 @@ class Progress:
     def _follow(self, kill: int) -> bool:
         """Wait for deliveries, kill peers, wait for reports. False if it takes too long."""
         network, settings = self._network, self._settings
-        patience = settings.gossip_interval + SPREAD_LIMIT
-        self.steps.begin("gossip", self.gossiped)
-        if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
-            return False
+        if settings.gossip_count < FOR_EVER:
+            self.steps.begin("gossip", self.gossiped)
+            if not self.settle(self.delivered, settings.gossip_interval + SPREAD_LIMIT):
+                return False
         crossing = min(delivery.LONGEST_WAY, delivery.AT_ONCE[settings.spread])
         asking = settings.liveness_interval + delivery.SEEDS_ASKED * settings.sign
         time.sleep(LINGER + crossing + asking * bool(kill))
