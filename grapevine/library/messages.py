@@ -114,13 +114,12 @@ class Inbox:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
         limit = None if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
-        try:
-            try:  # at once first, because before Python 3.13 `get` may wait for ever if time is up
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                item = self._queue.get(limit != 0, limit)
-        except queue.Empty:
-            raise TimeoutError(f"no message within {timeout} s") from None
+        for waits in (False, limit != 0):  # first at once: before Python 3.13 `get` may wait for
+            with contextlib.suppress(queue.Empty):  # ever if time is up
+                item = self._queue.get(waits, limit)
+                break
+        else:
+            raise TimeoutError(f"no message within {timeout} s")
         if item is None:
             self._queue.put(None)  # for the next call
             raise EOFError("the peer has ended")

@@ -56,6 +56,16 @@ def test_a_look_never_waits_for_ever_in_an_older_python(monkeypatch):
             inbox.take(0)
 
 
+def test_what_interrupts_a_wait_is_shown_alone():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    for wait in (None, 60):
+        with alarm(interrupt, 0.05), pytest.raises(KeyboardInterrupt) as interrupted:
+            Inbox(100, False).take(wait)
+        assert interrupted.value.__context__ is None
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_never_more_than_the_limit_and_the_newest_stay(seed):
     chance, inbox, number, expected = random.Random(seed), Inbox(10, False), 0, []
