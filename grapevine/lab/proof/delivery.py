@@ -223,7 +223,7 @@ def latency(proof: Proof) -> Row:
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    return row("latency", f"{figures}; {late} late deliveries, to who joined later", faults)
+    return row("latency", f"{figures}; {late} deliveries to peers that joined late", faults)
 
 
 def latencies(records: Records) -> tuple[list[float], int]:
