@@ -8,6 +8,7 @@ this peer. When that seed is lost, the last reports go to the next one.
 
 import collections
 import math
+from zlib import crc32
 
 from grapevine import wire
 from grapevine.addresses import Address, Target
@@ -15,7 +16,6 @@ from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import Contradiction, contradiction_of
 from grapevine.monitoring.rows import REPORTS_KEPT
 from grapevine.monitoring.watch import CORRUPT, FORBIDDEN, Watch
-from grapevine.monitoring.ways import WatchedTree
 from grapevine.signing import grammar as signing
 from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.peer import SHOWN, SignedPeer
@@ -23,6 +23,7 @@ from grapevine.signing.proving import ProvenLink, with_more
 from grapevine.signing.runs import REST
 from grapevine.tools import ProtocolError, Recent
 from grapevine.ways import Flood
+from grapevine.ways.tree import Tree
 from grapevine.peer import NEIGHBOUR, SEED
 
 DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name: a neighbour may
@@ -32,10 +33,20 @@ ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again
 HANGS_UP = 3  # links in a row that end with a request unanswered, until a neighbour is refused
 GAPS = 8  # ranges that are known of a run, above which it may have filled a neighbour's room
 REMEMBERED = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
+TO_ALL, PART = 100, 4  # the first numbers of a run, and one line of so many later on, go to all
 
 
 class WatchedMessages(SignedMessages):
     CORRUPT_LIMIT = 100  # so that who tampers is judged, and its link stays; a budget bears as many
+
+
+class WatchedTree(Tree):
+    """A tree of which some lines go to all neighbours, which are judged by these alone, because who
+    is told to push nothing owes nothing. All peers agree which."""
+
+    def goes_to_all(self, line: bytes) -> bool:
+        run, first = wire.gossip_key(line)
+        return first <= TO_ALL or not crc32(b"%b:%d" % (run, first)) % PART
 
 
 class WatchedPeer(SignedPeer):
