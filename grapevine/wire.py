@@ -11,6 +11,7 @@ import functools
 import itertools
 import operator
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine.addresses import Address, parse_address
@@ -259,6 +260,11 @@ class Status(NamedTuple):
     digest: str = ""  # of `digest`
     slices: tuple[int, ...] = ()  # of `parts`; of `show` one mask
     entries: Entries = []
+
+    def named_among(self, keys: Iterable[Key]) -> list[Key]:
+        """Return which of these messages the entries name."""
+        named = {run: Intervals(ranges) for run, ranges in self.entries}
+        return [(run, number) for run, number in keys if run in named and number in named[run]]
 
 
 def parse_status(body: bytes) -> Status:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address
-from grapevine.intervals import Intervals
 from grapevine.ways import Flood
 
 UDP = 0  # the door of a server to its neighbours
@@ -122,10 +121,8 @@ class Telling(Flood):
 
     def heard(self, link, status: wire.Status) -> None:
         if status.verb in ("took", "knew"):
-            named = {run: Intervals(ranges) for run, ranges in status.entries}
-            for run, number in list(link.unanswered):
-                if run in named and number in named[run]:
-                    del link.unanswered[run, number]
+            for key in status.named_among(link.unanswered):
+                del link.unanswered[key]
 
     def has_room(self) -> bool:
         return all(link.has_room(CROWDED) for link in self.node.gossip_links())

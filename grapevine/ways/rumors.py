@@ -12,7 +12,6 @@ import collections
 import math
 
 from grapevine import wire
-from grapevine.intervals import Intervals
 from grapevine.ways import Flood
 
 HOT_LIMIT, HOT_BYTES = 20_000, 16 << 20  # rumors told at a time: beyond that the oldest is dropped
@@ -94,13 +93,10 @@ class Rumors(Flood):
             return
         listener = self._listeners.setdefault(link, Listener())
         listener.silent_until, listener.answered_at = -math.inf, self.node.now()
-        named = {run: Intervals(ranges) for run, ranges in status.entries}
-        for run, number in list(listener.unanswered):
-            if run in named and number in named[run]:
-                rumor = self._take_back(listener, (run, number))
-                if (status.verb == "knew"
-                        and self.node.rng.random() < self.node.settings.rumor_stop):
-                    self._drop(rumor)
+        for key in status.named_among(listener.unanswered):
+            rumor = self._take_back(listener, key)
+            if status.verb == "knew" and self.node.rng.random() < self.node.settings.rumor_stop:
+                self._drop(rumor)
         self._tell()
 
     def ended(self, link) -> None:
