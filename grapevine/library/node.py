@@ -266,17 +266,18 @@ class Hand:
             calls = [self._calls.get()]
             self._is_idle = False
             calls += [self._calls.get() for _ in range(self._calls.qsize())]
-            has_said = bool(self._said)
-            while self._said and not self._is_ending:
-                self._say_portion()
+            left = said = len(self._said)  # not what comes meanwhile, of which there may be no end
+            while left > 0 and not self._is_ending:
+                left -= self._say_portion()
             for call in calls:
                 if call is not None:
                     call()
-            if has_said:
+            if said:
                 time.sleep(GATHER)
 
-    def _say_portion(self) -> None:
-        """Say what waits, PORTION at most, once neighbours have read what was sent before."""
+    def _say_portion(self) -> int:
+        """Say what waits, PORTION at most, once neighbours have read what was sent before; return
+        how many messages that was."""
         node, lines, size = self.nodes[0], [], 0
         while self._said and size < PORTION:
             (text, stamp), number = self._said.popleft()
@@ -288,3 +289,4 @@ class Hand:
         with node.world.lock:
             if not node.is_leaving and not node.stopping:
                 node.publish(sealed)
+        return len(lines)

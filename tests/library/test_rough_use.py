@@ -10,7 +10,7 @@ import pytest
 
 import grapevine
 from tests.library.tools import alarm, free_address, python, running, wait_until_free
-from tests.tools.programs import ROOT, wait_until
+from tests.tools.programs import DEADLINE, ROOT, wait_until
 
 NETWORK = """
 import grapevine, sys, threading
@@ -112,6 +112,22 @@ def test_four_threads_that_wait_all_get_a_message_of_a_batch(net):
         for text in "abcd":
             net[0].say(text)
     assert sorted(taken) == [1, 2, 3, 4]
+
+
+def test_who_asks_is_answered_while_other_threads_say_without_end(net):
+    answers, until = [], time.monotonic() + DEADLINE
+
+    def talk() -> None:
+        while len(answers) < 5 and time.monotonic() < until:
+            net[0].say("x" * 64)
+
+    def ask() -> None:
+        while len(answers) < 5:
+            answers.append(net[0].status())
+
+    with running(talk, talk, ask):
+        pass
+    assert time.monotonic() < until
 
 
 def test_leaving_after_a_burst_lets_neighbours_read_it(net):
