@@ -266,27 +266,17 @@ def test_two_that_have_heard_it_may_have_left_since():
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
 
 
-def test_one_neighbour_is_enough_if_it_stays():
-    scene = talker(B, C)
-    neighbour(scene, A)
-    scene.run(1.9)
+@pytest.mark.parametrize("known, linked, seconds", [
+    ([B, C], [], 3.0),  # nobody is waited for any longer
+    ([B, C], [A], 2.0),  # one neighbour is enough if it stays,
+    ([A], [A], 0.0)])  # or if there is no other peer
+def test_who_has_said_something_waits_so_long_for_neighbours(known, linked, seconds):
+    scene = talker(*known)
+    for peer in linked:
+        neighbour(scene, peer)
+    scene.run(max(0.0, seconds - 0.1))
     assert not scene.node.is_leaving
-    scene.run(0.2)
-    assert scene.node.is_leaving
-
-
-def test_one_neighbour_is_enough_if_there_is_no_other_peer():
-    scene = talker(A)
-    neighbour(scene, A)
-    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
-
-
-def test_nobody_is_waited_for_longer_than_three_seconds():
-    scene = talker(B, C)
-    scene.run(2.9)
-    assert not scene.node.is_leaving
-    scene.run(0.2)
-    assert scene.node.is_leaving
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
 
 
 def test_what_a_neighbour_has_not_read_is_an_error_for_the_program():
