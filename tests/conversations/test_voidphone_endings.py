@@ -5,8 +5,7 @@ import random
 import pytest
 
 from grapevine.voidphone.messages import (
-    Announce, Hello, Notification, Notify, PeerNotification, PeerRequest, PeerResponse, Ping,
-    VerificationResponse)
+    Announce, Hello, Notification, PeerNotification, PeerRequest, Ping, VerificationResponse)
 from grapevine.voidphone.module import API, MESSAGE_LIMIT
 from tests.tables.voidphone_examples import CHALLENGE, EXACT, NONCE, mutated
 from tests.tools.voidphone import TYPE, WAITING, ModuleScene, push
@@ -133,12 +132,3 @@ def test_ten_thousand_mutated_messages_change_nothing(who):
     assert isinstance(told, Notification) and told.data == b"after all that"
     fresh.validate(told)
     assert honest.news().data == b"after all that" and honest.is_there()
-
-
-def test_a_module_that_answers_wrongly_is_given_up():
-    scene = ModuleScene(bootstrapper="127.0.0.1:6101")
-    end = scene.machine("127.0.0.1:6101").accept()
-    end.say(Notify(1))
-    assert scene.refusal(end) == (
-        "127.0.0.1:6101:notify is not expected from one who has not answered HELLO")
-    assert PeerResponse(()).pack() == bytes.fromhex("000401f9")

@@ -5,7 +5,7 @@ import pytest
 
 from grapevine.addresses import address_of, parse_address
 from grapevine.voidphone.messages import (
-    Hello, PeerNotification, PeerRequest, PeerResponse, Ping, Push, Validation,
+    Hello, Notify, PeerNotification, PeerRequest, PeerResponse, Ping, Push, Validation,
     VerificationRequest, VerificationResponse)
 from grapevine.voidphone.handshake import SLOT, WORK_LIMIT
 from grapevine.voidphone.module import API
@@ -155,7 +155,7 @@ def test_hello_with_another_address_ends_the_connection():
 
 EVERYTHING = [PeerRequest(), PeerResponse(()), VerificationRequest(1), push(6001),
               PeerNotification(255, 1, 7, b"news"), VerificationResponse(1, 1, ONE), Hello(ONE),
-              Ping(), Validation(1, 1)]
+              Ping(), Notify(1), Validation(1, 1)]
 ROLES = {  # in words, and what they may say
     "stranger": ("one who has not said HELLO", {Hello, Ping}),
     "challenged": ("one who has not done the work", {Hello, VerificationResponse, Ping}),
@@ -164,7 +164,7 @@ ROLES = {  # in words, and what they may say
     "answered": ("one who has not answered our work", {PeerResponse, Ping}),
     "neighbour": ("a neighbour", {PeerRequest, PeerResponse, Push, PeerNotification, Ping}),
     "dialled back": ("one that we dial back", {VerificationRequest, Ping}),
-    "client": ("a module", {Validation})}
+    "client": ("a module", {Notify, Validation})}
 
 
 def end_of_role(role: str):

@@ -159,16 +159,6 @@ def test_a_server_opens_its_doors_before_anything_slow_is_imported(folder):
     assert not loaded & {"argparse", "grapevine.wire", "grapevine.node", "grapevine.chat.server"}
 
 
-def test_a_server_takes_the_doors_that_were_opened_before_it(folder):
-    [port] = free_ports(1)
-    folder.server(0, 1, port)
-    wait_until(lambda: listens(port))
-    with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
-        sock.settimeout(DEADLINE)
-        sock.sendall(b"get chatLog\n")
-        assert sock.recv(100) == b"chatLog <empty>\n"
-
-
 def test_no_logs_are_made_for_a_proxy_that_has_hung_up(folder, monkeypatch):
     made, make = [], chat_server.chat_log
     monkeypatch.setattr(chat_server, "chat_log", lambda lines: made.append(1) or make(lines))

@@ -4,7 +4,6 @@ import itertools
 import signal
 import socket
 import sys
-import time
 
 import pytest
 
@@ -181,26 +180,3 @@ def test_25000_messages_that_are_said_before_quit_all_arrive(network):
     texts = [event.rpartition(":")[2] for event in two.events("received:")]
     assert texts == [str(number) for number in range(25_000)]
     assert not one.events("not read:")
-
-
-def test_a_peer_that_quits_waits_for_a_neighbour_that_reads_on(network):
-    network.start_seeds()
-    one, two = network.start_peers(2, "--quiet", "--liveness-interval", "5")
-    two.send(signal.SIGSTOP)
-    one.type(*[f"say {'x' * 60_000} {number}" for number in range(100)], "quit")
-    one.event("leaving:")
-    two.send(signal.SIGCONT)
-    assert one.code() == 0 and not one.events("not read:")
-    two.has("received:", 100, 1.0)
-
-
-def test_what_a_lonely_peer_says_before_it_quits_reaches_a_peer_that_starts_a_second_later(network):
-    network.start_seeds()
-    one = network.start_peer()
-    one.event("registered:")
-    one.type("say is anybody there?", "quit")
-    one.event("generated:")
-    time.sleep(1.0)  # no event tells of a second in which nobody comes
-    two = network.start_peer()
-    assert two.event("received:").endswith(":is anybody there?")
-    assert one.code() == 0 and one.events()[-1] == "stopped:quit"

@@ -128,25 +128,6 @@ def test_what_readme_shows_with_the_files_of_tests_data(tmp_path):
         assert modules[0].event("received:").endswith(":1337:da20db476d9a9791")
 
 
-def test_a_client_that_reads_slowly_gets_all_and_pings_go_on(start):
-    one = start("--liveness-interval", "0.3", min_degree=1)
-    other = start("--liveness-interval", "0.3", min_degree=1, bootstrapper=one.address)
-    linked(one, other)
-    with Client(one, TYPE) as announcer, Client(other, TYPE) as slow:
-        slow._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        announcer.announce(b"first")
-        assert slow.told() == b"first"
-        data, got = bytes(60_000), []
-        announcer._sock.settimeout(60.0)
-        for number in range(250):  # 15 MB: more than may wait
-            announcer.announce(number.to_bytes(2, "big") + data)
-            if number % 5 == 4:
-                got += [slow.told() for _ in range(4)]
-        got += [slow.told() for _ in range(250 - len(got))]
-        assert [int.from_bytes(each[:2], "big") for each in got] == list(range(250))
-    assert one.events("disconnected:") == other.events("disconnected:") == []
-
-
 def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(start):
     acceptor = socket.create_server(("127.0.0.1", 0))
     with acceptor:
