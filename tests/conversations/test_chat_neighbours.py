@@ -260,9 +260,3 @@ def test_a_portion_of_what_is_wanted_fits_into_a_datagram():
     hand.say(f"status:want:{RUN}=1-50")
     [portion] = [data for data in hand.datagrams if b"gmessage" in data]
     assert 30 <= portion.count(b"gmessage:") <= 35 and portion.endswith(b"status:sent\n")
-
-
-def test_what_was_asked_for_and_does_not_come_is_asked_for_again_after_a_moment():
-    server, hand = with_neighbour(antientropy_interval=1000.0)
-    hand.say(f"status:seen:{RUN}=1-9")
-    assert hand.count(f"status:want:{RUN}=1-9", 1.0) >= 4

@@ -105,17 +105,6 @@ def test_a_message_with_a_forbidden_word_is_written_down_and_neither_kept_nor_fo
 
 # Rumors.
 
-def test_a_rumor_is_answered_and_its_prefix_does_not_travel():
-    one, other = neighbours(A, B)
-    one.say("rumor:" + gossip(A, 1), "rumor:" + gossip(A, 2), "rumor:" + gossip(C, 1))
-    assert one.hear() == f"status:took:{A}:7=1-2 {C}:7=1"
-    assert other.hear_all() == [gossip(A, 1), gossip(A, 2), gossip(C, 1)]
-    other.say("rumor:" + gossip(A, 1), "rumor:" + gossip(A, 3))
-    assert other.hear() == f"status:took:{A}:7=3"
-    assert other.hear() == f"status:knew:{A}:7=1"
-    assert one.hear() == gossip(A, 3)
-
-
 def test_a_digest_goes_along_with_the_answer_once_a_second_at_most():
     end, = neighbours(A, antientropy_interval=1000.0)
     heard = []

@@ -19,14 +19,6 @@ NONCE = "0123456789abcdef" * 2
 # Who is a seed.
 
 
-def test_who_confirms_that_it_listens_is_told_the_tree():
-    scene, one = seed_scene(ONE)
-    one.join()
-    scene.node.to_all(b"load:1:\n")
-    assert one.ear.hear_until("load:") == "load:1:"
-    assert one.ear.hear_until("load:", PERIOD) == "load:0:", "once a period"
-
-
 CLAIM, ASK, AGAIN = OtherSeed.claim, lambda one: one.say(f"seed asks:{NONCE}"), "dialled anew"
 
 

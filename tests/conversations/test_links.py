@@ -54,13 +54,6 @@ def test_a_dialled_peer_that_talks_and_talks_instead_of_an_answer_is_cut_off():
     assert end.ends_within(0.1) and scene.event("refused:127.0.0.1:6001:more than 100 lines")
 
 
-def test_a_listed_peer_is_dialled_and_becomes_a_neighbour():
-    scene = listing(A)
-    end = linked(scene.machine(A))
-    assert scene.events(f"connected:{A}") and scene.event("degree:") == f"degree:{NODE}=>1"
-    assert is_standing(end)
-
-
 def test_a_peer_may_say_whom_it_accepts_instead_of_its_own_address():
     scene = listing(A)
     dialled(scene.machine(A)).say(f"connection accepted:{NODE}")

@@ -63,7 +63,9 @@ def test_who_tells_a_message_itself_is_not_told_it_any_more(says):
 def test_rumors_of_others_are_answered_whatever_the_own_way_is():
     for spread in ("rumor", "flood", "tree"):
         end = neighbour(Scene(Peer, spread=spread), A)
+        other = neighbour(end.scene, B)
         end.say(f"rumor:{gossip(A, 1)}", f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 1)}")
+        assert other.hear() == "rumor:" * (spread == "rumor") + gossip(A, 1), "as it is told here"
         assert end.hear_until("status:took") == f"status:took:{RUN}=1-2"
         end.say(f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 3)}")
         assert end.hear_until("status:took") == f"status:took:{RUN}=3"

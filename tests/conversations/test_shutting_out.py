@@ -244,16 +244,6 @@ def test_a_run_that_contradicted_itself_is_refused_for_good_and_another_one_is_n
     assert refusal(one, scene) == f"connection refused:{NODE}:contradicted itself"
 
 
-def test_a_run_that_contradicted_itself_is_no_neighbour_by_a_dial_either():
-    scene, desk = watched_scene()
-    one = KeyMachine(scene, A)
-    desk.link.say(evidence(A), listed(A))
-    end = one.accept()
-    accept(one, end)
-    assert end.hear_until("connection refused:").endswith(":contradicted itself")
-    assert scene.events("connected:") == []
-
-
 def test_evidence_about_a_run_says_nothing_about_the_one_that_is_a_neighbour_now():
     scene, desk, (_, end) = watched_scene(A, quiet=True)
     desk.link.say(evidence(A, signer(A, "old")), evidence(NODE, scene.node._signer))

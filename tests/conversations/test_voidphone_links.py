@@ -137,21 +137,6 @@ def test_fifty_made_up_modules_that_listen_nowhere_push_out_one_neighbour_at_mos
     assert len(left) == 7 and len(scene.neighbours()) == 8
 
 
-def test_fifty_made_up_modules_that_listen_push_out_none_that_this_one_dialled():
-    scene = ModuleScene(degree=6, min_degree=3, max_connections=8, bootstrapper="127.0.0.1:6101")
-    ours = [scene.machine(f"127.0.0.1:{6101 + number}") for number in range(3)]
-    ours[0].welcome(*[machine.address for machine in ours[1:]])
-    for machine in ours[1:]:
-        machine.welcome()
-    for _ in range(50):
-        fake = scene.machine("")
-        fake.proves = True
-        fake.join()
-        scene.run(0.01)
-    assert {str(machine.address) for machine in ours} < scene.neighbours()
-    assert len(scene.neighbours()) == 8
-
-
 # Those who did not take our work.
 
 def test_who_did_not_take_our_work_is_left_alone_for_60_seconds():

@@ -64,15 +64,6 @@ def test_who_comes_a_second_later_is_not_told():
     assert newcomer.told().data == b"in time" and scene.count(UNWANTED) == 1
 
 
-def test_what_came_for_nobody_is_forgotten_after_a_second():
-    scene, _, peer = stage(0)
-    peer.bring()
-    scene.run(0.9)
-    assert scene.count(UNWANTED) == 0
-    scene.run(0.2)
-    assert scene.count(UNWANTED) == 1
-
-
 def test_a_client_is_told_of_what_came_for_nobody_a_moment_before():
     scene, _, peer, other = stage(0, 2)
     for data, end in ((b"first", peer), (b"first", other), (b"second", peer)):

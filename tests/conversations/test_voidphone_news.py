@@ -6,7 +6,7 @@ import pytest
 
 from grapevine.voidphone.messages import (
     Announce, Notification, Notify, PeerNotification, Validation)
-from grapevine.voidphone.news import CROWDED_OUT, NOT_WAITING, TOO_LATE, Item
+from grapevine.voidphone.news import NOT_WAITING, TOO_LATE, Item
 from grapevine.voidphone.relay import OLD, TOO_OFTEN
 from tests.tools.voidphone import TYPE, WAITING, hear_next, stage
 
@@ -44,14 +44,6 @@ def test_what_neighbours_bring_is_told_to_all_subscribers_and_written_down():
     digest = hashlib.sha256(b"from afar").hexdigest()[:16]
     assert scene.event("received:") == (
         f"received:{peer.machine.address}:message:7:{TYPE}:{digest}")
-
-
-def test_ids_are_drawn_at_random_and_differ():
-    _, _, one, peer = stage()
-    for number in range(300):
-        peer.bring(number=number)
-    ids = [one.told().id for _ in range(300)]
-    assert len(set(ids)) == 300 and ids != sorted(ids) and max(ids) > 10_000
 
 
 def test_closed_subscriptions_leave_nothing_behind():
@@ -97,21 +89,6 @@ def test_what_is_not_valid_goes_no_further(flags):
         subscriber.validate(told)  # too late
     scene.run(0.1)
     assert scene.count(NOT_WAITING) == 2 and hear_next([one, other], announcer)
-
-
-@pytest.mark.parametrize("is_valid", [True, False])
-def test_of_two_answers_the_first_counts(is_valid):
-    scene, announcer, one, other, peer = stage(2)
-    announcer.announce()
-    told = one.told(), other.told()
-    one.validate(told[0], is_valid)
-    scene.run(0.1)
-    other.validate(told[1], not is_valid)
-    scene.run(0.1)
-    assert scene.count(NOT_WAITING) == 1
-    if is_valid:
-        assert peer.news().data == b"news"
-    assert hear_next([peer], announcer)
 
 
 def test_without_an_answer_in_time_it_is_dropped():
@@ -202,19 +179,6 @@ def test_what_does_not_fit_into_511_is_told_here_and_not_forwarded(size, is_want
         assert hear_next([peer], announcer)
         assert scene.events("too long:") == [
             f"too long:{size} bytes of type {TYPE}, which peers cannot be sent"]
-
-
-def test_of_what_waits_the_oldest_goes_when_it_is_too_much():
-    scene, announcer, subscriber, peer = stage(patience=5.0)
-    subscriber.announce(b"")
-    for number in range(1_200):  # 72 MB within the patience
-        announcer.announce(number.to_bytes(2, "big") + bytes(60_000))
-        if number % 100 == 99:
-            scene.run(0.05)
-    scene.run(1.6)
-    told = subscriber.hear_all(0.1)
-    assert len(told) == 1_200 and scene.count(CROWDED_OUT) == 1_200 - scene.count(WAITING) > 50
-    assert scene.count(WAITING) * 60_000 < 64 << 20
 
 
 # What is old.

@@ -181,17 +181,6 @@ def test_a_line_that_its_origin_has_signed_twice_is_a_contradiction_and_a_copy()
     assert desk.said_of(B)[:4] == (1, 0, 0, 0)
 
 
-def test_who_brings_the_same_texts_in_other_lines_is_not_blamed():
-    """Their origin has given each neighbour other lines, and is found out."""
-    scene, desk, (one, end), (_, other) = watched_scene(A, B)
-    end.say(one.signed(2, "a", "b", "c", time=time_of(scene)))
-    scene.run(0.1)
-    other.say(*[one.signed(at, text, time=time_of(scene)) for at, text in zip((2, 3, 4), "abc")])
-    assert scene.event(f"disconnected:{A}:contradicted itself")
-    scene.run(3 * PERIOD)
-    assert desk.said_of(B)[:4] == (3, 0, 0, 0)
-
-
 def test_forbidden_messages_are_counted():
     scene, desk, (one, end), _ = watched_scene(A, B, filter=("virus",))
     end.say(one.signed(2, "a virus", "of two"), one.signed(4, "fine", time=time_of(scene)))

@@ -269,20 +269,6 @@ def test_a_new_link_of_the_same_neighbour_is_asked_anew():
         node.sync.ended("link")
 
 
-def test_who_owes_portions_is_asked_again_after_all_others():
-    node = Node()
-    for link in ("silent", "honest"):
-        node.offer(link, (RUN, [(1, 2**63 - 1)]))
-    assert node.wanted(0.0)[0] == "silent"
-    now = 2.0
-    for number in range(1, 6):
-        assert node.wanted(now)[0] == "honest"
-        node.sent("honest", line(number), now=now)
-        now += 0.1
-    node.sync.ended("honest")
-    assert node.wanted(now)[0] == "silent"
-
-
 def test_who_owes_more_portions_has_twice_the_time_and_twice_again():
     node = Node()
     node.offer("slow", (RUN, [(1, 40)]))
@@ -379,18 +365,6 @@ def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_re
     assert node.wanted(3.0)[1][0][0] == RUN_C
     node.offer(link, (RUN_C, ranges), now=3.0)
     assert node.hear(link, digest, 5.0) == b"", "all was kept this time"
-
-
-def test_an_offer_that_is_repeated_counts_once():
-    node, ranges = Node(), [(number, number) for number in range(1, 15_001, 2)]
-    for _ in range(2):
-        node.offer("link", (run_of(A, 8), ranges), (run_of(B, 9), ranges))
-    node.offer("link", (run_of(A, 8), ranges), (run_of(C, 10), [(1, 1)]))
-    asked = []
-    while want := node.wanted():
-        asked += [run for run, _ in want[1]]
-        node.sent("link")
-    assert run_of(C, 10) in asked
 
 
 def test_so_much_is_remembered_of_what_came_in_vain():
