@@ -45,11 +45,12 @@ def test_a_peer_that_asks_and_is_told_no_port_ends_with_one_line(network):
     assert program.shown() == "Port to listen on: \npeer.py: no port was typed\n"
 
 
-@pytest.mark.parametrize("program", ["peer.py", "seed.py"])
-def test_a_port_in_use_ends_a_program_with_one_line(network, program):
+@pytest.mark.parametrize("program, flags", [("peer.py", []), ("peer.py", ["--json"]),
+                                            ("seed.py", [])])
+def test_a_port_in_use_ends_a_program_with_one_line(network, program, flags):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        started = network.start(program, port)
+        started = network.start(program, port, *flags)
         assert started.code() == 1
     warning = "" if program == "peer.py" else (
         f"seed.py: 127.0.0.1:{port} is not in config.txt: peers will not find it\n")

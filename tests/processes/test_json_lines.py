@@ -147,16 +147,6 @@ def test_a_bad_line_is_answered_and_changes_nothing(network, commands):
             assert (said[-1]["text"], said[-1]["number"]) == ("after", number)
 
 
-def test_the_start_is_refused_as_usual(network, seeds):
-    program = network.start("peer.py", "--json")
-    assert program.code() == 2 and "--json needs a PORT" in program.shown()
-    with JsonPeer(network) as peer:
-        peer.hear(event="started")
-        port = peer.address.rpartition(":")[2]
-        program = network.start("peer.py", port, "--json")
-        assert program.code() == 1 and program.shown().endswith(f"port {port} is in use\n")
-
-
 def test_who_pauses_misses_no_message_and_no_answer(pair):
     one, other = pair
     other.tell(*({"say": f"text {number}"} for number in range(1, 4_001)))

@@ -115,18 +115,6 @@ def test_a_network_that_cannot_start_tells_why_and_leaves_earlier_files_alone(tm
         assert earlier.read_text() == "earlier\n"
 
 
-@pytest.mark.parametrize("flags, what", [
-    (["--peers", "0"], "whole number of 1"), (["--peers", "2", "--spread", "magic"], "none of"),
-    (["--peers", "70000"], "pass port 65535"), (["--peers", "3", "--kill", "3"], "nobody honest"),
-    (["--peers", "3", "--kill", "1", "--malicious", "none"], "leave --kill out"),
-    (["--peers", "3", "--malicious", "smile:1"], "smile:1"),
-    (["--peers", "3", "--watch-port", "1"], "need --watch")])
-def test_what_a_network_is_asked_for_wrongly_is_told_in_one_line(network, flags, what):
-    program = network.start("runner.py", *flags)
-    assert program.code() == 2 and what in program.shown()
-    assert program.shown().count("\n") == 1
-
-
 def test_a_benchmark_shows_a_table_of_its_figures(tmp_path):
     short = ("import sys, runner; from grapevine.lab.experiments import bench; "
              "bench.QUIET, bench.REST, bench.STEADY_MESSAGES = 0.5, 0.5, 5; "
