@@ -44,11 +44,6 @@ def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     assert scene.events("connected:") == []
 
 
-def test_a_newcomer_at_whose_address_nobody_listens_is_refused_at_once():
-    scene = Scene(Peer)
-    assert scene.machine(A, listens=False).ask_to_link().hear(0.1) == refusal("full")
-
-
 def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
     scene = Scene(Peer)
     for port in range(7001, 7201):
