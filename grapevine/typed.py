@@ -14,7 +14,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 READ_SIZE = 65_536
 LONGEST = 1 << 20  # bytes kept of a line: more than any message needs, also as JSON
 NESTED = 100  # brackets of JSON, outside of its strings: more overflow the stack of a thread
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?')  # or the beginning of one: no text is looked at twice
 
 
 def plain_lines(data: bytes) -> list[bytes]:

@@ -5,7 +5,8 @@ from grapevine.addresses import parse_address
 
 from grapevine.peer import Peer
 from grapevine.seed import Seed
-from tests.tools.virtual import NODE, TIME, Scene, gossip, neighbour, registered, seed_of
+from grapevine.worlds.virtual import Cables
+from tests.tools.virtual import NODE, STEP, TIME, Scene, gossip, neighbour, registered, seed_of
 
 A = "127.0.0.1:6001"
 both = pytest.mark.parametrize("kind", [Peer, Seed], ids=["peer", "seed"])
@@ -201,6 +202,19 @@ def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():
     end.say(*["peer list"] * 200)
     scene.run(1.0)
     assert end.connection.other.is_over
+
+
+def test_for_a_registered_peer_that_does_not_read_lists_only_one_waits():
+    scene = Scene(Seed, cables=Cables(latency=(STEP, STEP), buffer=1_000))
+    for number in range(1, 200):
+        scene.node.registry.register(parse_address(f"10.0.0.{number}:5001"), None, 0.0)
+    end = registered(scene, A)
+    end.stop_reading()
+    end.say(*["peer list"] * 60)
+    scene.run(5.0)
+    assert len(end.connection.other.link.waiting) < 5_000
+    end.read_on()
+    assert len(end.hear_all(10.0)) == 60
 
 
 def test_a_neighbour_that_does_not_read_is_cut_off_after_8_mib():

@@ -132,7 +132,7 @@ def test_messages_are_generated_only_if_that_is_asked_for(network):
     ('{"say": ""}', "one line"), ('{"say": "a\\nb"}', "one line"),
     ('{"say": "a\\r"}', "one line"), ('{"do": "dance"}', "leave"), ('{"do": []}', "leave"),
     ('{"say": "x", "do": "leave"}', "neither"), ('{"say": "\\ud800"}', "surrogates"),
-    ("\xff", "not JSON"), ("[" * 100_000, "not JSON"),
+    ("\xff", "not JSON"), ("[" * 100_000, "not JSON"), ('"' + '\\"' * 100_000, "not JSON"),
     ('{"do": ' + "[" * 200 + "]" * 200 + "}", "too many brackets"),
     ('{"do": "' + "[" * 200 + '\\"{' * 200 + '"}', "leave"),
     ('{"say": "' + "x" * 70_000 + '"}', "too long")]])
