@@ -98,6 +98,7 @@ class Peer(Asker, Gossiper):
         self._lists = Backoff(0.5, interval)  # of questions for lists
         self._wanted = Budget(0.2, 3)  # of those that others cause
         self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
+        self._teller: Link | None = None  # the neighbour that was asked for the peers it knows
         output.write(f"started:peer:{address}",
                      f"settings:{settings.shown()}:start={self.start_number}", "late:0.000")
 
@@ -492,7 +493,8 @@ class Peer(Asker, Gossiper):
         for link in registered:
             link.send(wire.say("ask_peer_list"))
         if not registered and self.neighbours.links:
-            self.rng.choice(self.neighbours.links).send(wire.say("ask_known_peers"))
+            self._teller = self.rng.choice(self.neighbours.links)
+            self._teller.send(wire.say("ask_known_peers"))
 
     def want_lists(self) -> None:
         """Ask for lists soon, because somebody came whom none has named."""
@@ -520,8 +522,10 @@ class Peer(Asker, Gossiper):
         self.charge(link, KNOWN_PEERS_COST)
 
     def on_known_peers(self, link: Link, addresses: tuple[Address, ...]) -> None:
-        if not self.registrations.links():
-            self.peer_list.hear(addresses)
+        """Take what a neighbour knows if it was asked, because it may invent any number."""
+        if link is self._teller and not self.registrations.links():
+            self._teller = None
+            self.peer_list.take_answer(addresses)
             self.membership.hurry()
 
     # Leaving.

@@ -49,6 +49,13 @@ class PeerList:
         self._add(new)
         return is_news
 
+    def take_answer(self, addresses: tuple[Address, ...]) -> None:
+        """Take the peers that a neighbour names instead of those that others have named: whoever
+        invents some hides honest ones only until the next answer."""
+        self._heard.clear()
+        self._keep()
+        self.hear(addresses)
+
     def hear(self, addresses: tuple[Address, ...]) -> None:
         """Take the peers that a neighbour names, as far as they may be reached from here."""
         new = [peer for peer in addresses if peer not in self and peer != self._own

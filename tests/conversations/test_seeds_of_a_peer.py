@@ -184,6 +184,24 @@ def test_a_peer_without_a_seed_asks_a_neighbour_for_peers_and_dials_them():
     assert scene.node.status()["known peers"] == 1  # one that loopback leads to, and not itself
 
 
+def test_a_neighbour_that_invents_peers_hides_honest_ones_only_until_another_one_is_asked():
+    """Whoever dials those is kept waiting."""
+    scene = Scene(Peer, capacity="fixed:8", liveness_interval=1.0)
+    liar, machine = neighbour(scene, A), scene.machine(B)
+    invented = [f"127.1.{number // 250}.{number % 250}:5001" for number in range(1_000)]
+    for address in invented:
+        scene.machine(address).replies[f"Connection with Peer:{NODE}"] = ""
+    lie = f"known peers:{':'.join(invented).replace(':5001', '#5001')}"
+    liar.machine.replies["known peers"] = lie
+    liar.say(lie)
+    honest = neighbour(scene, "127.0.0.1:6003")
+    honest.machine.replies["known peers"] = "known peers:127.0.0.1#6002"
+    for _ in range(40):
+        liar.say(lie)
+        scene.run(1.0)
+    assert f"Connection with Peer:{NODE}" in machine.said
+
+
 def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed_of(scene, SEEDS[0])
