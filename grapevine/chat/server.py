@@ -146,8 +146,13 @@ class ChatServer(Gossiper):
         """Cut bytes into lines; `msg` lines that follow one another become a list of texts, to be
         gossiped together, in portions."""
         messages, size = [], TOGETHER
-        for line in super().cut(link, data):
-            match = MSG.fullmatch(line)
+        *lines, rest = (link.rest + data).split(b"\n")
+        link.rest = rest[:wire.LINE_LIMIT + 1]  # enough to tell that the line is too long
+        for line in lines:
+            match = None
+            if len(line) <= wire.LINE_LIMIT:
+                line = line.rstrip(b"\r")
+                match = MSG.fullmatch(line)
             if match is None:
                 messages.append(line)
                 size = TOGETHER
@@ -191,7 +196,9 @@ class ChatServer(Gossiper):
             self.hold(link, lambda: not link.waiting)
 
     def on_other(self, link: Link, line: bytes) -> None:
-        self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
+        is_too_long = len(line) > wire.LINE_LIMIT
+        self.write_refusal(link.remote, f"a line longer than {wire.LINE_LIMIT} bytes" if is_too_long
+                           else f"unknown line {line[:100]!r}")
 
     # The end.
 

@@ -31,13 +31,20 @@ def test_strange_bytes_and_ends_of_lines():
     assert server.event("refused:").endswith(":msg with a text that is not UTF-8")
 
 
-def test_a_line_that_is_too_long_ends_only_its_connection():
+@pytest.mark.parametrize("portion", [50_000, 1_000_000])
+def test_a_line_that_is_too_long_is_refused_and_what_follows_is_done(portion):
     server = alone()
-    proxy, other = server.proxy(), server.proxy()
-    proxy.send(b"x" * 131_073)
-    assert proxy.ends_within(1.0)
-    other.say("msg 1 y", "x" * 131_072, "get chatLog")
-    assert other.hear() == "chatLog y"
+    proxy = server.proxy()
+    for line in ("msg 1 " + "x" * 131_067, "x" * 131_072, "msg 2 " + "\r" * 400_000 + "x"):
+        said = f"{line}\n".encode()
+        for at in range(0, len(said), portion):
+            proxy.send(said[at:at + portion])
+            server.run(0.1)
+    proxy.say("msg 3 y", "get chatLog")
+    assert proxy.hear() == "chatLog y"
+    assert [event.partition(":a ")[2] or event.partition(":unknown ")[2][:8]
+            for event in server.events("refused:")] == [
+                "line longer than 131072 bytes", "line b'x", "line longer than 131072 bytes"]
 
 
 def test_what_does_not_fit_into_a_datagram_is_refused_and_the_longest_that_does_arrives():
