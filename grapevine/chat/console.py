@@ -13,10 +13,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from grapevine.chat.program import add_line_flags
+from grapevine.chat.program import add_line_flags, parse_key
 from grapevine.chat.server_process import ChatError, Server, decode, encode
 from grapevine.output import escape
-from grapevine.terminal.command_line import Parser, complain, parse_port, seconds, write_all
+from grapevine.terminal.command_line import (
+    Parser, complain, load, parse_port, seconds, write_all)
 from grapevine.typed import Keyboard
 from grapevine.wire import LINE_LIMIT
 
@@ -152,6 +153,7 @@ def run_console(arguments: list[str]) -> None:
     args = parser.parse_args(arguments)
     flags = ["--udp-base", str(args.udp_base), "--outputs", args.outputs]
     if args.chat_key is not None:
+        load(args.chat_key, parse_key)  # tells at once why it cannot be read
         flags += ["--chat-key", args.chat_key]
     with ChatConsole(args.settle, flags) as console:
         console.carry_out_all(read_lines())

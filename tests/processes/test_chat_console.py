@@ -86,7 +86,9 @@ def test_wrong_lines_get_one_line_each_and_the_console_goes_on(server, capfd):
         assert line.startswith("runner.py console: ") and hint in line
 
 
-@pytest.mark.parametrize("arguments", [["--settle", "-1"], ["--udp-base", "0"], ["more"]])
+@pytest.mark.parametrize("arguments", [
+    ["--settle", "-1"], ["--udp-base", "0"], ["more"], ["--chat-key", "nofile"],
+    ["--chat-key", os.devnull]])
 def test_wrong_flags_are_one_line_and_exit_2(arguments, capfd):
     assert runner.main(["console", *arguments]) == 2
     assert len(errors(capfd)) == 1
