@@ -8,11 +8,10 @@ import asyncio
 import base64
 import contextlib
 import functools
-import math
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from typing import Any
 
-from grapevine.library.messages import BYTES, Message
+from grapevine.library.messages import BYTES, Message, seconds_of
 from grapevine.library.node import LOOK
 from grapevine.library.peer import FULL_LOOK, Joined, Peer as BlockingPeer, join as join_blocking
 
@@ -44,7 +43,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, because an event loop has few."""
-        deadline = math.inf if timeout is None else self._loop.time() + timeout
+        deadline = self._loop.time() + seconds_of(timeout)
         while not (done := holds()) and self._loop.time() < deadline and not self._node.stopping:
             await asyncio.sleep(LOOK)
         return done
@@ -74,7 +73,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         return await self.say(BYTES + base64.b64encode(data).decode())
 
     async def next(self, timeout: float | None = None) -> Message:
-        if timeout is not None and timeout <= 0:
+        if seconds_of(timeout) <= 0:
             return self._next(0)
         try:
             return await asyncio.wait_for(self._take(), timeout)

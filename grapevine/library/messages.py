@@ -10,6 +10,7 @@ import collections
 import contextlib
 import errno
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -43,6 +44,13 @@ class Message(NamedTuple):
             if self.text.startswith(BYTES):
                 return base64.b64decode(self.text[len(BYTES):], validate=True)
         return None
+
+
+def seconds_of(timeout: float | None) -> float:
+    """Return a timeout in seconds: infinity for None. TypeError if it is no number."""
+    if not isinstance(timeout, (int, float, type(None))):
+        raise TypeError(f"a timeout is a number of seconds, or None, not {timeout!r}")
+    return math.inf if timeout is None else timeout
 
 
 def message_of(line: bytes, came_from: str) -> Message:
@@ -113,7 +121,8 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
-        limit = None if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
+        seconds = seconds_of(timeout)
+        limit = None if timeout is None else max(0.0, min(seconds, threading.TIMEOUT_MAX))
         for waits in (False, limit != 0):  # first at once: before Python 3.13 `get` may wait for
             with contextlib.suppress(queue.Empty):  # ever if time is up
                 item = self._queue.get(waits, limit)

@@ -7,14 +7,13 @@ handlers of signals. Nothing is printed.
 import base64
 import contextlib
 import inspect
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from grapevine.classes import peer_class
 from grapevine.library.errors import Refused
-from grapevine.library.messages import BYTES, Inbox, Message, Program
+from grapevine.library.messages import BYTES, Inbox, Message, Program, seconds_of
 from grapevine.library.node import LOOK, Hand, ProgramOutput, program_class
 from grapevine.library.serving import Serving
 from grapevine.library.starting import (
@@ -165,7 +164,7 @@ class Joined:
 
     def _parts(self, texts: Iterable[str]) -> list[list[str]]:
         """Return texts that can be said, in parts that are said at once."""
-        if isinstance(texts, str):
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
             raise TypeError("say_all takes several texts; see say")
         checked = [self._checked(text) for text in texts]
         return [checked[at:at + AT_ONCE] for at in range(0, len(checked), AT_ONCE)]
@@ -225,7 +224,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
     def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until it has all that neighbours hold, or is alone. Return False on timeout."""
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        deadline = time.monotonic() + seconds_of(timeout)
         while (not (done := self.has_caught_up()) and time.monotonic() < deadline
                and not self._node.stopping):
             time.sleep(LOOK)
@@ -299,10 +298,11 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
     """Start a network on free ports, and wait until it is connected. Deaths are found within two
     seconds, because its liveness interval is 0.5 s. `host` is an IP; `outputs`, `backlog` and
     settings are as in `grapevine.join`."""
-    if not isinstance(seeds, int) or seeds < 1:
-        raise ValueError(f"seeds is how many to start, not {seeds!r}")
+    for name, count, least in ("peers", peers, 0), ("seeds", seeds, 1):
+        if not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} is how many to start, not {count!r}")
     quick: dict[str, Any] = QUICK | settings
-    formed = Network(Seeds([any_port(host)] * seeds, [], settings_of(quick, USUAL), outputs))
+    formed = Network(Seeds([any_port(str(host))] * seeds, [], settings_of(quick, USUAL), outputs))
     try:
         for _ in range(peers):
             formed.append(join(0, host=host, seeds=formed.seeds, outputs=outputs, backlog=backlog,

@@ -122,6 +122,8 @@ def file_of(folder: Folder, kind: str, address: Address) -> Any:
     """Return the file for a node's output; Refused if it cannot be opened."""
     if folder is None:
         return Nowhere()
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"outputs is a folder, or None, not {folder!r}")
     try:
         return open_file(os.fspath(folder), kind, address)
     except CommandError as error:

@@ -126,6 +126,9 @@ def test_what_is_there_is_taken_without_waiting_and_waits_can_be_cancelled(net):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(nobody.joined(), 0.05)
             assert not await nobody.joined(0.05) and not await nobody.caught_up(0.05)
+            for use in nobody.joined, nobody.caught_up, nobody.next:
+                with pytest.raises(TypeError, match="a number of seconds, or None, not '1'"):
+                    await use("1")
             await nobody.close()
 
     run(use())

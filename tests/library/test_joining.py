@@ -181,11 +181,23 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
     ({"seed": []}, TypeError, r"'seed', .* see help\(grapevine.join\)"),
     ({"port": "127.0.0.1:5001", "host": "127.0.0.2"}, ValueError, "leave host='127.0.0.2' out"),
     ({"port": "localhost:5001"}, ValueError, "is a name"),
-    ({"host": "0.0.0.0"}, ValueError, "dial"),
+    ({"host": "0.0.0.0"}, ValueError, "dial"), ({"outputs": 3}, TypeError, "a folder, .* not 3"),
     ({"on_message": "print"}, TypeError, "no function that a thread can call")])
 def test_a_wrong_argument_is_named(named, error, why):
     with pytest.raises(error, match=why):
         grapevine.join(seeds=["127.0.0.1:9"], **named)
+
+
+@pytest.mark.parametrize("use", [lambda peer: peer.next("1"), lambda peer: peer.caught_up("1")])
+def test_a_timeout_that_is_no_number_is_named(net, use):
+    with pytest.raises(TypeError, match="a number of seconds, or None, not '1'"):
+        use(net[0])
+
+
+@pytest.mark.parametrize("texts", ["one", 5, None])
+def test_what_is_not_several_texts_is_named(net, texts):
+    with pytest.raises(TypeError, match="takes several texts"):
+        net[0].say_all(texts)
 
 
 def test_a_port_may_be_text_as_programs_get_it_from_their_command_line(seeds):

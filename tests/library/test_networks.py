@@ -34,9 +34,12 @@ def test_a_network_with_settings_forms_and_delivers(settings):
         assert all(peer.caught_up(30) for peer in net)
 
 
-def test_a_network_without_seeds_is_refused():
-    with pytest.raises(ValueError, match="seeds is how many to start, not 0"):
-        grapevine.network(2, seeds=0)
+@pytest.mark.parametrize("named, why", [
+    ({"seeds": 0}, "seeds is how many to start, not 0"),
+    ({"peers": "3"}, "peers is how many to start, not '3'"), ({"host": 5}, "'5' does not appear")])
+def test_a_network_with_a_wrong_argument_is_refused(named, why):
+    with pytest.raises(ValueError, match=why):
+        grapevine.network(**named)
 
 
 def test_a_newcomer_has_not_caught_up_while_it_asks_whose_runs_these_are():
