@@ -398,11 +398,11 @@ class Peer(Asker, Gossiper):
     def link_broke(self, peer: Address, reason: str) -> None:
         """The neighbour misses every round from now on; dial it at once, but only once a round."""
         now = self.now()
-        is_counted = self.neighbours.link_broke(peer, now)
+        self.neighbours.link_broke(peer, now)
         self.write_end(peer, reason, BROKEN)
         if now - self._redialled.get(peer, -math.inf) <= self.settings.liveness_interval:
             self.places.refused(peer, now)
-        elif is_counted:
+        else:
             self._redialled[peer] = now
             self.dial_peer(peer)
         self.membership.hurry()

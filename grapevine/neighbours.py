@@ -51,14 +51,13 @@ class Neighbours:
         self.rows[peer] = Neighbour(link, is_dialled, now)
         self._renew()
 
-    def link_broke(self, peer: Address, now: float) -> bool:
-        """Keep the row without its link; return False if there are too many such rows already."""
+    def link_broke(self, peer: Address, now: float) -> None:
+        """Keep the row without its link, unless there are too many such rows already."""
         row = self.rows[peer]
         row.link, row.silent_since = None, row.silent_since if row.requests else now
         if len(self.rows) - len(self.links) >= self.capacity + SPARE:
             del self.rows[peer]
         self._renew()
-        return peer in self.rows
 
     def remove(self, peer: Address) -> None:
         self.rows.pop(peer, None)

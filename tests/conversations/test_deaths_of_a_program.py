@@ -144,6 +144,22 @@ def test_one_that_refuses_to_be_dialled_is_reported_as_its_neighbours_may_have_d
     assert seed.ends[0].hear_until(f"Dead Node:{A}:")
 
 
+def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():
+    scene = ProgramScene(SEED, liveness_interval=1.0, capacity="fixed:2")
+    others = [f"127.0.0.1:{port}" for port in range(6001, 6005)]
+    seed = seed_of(scene, SEED)
+    scene.run(0.1)
+    for port in range(7001, 7012):  # more than rows without a link are kept
+        end = neighbour(scene, f"127.0.0.1:{port}")
+        end.machine.is_alive = False
+        end.break_off()
+    ends = {other: neighbour(scene, other) for other in others}  # so that no place is free
+    seed.ends[0].say("peer list:" + ":".join(others).replace(":6", "#6"))
+    scene.run(0.1)
+    kill(ends[C])
+    assert seed.ends[0].hear_until(f"Dead Node:{C}:")
+
+
 def test_a_list_from_before_a_death_shows_no_return():
     scene = ProgramScene(SEED, OTHER)
     seeds = [seed_of(scene, seed) for seed in (SEED, OTHER)]
