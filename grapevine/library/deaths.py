@@ -32,11 +32,18 @@ class DeathsAtOnce:
         # those of them that are found dead: maybe they have left, and their goodbye was lost with
         # the link, or waits behind what is held; if they have died, the seed says so
         self._deaths_doubted = Recent(REMEMBERED)
+        # peer -> its row, and when a seed told of its death though the link of this row stood
+        self._deaths_ahead = Recent(REMEMBERED)
 
     def neighbour_ended(self, link, error: OSError | None) -> None:
         row = self.neighbours.rows.get(link.peer)
         super().neighbour_ended(link, error)
-        if row is not None and not self.is_leaving:
+        told_row, told = self._deaths_ahead.get(link.peer, (None, -math.inf))
+        if row is None or not self._is_broken_off(link.peer, row):
+            return
+        if told_row is row and self.now() - told < FOUND_WITHIN:
+            self.remove_dead(link.peer, "told dead")  # it may have begun anew meanwhile
+        else:
             self.look_for_death(link.peer, row, LOOKS)
 
     def look_for_death(self, peer: Address, row, looks: int) -> None:
@@ -74,6 +81,9 @@ class DeathsAtOnce:
         super().on_dead_node(link, dead, time, reporter)
         if dead in self._deaths_doubted or row is not None and self._is_broken_off(dead, row):
             self.remove_dead(dead, "told dead")
+        elif (row is not None and self.neighbours.rows.get(dead) is row
+              and self.time() - float(time) <= self.now() - row.since):  # no former life's
+            self._deaths_ahead[dead] = row, self.now()
 
     def remove_dead(self, peer: Address, reason: str) -> None:
         """Tell each death once, also of who was too young to be known. Several seeds tell of it,

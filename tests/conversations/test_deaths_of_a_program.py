@@ -160,6 +160,22 @@ def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():
     assert seed.ends[0].hear_until(f"Dead Node:{C}:")
 
 
+@pytest.mark.parametrize("pause, ago, is_dead", [
+    (0.1, 0.1, True), (2.1, 0.1, False), (0.1, 2.0, False)])
+def test_one_that_a_seed_has_called_dead_is_dead_once_its_link_breaks_though_it_listens_again(
+        scene, pause, ago, is_dead):
+    scene.run(1.0)
+    end = neighbour(scene, A)
+    scene.run(1.0)
+    scene.seed.ends[0].say(f"Dead Node:{A}:{scene.node.time() - ago:.6f}:{C}")
+    scene.run(pause)
+    assert not scene.program.of("death")
+    end.break_off()  # by its end, which is read late; what answers is its next life
+    assert is_told(scene, 0.1) == is_dead
+    scene.run(20.0)
+    assert scene.program.of("death") == [A][:is_dead]
+
+
 def test_a_list_from_before_a_death_shows_no_return():
     scene = ProgramScene(SEED, OTHER)
     seeds = [seed_of(scene, seed) for seed in (SEED, OTHER)]
