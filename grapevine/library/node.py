@@ -225,16 +225,20 @@ class Hand:
         """Have a call made, after all that was said and asked before. None only wakes the hand."""
         self._calls.put(call)
 
-    def ask(self, question: Callable[[], Any]) -> Any:
-        """Have a question answered, and return the answer."""
+    def ask(self, node: Any, question: Callable[[], Any]) -> Any:
+        """Have a question answered with the node's lock held, and return the answer."""
+        def ask() -> Any:
+            with node.world.lock:
+                return question()
+
         answer: queue.SimpleQueue = queue.SimpleQueue()
-        self._calls.put(lambda: answer.put(question()))
+        self._calls.put(lambda: answer.put(ask()))
         while True:
             try:
                 return answer.get(timeout=LOOK)
             except queue.Empty:
                 if not self._thread.is_alive():  # nobody else is in the nodes any more
-                    return question()
+                    return ask()
 
     def join(self, seconds: float) -> None:
         """Wait until the nodes have ended, so many seconds at most."""

@@ -121,21 +121,14 @@ class Joined:
 
     def status(self) -> dict[str, object]:
         """Return counts by name, also of everything that was dropped."""
-        return {**self._ask(self._here().status), "address": self.address,
+        return {**self._hand.ask(self._here(), self._node.status), "address": self.address,
                 "serves": self._program.serves(),
                 "messages not taken yet": self._inbox.count(),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def has_caught_up(self) -> bool:
         """Tell whether `caught_up` need not wait."""
-        return bool(self._ask(self._here().is_complete))
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        def ask() -> Any:
-            with self._node.world.lock:
-                return question()
-
-        return self._hand.ask(ask)
+        return bool(self._hand.ask(self._here(), self._node.is_complete))
 
     def _here(self) -> Any:
         """Return the node. RuntimeError if it is in another process."""

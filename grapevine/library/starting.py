@@ -168,7 +168,8 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
     def status(self) -> list[dict[str, object]]:
         if not self._hand.is_here():
             raise RuntimeError("these seeds began before a fork, and live in the parent process")
-        return self._hand.ask(lambda: [_status_of(node) for node in self._hand.nodes])
+        return [{**self._hand.ask(node, node.status), "address": str(node.address)}
+                for node in self._hand.nodes]
 
     def close(self) -> None:
         """End the seeds. The peers go on, and so do the seeds of a process that was forked."""
@@ -177,11 +178,6 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _status_of(node) -> dict[str, object]:
-    with node.world.lock:
-        return {**node.status(), "address": str(node.address)}
 
 
 def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) -> Seeds:
