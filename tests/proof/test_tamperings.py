@@ -160,42 +160,32 @@ def test_a_line_that_was_moved_but_stands_where_it_was_fails_the_check(files, tm
 
 # Other lines.
 
-def no_requests(files):
-    files.drop(files.one, "liveness request:")
-    return "liveness", f"{files.one} asked its neighbours in 0 rounds of"
+def assert_named(tampered, row, words):
+    found = failing(tampered.records())
+    assert any(words in detail for detail in found.get(row, [])), found
+    assert check.check_folder(tampered.folder)[0] == FAILS
 
 
-def no_misses_before_a_death(files):
-    files.drop(files.finder, f"liveness missed:{files.dead}:2")
-    return "dead", f"{files.finder} found {files.dead} dead without 3 misses in a row"
+@pytest.mark.parametrize("node, start, row, words", [
+    ("one", "liveness request:", "liveness", "{one} asked its neighbours in 0 rounds of"),
+    ("finder", "liveness missed:{dead}:2", "dead",
+     "{finder} found {dead} dead without 3 misses in a row"),
+    ("seeds", "dead report:", "dead", "has not heard of it"),
+    ("seeds", "removed:{dead}", "dead", "has not removed it"),
+    *(("one", start, "registered", "{one} was never registered with 2 seeds at once")
+      for start in ("registered:", "registered:{seeds[0]}"))])
+def test_lines_that_are_dropped_fail_the_check_and_are_named(files, tmp_path, node, start, row,
+                                                             words):
+    tampered = Tampered(files, tmp_path)
+    for each in tampered.seeds if node == "seeds" else [getattr(tampered, node)]:
+        tampered.drop(each, start.format(**vars(tampered)))
+    assert_named(tampered, row, words.format(**vars(tampered)))
 
 
 def a_death_not_reported(files):
     seed = files.first(files.finder, "reported:")[1].split(":Dead Node")[0][len("reported:"):]
     files.drop(files.finder, f"reported:{seed}")
     return "dead", f"{files.finder} found {files.dead} dead, and has not reported it to seed {seed}"
-
-
-def a_death_that_seeds_did_not_hear_of(files):
-    for seed in files.seeds:
-        files.drop(seed, "dead report:")
-    return "dead", "has not heard of it"
-
-
-def a_dead_peer_that_was_not_removed(files):
-    for seed in files.seeds:
-        files.drop(seed, f"removed:{files.dead}")
-    return "dead", "has not removed it"
-
-
-def a_peer_never_registered(files):
-    files.drop(files.one, "registered:")
-    return "registered", f"{files.one} was never registered with 2 seeds at once"
-
-
-def a_peer_registered_with_one_seed(files):
-    files.drop(files.one, f"registered:{files.seeds[0]}")
-    return "registered", f"{files.one} was never registered with 2 seeds at once"
 
 
 def a_seed_that_removes_one_that_lives(files):
@@ -280,21 +270,15 @@ def a_kill_that_is_stated_too_late(files):
 
 
 @pytest.mark.parametrize("tamper", [
-    no_requests, no_misses_before_a_death, a_death_not_reported,
-    a_death_that_seeds_did_not_hear_of, a_dead_peer_that_was_not_removed, a_peer_never_registered,
-    a_peer_registered_with_one_seed, a_seed_that_removes_one_that_lives,
-    all_seeds_that_remove_one_that_lives, a_peer_that_calls_one_dead_that_lives,
-    a_message_that_nobody_generated, generated_twice, a_link_that_never_was,
-    a_link_that_ended_before, a_peer_that_seemed_to_leave,
+    a_death_not_reported, a_seed_that_removes_one_that_lives, all_seeds_that_remove_one_that_lives,
+    a_peer_that_calls_one_dead_that_lives, a_message_that_nobody_generated, generated_twice,
+    a_link_that_never_was, a_link_that_ended_before, a_peer_that_seemed_to_leave,
     two_that_name_each_other_as_source, a_thread_that_failed,
     a_kill_that_the_runner_does_not_state, a_stated_kill_of_one_that_lives,
     a_kill_that_is_stated_too_late])
 def test_a_tampering_fails_the_check_and_is_named(files, tmp_path, tamper):
     tampered = Tampered(files, tmp_path)
-    row, words = tamper(tampered)
-    found = failing(tampered.records())
-    assert any(words in detail for detail in found.get(row, [])), found
-    assert check.check_folder(tmp_path)[0] == FAILS
+    assert_named(tampered, *tamper(tampered))
 
 
 # Files that are missing, or lack lines.
