@@ -73,13 +73,6 @@ def test_a_report_of_a_stranger_or_in_anothers_name_is_rejected_without_a_probe(
     assert scene.events("removed:") == [] and len(scene.dead.machine.ends) == 1
 
 
-def test_a_report_of_a_peer_that_is_not_registered_here_is_rejected():
-    scene = scene_of_a_death()
-    scene.ends[0].say(report(A, "127.0.0.1:9999"))
-    scene.run(0.1)
-    assert rejections(scene) == ["not registered here"]
-
-
 def test_a_death_that_was_told_is_only_written_down():
     scene = scene_of_a_death()
     scene.ends[0].say(report(A))
