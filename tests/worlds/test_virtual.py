@@ -109,21 +109,6 @@ def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room(
     assert max(len(what) for _, what in pair.b.timed) == 10
 
 
-def test_what_comes_over_a_held_link_waits_until_it_is_resumed():
-    pair = Pair()
-    pair.there.is_held = True
-    pair.here.send(b"one ")
-    pair.run(1.0)
-    pair.here.send(b"two")
-    pair.here.close("over")
-    pair.run(5.0)
-    assert pair.b.timed == []
-    pair.there.is_held, now = False, pair.net.now
-    pair.there.connection.resume()
-    pair.run()
-    assert pair.b.timed == [(now, b"one two"), (now, "closed by the other end")]
-
-
 # Cuts.
 
 def test_what_a_cut_holds_up_arrives_in_order_after_it_is_mended():
