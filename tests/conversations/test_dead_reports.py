@@ -184,6 +184,13 @@ def test_a_death_that_a_seed_tells_of_is_probed_and_told_to_peers_alone():
     assert other.said == []
 
 
+def test_a_lie_of_a_seed_is_found_out():
+    scene = scene_of_a_death(seeds=[OTHER_SEED])
+    scene.dead.machine.is_alive = True
+    seeds_connection(scene).say(report("127.0.0.1:6099"))
+    assert scene.event("rejected:") == f"rejected:{report('127.0.0.1:6099')}:it answers"
+
+
 def test_the_first_report_by_a_peer_of_its_own_is_passed_on_after_that_of_a_seed():
     scene = scene_of_a_death(seeds=[OTHER_SEED])
     other = scene.machine(OTHER_SEED)

@@ -129,7 +129,8 @@ def test_a_seed_listens_over_the_link_that_it_confirmed_last():
     one.join()
     assert older.ends_within(0.1) and one.ear.closed is None
     scene.node.to_all(b"load:1:\n")
-    assert one.ear.hear_until("load:")
+    assert one.ear.hear_until("load:") == "load:1:"
+    assert one.ear.hear_until("load:", PERIOD) == "load:0:", "once a period"
 
 
 def test_a_broken_line_of_a_seed_ends_its_link_which_is_dialled_again():

@@ -220,6 +220,15 @@ def test_a_contradiction_is_told_to_all_seeds_once_with_evidence_that_is_true():
     assert other.closed is None
 
 
+def test_what_a_seed_has_told_already_is_not_told_again():
+    scene, desk, (one, end), (_, other) = watched_scene(A, B, quiet=True)
+    desk.link.say(evidence(A))
+    assert scene.event("contradiction:")
+    other.say(one.signed(8, "one"), one.signed(8, "other"))
+    scene.run(1.0)
+    assert len(scene.events("contradiction:")) == 1 and desk.link.lines == []
+
+
 def test_a_run_that_contradicted_itself_is_refused_for_good_and_another_one_is_not():
     scene, desk, (one, end) = watched_scene(A, quiet=True, ban=20.0)
     line = evidence(A)

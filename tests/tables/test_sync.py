@@ -367,6 +367,15 @@ def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_re
     assert node.hear(link, digest, 5.0) == b"", "all was kept this time"
 
 
+def test_an_offer_that_is_repeated_counts_once():
+    node, ranges = Node(), [(number, number) for number in range(1, 15_001, 2)]
+    digest = b"status:digest:" + b"1" * 32
+    assert b"status:show:" in node.hear("link", digest, 3.0)
+    for _ in range(2):
+        node.offer("link", (RUN, ranges), (RUN_B, ranges), now=3.0)
+    assert node.hear("link", digest, 5.0) == b"", "all was kept"
+
+
 def test_so_much_is_remembered_of_what_came_in_vain():
     node = Node()
     for first in range(1, 42_001, 14_000):
