@@ -74,8 +74,9 @@ def test_an_event_is_printed_above_the_line_that_is_typed(shown, monkeypatch):
     blanks = [f"\r{' ' * len(prompt)}\r" for prompt in prompts]
     event = "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n"
     shown.wait_for("1 neighbour, 0 messages > typed")
-    assert shown.close() == "".join([prompts[0], "\b\b\b", blanks[0], event,
-                               prompts[1], "\b\b\b", blanks[1]])
+    first, second = [f"{prompt}\b\b\b{blank}" for prompt, blank in zip(prompts, blanks)]
+    written = shown.close().replace(second * 2, second)  # a slow machine may draw it twice
+    assert written == first + event + second
 
 
 def test_a_prompt_that_another_program_has_written_over_is_not_erased(shown):
