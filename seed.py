@@ -148,8 +148,7 @@ class Seed(Asker):
         link.send(wire.say("registered"))
 
     def on_ask_peer_list(self, link: Link) -> None:
-        """Send the list, or a sample of it, without the asker. A peer that does not read it is not
-        read either, or what waits for many such peers would fill the memory of this seed."""
+        """Send the list, or a sample of it, without the asker."""
         told, row = self.registry.ordered, self.registry.row_of(link)
         count = len(told) - (row is not None)
         if len(told) > LONG_LIST:
@@ -157,11 +156,9 @@ class Seed(Asker):
             drawn = sample(self.registry.of_ip, SAMPLE, self.rng)
             told = sorted({*drawn, *itertools.islice(near, NEXT_ON_RING)})
         link.send(wire.say("peer_list", [peer for peer in told if peer != link.peer]))
-        if row is not None:
-            self.hold(link, lambda: not link.waiting)
-            if row.told != count:
-                row.told = count
-                self.output.write(f"peer list:{link.peer}:{count}")
+        if row is not None and row.told != count:
+            row.told = count
+            self.output.write(f"peer list:{link.peer}:{count}")
 
     # Deaths.
 

@@ -56,9 +56,12 @@ class Asker(LineNode):
         super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)
-            if rest := link.budget.charge(1, self.now()):
-                if link.role in self.CUT_OFF:
-                    raise ProtocolError(f"more than {PACE} lines a second")
+            rest = link.budget.charge(1, self.now())
+            if rest and link.role in self.CUT_OFF:
+                raise ProtocolError(f"more than {PACE} lines a second")
+            if link.deadline is None:  # it may have a long backlog, as many others: one answer
+                self.hold(link, lambda: not link.waiting)  # at a time, if it does not read them
+            if rest:
                 self.hold(link, None, rest)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from grapevine.addresses import parse_address
 
+from grapevine.monitoring.seed import JudgingSeed
 from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.worlds.virtual import Cables
@@ -204,17 +205,18 @@ def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():
     assert end.connection.other.is_over
 
 
-def test_for_a_registered_peer_that_does_not_read_lists_only_one_waits():
-    scene = Scene(Seed, cables=Cables(latency=(STEP, STEP), buffer=1_000))
-    for number in range(1, 200):
-        scene.node.registry.register(parse_address(f"10.0.0.{number}:5001"), None, 0.0)
+@pytest.mark.parametrize("asked", ["peer list", "ask tree", f"runs:{A}:7"])
+def test_a_registered_peer_that_reads_no_answers_has_one_made_at_a_time(asked):
+    """Many such peers would fill the memory of a seed."""
+    scene = Scene(JudgingSeed, cables=Cables(latency=(STEP, STEP), buffer=30))
+    scene.node.proved(parse_address(A), 7)
     end = registered(scene, A)
     end.stop_reading()
-    end.say(*["peer list"] * 60)
-    scene.run(5.0)
-    assert len(end.connection.other.link.waiting) < 5_000
+    end.say(*[asked] * 300)
+    scene.run(10.0)
+    assert len(end.connection.other.link.waiting) < 200
     end.read_on()
-    assert len(end.hear_all(10.0)) == 60
+    assert len(end.hear_all(30.0)) >= 300
 
 
 def test_a_neighbour_that_does_not_read_is_cut_off_after_8_mib():
