@@ -421,7 +421,7 @@ class Peer(Asker, Gossiper):
             if fault := self.fault_of(link):
                 self.turn_away(link, fault)
             else:
-                self.prober.ask(asker, functools.partial(self.probed, link))
+                self.prober.ask(asker, functools.partial(self.probed, link), link)
 
     def fault_of(self, link: Link) -> str:
         """Return why a newcomer is refused, or nothing. Of two peers that dial each other, the

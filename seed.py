@@ -101,7 +101,7 @@ class Seed(Asker):
             self.turn_away(link, peer, "registered too often lately")
         else:
             link.role, link.peer, link.deadline = AWAITING_PROBE, peer, None
-            self.prober.ask(peer, functools.partial(self.verified, link, self.now()))
+            self.prober.ask(peer, functools.partial(self.verified, link, self.now()), link)
 
     def on_impatience(self, link: Link, text: str) -> None:
         """A peer repeats `register` while it is being probed; the answer will come."""
@@ -136,7 +136,7 @@ class Seed(Asker):
         elif awaited is None:
             self.later(WORD, self.verified, link, asked, True, row)
         else:  # another newcomer was listed meanwhile, and has a second, too
-            self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()))
+            self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()), link)
 
     def list_peer(self, link: Link) -> None:
         self.trust(link, REGISTERED, link.peer)

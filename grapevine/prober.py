@@ -2,7 +2,9 @@
 
 An address that says nothing in the seconds of one stage goes to the queue of the next, so that
 silent addresses do not delay those that answer. One that refuses the connection is dead at once:
-nobody listens there. While nothing can be found out, the address is asked again and again.
+nobody listens there. While nothing can be found out, the address is asked again and again. One for
+which only strangers have asked that hung up is not probed any more, or a flood of those would keep
+others waiting.
 """
 
 import collections
@@ -26,17 +28,18 @@ class Prober:
         self._seconds = [seconds for seconds, _ in stages]
         self._free = [at_once for _, at_once in stages]
         self._queues = [collections.deque() for _ in stages]
-        self._verdicts: dict[Address, list] = {}  # whom to tell, of each address
+        self._verdicts: dict[Address, list] = {}  # of each: (whom to tell, the asker's link)
 
     def __contains__(self, peer: Address) -> bool:
         return peer in self._verdicts
 
-    def ask(self, peer: Address, on_verdict) -> None:
-        """Have `on_verdict(alive)` called with True or False. Two questions share a probe."""
+    def ask(self, peer: Address, on_verdict, link=None) -> None:
+        """Have `on_verdict(alive)` called with True or False. Two questions share a probe. If all
+        that have asked did so over links that have ended, the address may count as silent."""
         if peer in self._verdicts:
-            self._verdicts[peer].append(on_verdict)
+            self._verdicts[peer].append((on_verdict, link))
         else:
-            self._verdicts[peer] = [on_verdict]
+            self._verdicts[peer] = [(on_verdict, link)]
             self._enqueue(peer, 0)
 
     def _enqueue(self, peer: Address, stage: int) -> None:
@@ -47,14 +50,17 @@ class Prober:
             self._tell(peer, False)
 
     def _tell(self, peer: Address, alive: bool) -> None:
-        for on_verdict in self._verdicts.pop(peer):
+        for on_verdict, _ in self._verdicts.pop(peer):
             on_verdict(alive)
 
     def _begin(self) -> None:
         for stage, queue in enumerate(self._queues):
             while queue and self._free[stage]:
-                self._free[stage] -= 1
                 peer = queue.popleft()
+                if all(link is not None and link.closed for _, link in self._verdicts[peer]):
+                    self._tell(peer, False)
+                    continue
+                self._free[stage] -= 1
                 ended = functools.partial(self._ended, peer, stage)
                 self._node.probe(peer, ended, self._seconds[stage])
 

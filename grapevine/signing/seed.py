@@ -79,7 +79,8 @@ class VouchingSeed(Proving, Seed):
             return
         if address in self.prober_of_asked or (
                 self._probes_of.of(address).spend(1, now) and self._probes.spend(1, now)):
-            self.prober_of_asked.ask(address, functools.partial(self.tell_runs, link, address))
+            self.prober_of_asked.ask(
+                address, functools.partial(self.tell_runs, link, address), link)
 
     def tell_runs(self, link: ProvenLink, address: Address, alive: bool | None = None) -> None:
         link.send(grammar.say_runs(address, self.vouched.starts(address)))

@@ -3,6 +3,7 @@
 import collections
 
 from grapevine.asking import Verdict
+from grapevine.link import Link
 from grapevine.prober import ASK_AGAIN, Prober
 from tests.tables.samples import peer
 
@@ -30,9 +31,9 @@ class Node:
     def later(self, seconds, call, *arguments) -> None:
         self.calls.append((self.time + seconds, call, arguments))
 
-    def ask(self, *addresses) -> None:
+    def ask(self, *addresses, link=None) -> None:
         for address in addresses:
-            self.prober.ask(address, self.verdicts[address].append)
+            self.prober.ask(address, self.verdicts[address].append, link)
 
     def end(self, address, verdict, after: float = 0.0) -> None:
         """End a probe that has taken so long."""
@@ -48,6 +49,20 @@ class Node:
 
 
 A, B, C, D, E = (peer(port) for port in range(1, 6))
+
+
+def test_an_address_is_not_probed_if_all_that_have_asked_for_it_hung_up():
+    node, links = Node(), [Link("", None, None) for _ in range(3)]
+    node.ask(A, B, C)
+    for address, link in (D, links[0]), (E, links[1]), (E, links[2]):
+        node.ask(address, link=link)
+    links[0].closed = links[1].closed = "hung up"
+    node.end(A, Verdict.ALIVE)
+    assert list(node.probes) == [B, C, E] and node.verdicts[D] == [False]
+    assert D not in node.prober
+    links[2].closed = "hung up"
+    node.end(E, Verdict.ALIVE)
+    assert node.verdicts[E] == [True, True]
 
 
 def test_so_many_are_probed_at_a_time_in_the_order_in_which_they_were_asked():
