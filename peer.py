@@ -97,7 +97,6 @@ class Peer(Asker, Gossiper):
         self._redialled = Recent(10_000)  # neighbour -> when it was dialled because its link broke
         self._lists = Backoff(0.5, interval)  # of questions for lists
         self._wanted = Budget(0.2, 3)  # of those that others cause
-        self._lost = Recent(100)  # former neighbours, which are dialled while no seed answers
         self._teller: Link | None = None  # the neighbour that was asked for the peers it knows
         output.write(f"started:peer:{address}",
                      f"settings:{settings.shown()}:start={self.start_number}", "late:0.000")
@@ -208,8 +207,9 @@ class Peer(Asker, Gossiper):
         if self.registrations.links():
             self.peer_list.forget_old(now)
             self.give_up_surplus(now)
-        elif self._lost:
-            self.dial_peer(self.rng.choice(list(self._lost)))
+        else:
+            for peer in sample(by_ip(self.peer_list.lost), 1, self.rng):
+                self.dial_peer(peer)
         self.membership.hurry()
         return now + self.settings.liveness_interval
 
@@ -218,7 +218,7 @@ class Peer(Asker, Gossiper):
         if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
             return  # it has replied, or linked again
         if alive and row.is_silent():
-            self._lost[peer] = True  # maybe no list names it any more
+            self.peer_list.lose(peer)  # maybe no list names it any more
             self.unlink(peer, "silent, but alive")
         elif alive:
             row.clear_suspicion()  # its link is slow
@@ -240,7 +240,7 @@ class Peer(Asker, Gossiper):
 
     def remove_dead(self, peer: Address, reason: str) -> None:
         self.peer_list.discard(peer)
-        self._lost[peer] = True
+        self.peer_list.lose(peer)
         self.unlink(peer, reason)
 
     def on_probe(self, link: Link, time: str, asker: Address) -> None:
@@ -316,7 +316,7 @@ class Peer(Asker, Gossiper):
         row = self.neighbours.rows.get(link.peer)
         if row is not None and row.link is None:
             self.neighbours.remove(link.peer)
-            self._lost[link.peer] = True
+            self.peer_list.lose(link.peer)
         if self.neighbours.link(link.peer) is None:  # else it has dialled, too
             self.places.refused(link.peer, self.now())
         if reason == "full":
@@ -336,7 +336,7 @@ class Peer(Asker, Gossiper):
             self.unlink(peer, "duplicate")
         self.places.dialling.discard(peer)
         self.places.linked(peer)
-        self._lost.pop(peer, None)
+        self.peer_list.lost.pop(peer, None)
         self.trust(link, NEIGHBOUR, peer)
         self.neighbours.enter(peer, link, is_dialled, self.now())
         self.output.write(f"connected:{peer}", self.degree())

@@ -8,12 +8,13 @@ cost little: `known` is sorted anew only when somebody comes or goes, and replac
 import collections
 from collections.abc import Collection
 
-from grapevine.addresses import Address, can_be_dialled
+from grapevine.addresses import Address, by_ip, can_be_dialled
 
 FRESH_ROUNDS = 3  # rounds for which a peer counts as named after the list that named it
 KEPT_ROUNDS = 10  # rounds for which it is known, because it may only be cut off
 NAMED_LIMIT = 5_000  # peers that a seed may have named first; its lists have up to 500
 HEARD_LIMIT = 1_000  # peers that only neighbours have named
+LOST_LIMIT = 100  # former neighbours
 
 
 class PeerList:
@@ -25,6 +26,7 @@ class PeerList:
         self._heard: set[Address] = set()  # named by neighbours alone
         self._latest: dict[Address, tuple] = {}  # seed -> its latest list
         self.known: list[Address] = []  # all, in order
+        self.lost: dict[Address, bool] = {}  # former neighbours, dialled while no seed answers
 
     def learn(self, seed: Address, addresses: tuple[Address, ...], now: float) -> bool:
         """Take a seed's list; return whether it differs from its last one."""
@@ -63,6 +65,13 @@ class PeerList:
         new = new[:max(0, HEARD_LIMIT - len(self._heard))]
         self._heard.update(new)
         self._add(new)
+
+    def lose(self, peer: Address) -> None:
+        """Remember a former neighbour. Of too many, the IP that has most loses its oldest: a peer
+        with many ports, on the same side of a cut, makes nobody forget the other side."""
+        self.lost[peer] = True
+        if len(self.lost) > LOST_LIMIT:
+            del self.lost[max(by_ip(self.lost).values(), key=len)[0]]
 
     def discard(self, peer: Address) -> None:
         """Forget a peer that has died or left, until a list names it again."""

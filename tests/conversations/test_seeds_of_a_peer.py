@@ -262,3 +262,24 @@ def test_peers_that_were_called_dead_are_dialled_while_there_is_no_seed():
     assert scene.event("connected:", 11.0) == f"connected:{A}"
     scene.run(20.0)
     assert len(scene.events("connected:")) == 2
+
+
+def test_a_peer_with_many_ports_makes_nobody_forget_the_other_side_of_a_cut():
+    """It links, breaks off, and refuses to be dialled, from one port after the other."""
+    scene = Scene(Peer, liveness_interval=1.0)
+    end = neighbour(scene)
+    side = frozenset([end.machine.address])
+    scene.net.cut(side)
+    assert scene.event("dead:", 10.0).startswith(f"dead:{A}:")
+    for port in range(7_000, 7_110):
+        machine = scene.machine(f"127.0.0.2:{port}")
+        refusal = f"connection refused:{machine.address}:full"
+        machine.replies[f"Connection with Peer:{NODE}"] = refusal
+        newcomer = machine.ask_to_link()
+        assert newcomer.hear() == f"connection accepted:{NODE}"
+        newcomer.break_off()
+        scene.run(0.05)
+    scene.net.mend(side)
+    end.machine.replies[f"Connection with Peer:{NODE}"] = f"connection accepted:{A}"
+    scene.run(20.0)
+    assert scene.events("connected:").count(f"connected:{A}") == 2
