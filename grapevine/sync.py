@@ -27,7 +27,7 @@ COMPARED_FOR = 10  # intervals for which the same two digests are not compared a
 class _Talk:
     """The state of one neighbour: its digests, its offer, and what it was asked."""
 
-    def __init__(self):
+    def __init__(self, waited: float):
         self.comparing = self.compared = None  # pairs of digests, own and theirs
         self.is_compared = False  # it has told all that it has, or that it has the same
         self.compared_until = 0.0  # the latter is not compared again before
@@ -38,7 +38,7 @@ class _Talk:
         self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
         self.vain_until = 0.0
         self.asked_at = -math.inf  # when it was asked last
-        self.has_brought = False  # something that was asked for
+        self.waited = waited  # seconds in all, for what it was asked; at first those of others
         self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
 
 
@@ -57,7 +57,7 @@ class Sync:
     def heard(self, link, status: Status, now: float) -> bytes:
         """Take a status line; return the answer, which may be empty. Verbs of ways of spreading
         that this module does not know need none."""
-        talk = self._talks.setdefault(link, _Talk())
+        talk = self._talk(link)
         if status.verb == "digest":
             talk.is_compared |= self.agrees(link, status.digest, now)
             return self._compare(link, talk, status.digest, now)
@@ -78,6 +78,13 @@ class Sync:
             self._portion_ended(link, talk, now)
         return b""
 
+    def _talk(self, link) -> _Talk:
+        """Return the state of a neighbour, maybe a new one."""
+        if link not in self._talks:
+            self._talks[link] = _Talk(max(
+                [talk.waited for talk in self._talks.values()], default=0.0))
+        return self._talks[link]
+
     # Comparing.
 
     def agrees(self, link, digest: str, now: float) -> bool:
@@ -90,7 +97,7 @@ class Sync:
 
     def may_tell_digest(self, link, now: float, pause: float = 0.0) -> bool:
         """Note that a neighbour is told a digest now, unless it was within `pause`."""
-        talk = self._talks.setdefault(link, _Talk())
+        talk = self._talk(link)
         if now < talk.digest_at + pause:
             return False
         talk.digest_at = now
@@ -121,7 +128,7 @@ class Sync:
 
     def offered(self, link, entries: Entries, now: float) -> None:
         """Remember which of the messages that a neighbour has are lacking here."""
-        talk = self._talks.setdefault(link, _Talk())
+        talk = self._talk(link)
         if now >= talk.vain_until:
             talk.vain.clear()
         size = sum(map(len, talk.offer.values()))
@@ -138,13 +145,15 @@ class Sync:
     # Fetching.
 
     def next_want(self, now: float):
-        """Return (link, line) that asks for the next portion; None if nothing is to be asked."""
+        """Return (link, line) that asks for the next portion; None if nothing is to be asked. All
+        are waited for equally long, so that one that brings little, late, keeps no others waiting;
+        a new one a little less, because it may have linked again and again."""
         if self._asked is not None and now < self.patient_until:
             return None
-        self._asked = None
+        self._end_wait(now)
         in_turn = sorted(self._talks.items(), key=lambda item: (
-            len(item[1].owed), not item[1].has_brought, item[1].asked_at))
-        for link, talk in in_turn:  # who owes something, or has never brought any, stalls nobody
+            len(item[1].owed), self._turn(item[1]), item[1].asked_at))
+        for link, talk in in_turn:  # who owes something comes last
             if self._is_awaited(talk, now):
                 continue
             want = self._first_lacking(talk)
@@ -156,6 +165,16 @@ class Sync:
                 self.patient_until = now + self._patience
                 return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
+
+    def _turn(self, talk: _Talk) -> float:
+        return talk.waited + (self._patience if talk.asked_at == -math.inf else 0.0)
+
+    def _end_wait(self, now: float) -> None:
+        """Wait no longer for who was asked last."""
+        if self._asked in self._talks:
+            talk = self._talks[self._asked]
+            talk.waited += min(now - talk.asked_at, self._patience)
+        self._asked = None
 
     def _is_awaited(self, talk: _Talk, now: float) -> bool:
         """Tell whether what a neighbour owes is to come first. Over a slow link, it is still on its
@@ -194,9 +213,8 @@ class Sync:
             return
         want = talk.owed.pop(0)
         if self._asked is link and not talk.owed:
-            self._asked = None
+            self._end_wait(now)
         if self._messages.lacking(want) != want:
-            talk.has_brought = True
             return
         if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
             talk.vain.clear()

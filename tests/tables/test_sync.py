@@ -170,12 +170,12 @@ def test_one_neighbour_is_asked_at_a_time_for_the_oldest_runs_first():
     node.sent(other, line(3, A, 2_000), now=1.9)
     node.offer(one, (old, [(2, 2)]), now=2.0)
     node.offer(other, (old, [(2, 3)]), now=2.0)
-    assert node.wanted(2.0) == (one, [(old, [(2, 2)])]), "they take turns"
-    node.sent(one, line(2, B, 300), now=2.0)
-    node.offer(one, (old, [(3, 3)]), now=2.0)
-    assert node.wanted(2.0) == (other, [(old, [(3, 3)])])
-    node.sent(other, line(3, B, 300), now=2.0)
-    assert node.wanted(1.9) is None and node.sync.offering() == []
+    assert node.wanted(2.0) == (other, [(old, [(2, 3)])]), "one was waited for longer"
+    node.sent(other, line(2, B, 300), now=4.0)
+    node.offer(one, (old, [(3, 3)]), now=4.0)
+    assert node.wanted(4.0) == (one, [(old, [(3, 3)])])
+    node.sent(one, line(3, B, 300), now=4.0)
+    assert node.wanted(4.0) is None and node.sync.offering() == []
 
 
 def test_500_ranges_are_asked_for_at_once():
@@ -237,6 +237,18 @@ def test_who_links_again_and_again_and_brings_nothing_stalls_nobody_who_does():
         for liar in range(3):
             node.sync.ended((liar, attempt))
     assert brought == 200 and now <= 40.0
+
+
+def test_who_brings_little_and_late_keeps_others_waiting_only_for_its_part_of_the_time():
+    node, now = Node(), 0.0
+    for link in ("late", "honest"):
+        node.offer(link, (RUN, [(1, 100)]))
+    while (wanted := node.wanted(now)) is not None:
+        link, [(_, [(first, last)])] = wanted
+        now += 1.9 if link == "late" else 0.1
+        size = 1 if link == "late" else 10
+        node.sent(link, *map(line, range(first, min(last + 1, first + size))), now=now)
+    assert node.messages.count() == 100 and now < 8.0
 
 
 def test_what_a_neighbour_did_not_bring_is_asked_of_others_and_of_it_later():
