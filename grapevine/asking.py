@@ -18,6 +18,7 @@ ALIVE = "alive"  # the reason of its end, when the answer has come
 CARRIAGE_RETURN = ord("\r")  # a number, because looking for bytes in bytes is ten times slower
 BRIEF = 2_000  # bytes of a line on a link that is cut off, or probed: nothing longer is said there
 PACE, PACE_BURST = 100, 200  # lines a second, and at once, that may be said on a PACED link
+UNREAD_REST = 1.0  # seconds for which it is not read while answers wait for it
 
 
 class Verdict(enum.Enum):
@@ -53,15 +54,16 @@ class Asker(LineNode):
     def handle_one(self, link: Link, line: bytes) -> None:
         if len(line) > BRIEF and (link.role in self.CUT_OFF or link.role == PROBE):
             raise ProtocolError(f"a line longer than {BRIEF} bytes while {link.role}")
+        if link.waiting and link.role in self.PACED and link.deadline is None:
+            link.pending.append(line)  # it may have a long backlog, as many others: if it reads no
+            self.hold(link, None, UNREAD_REST)  # answers, it has one made at a time
+            return
         super().handle_one(link, line)
         if link.role in self.PACED:
             link.budget = link.budget or Budget(PACE, PACE_BURST)
-            rest = link.budget.charge(1, self.now())
-            if rest and link.role in self.CUT_OFF:
-                raise ProtocolError(f"more than {PACE} lines a second")
-            if link.deadline is None:  # it may have a long backlog, as many others: one answer
-                self.hold(link, lambda: not link.waiting)  # at a time, if it does not read them
-            if rest:
+            if rest := link.budget.charge(1, self.now()):
+                if link.role in self.CUT_OFF:
+                    raise ProtocolError(f"more than {PACE} lines a second")
                 self.hold(link, None, rest)
 
     def probe(self, peer: Address, on_verdict, limit: float = CONNECT) -> None:
