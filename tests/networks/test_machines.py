@@ -59,9 +59,8 @@ class Machines:
 
     def prove(self) -> str:
         """Wait until the files prove all; return the proof."""
-        proof = wait_until(lambda: (told := check.check_records(self.records()))[0] == HOLDS
-                           and told, LONG,
-                           lambda: check.check_records(self.records())[1])
+        proof = wait_until(lambda: (told := check.check_folder(self.outputs))[0] == HOLDS and told,
+                           LONG, lambda: check.check_folder(self.outputs)[1])
         return proof[1]
 
     def __enter__(self):
