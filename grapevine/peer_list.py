@@ -52,10 +52,11 @@ class PeerList:
         return is_news
 
     def take_answer(self, addresses: tuple[Address, ...]) -> None:
-        """Take the peers that a neighbour names instead of those that others have named: whoever
-        invents some hides honest ones only until the next answer."""
-        self._heard.clear()
-        self._keep()
+        """Take the peers that a neighbour names; if there is no room, instead of those that others
+        have named: whoever invents many hides honest ones only until the next answer."""
+        if len(self._heard) + len(addresses) > HEARD_LIMIT:
+            self._heard.clear()
+            self._keep()
         self.hear(addresses)
 
     def hear(self, addresses: tuple[Address, ...]) -> None:
