@@ -7,7 +7,7 @@ import re
 import pytest
 
 from grapevine.lab.proof.check import check_folder, prove
-from grapevine.lab.proof.disturbances import UNCLEAR
+from grapevine.lab.proof.disturbances import HOLDS, UNCLEAR
 from grapevine.lab.proof.records import Records
 from tests.tools.folders import files_of, write_files
 
@@ -55,7 +55,8 @@ def rows_of(folder):
 def test_clocks_of_one_machine_have_no_row_and_those_of_several_agree(files, tmp_path):
     assert "clocks" not in rows_of(write_files(files, tmp_path))
     rows = rows_of(spread_out(files, tmp_path / "several"))
-    assert rows["clocks"].holds and rows["clocks"].figures == "the clocks of 4 hosts agree"
+    assert rows["clocks"].verdict == HOLDS
+    assert rows["clocks"].figures == "the clocks of 4 hosts agree"
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, -0.2, 0.05, 90.0])
@@ -66,11 +67,11 @@ def test_a_clock_that_is_wrong_is_put_right(files, tmp_path, ahead):
     by = {ip: float(text.split()[0]) * (1 if text.endswith("ahead") else -1)
           for ip, text in told.items()}
     base = -ahead if WRONG not in by else 0.0  # the others differ from the wrong one
-    assert found["clocks"].holds and by
+    assert found["clocks"].verdict == HOLDS and by
     assert all(abs(by.get(host_of(port), 0.0) - base - ahead * (host_of(port) == WRONG)) < 0.01
                for port in range(HOSTS))
-    assert [(name, row.holds) for name, row in found.items()] == [
-        (name, row.holds) for name, row in right.items()]
+    assert [(name, row.verdict) for name, row in found.items()] == [
+        (name, row.verdict) for name, row in right.items()]
     assert "-" not in found["latency"].figures
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from grapevine.lab.proof import check
-from grapevine.lab.proof.disturbances import HOLDS
+from grapevine.lab.proof.disturbances import FAILS, HOLDS
 from tests.tools.stories import tell, verdict
 
 UP = """
@@ -52,7 +52,7 @@ def test_no_round_is_due_without_a_neighbour(tmp_path, story, healthy):
         "5001 lives until 41", "5001 lives until 9") if "stopped" in story else UP
     assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), story, """
         1.6 5002 liveness request:@5001 until 41
-    """)).holds is healthy
+    """)).verdict == (HOLDS if healthy else FAILS)
 
 
 @pytest.mark.parametrize("misses, answered, healthy", [(3, False, True), (2, False, False),
@@ -63,7 +63,7 @@ def test_a_suspect_is_not_asked_until_it_answers(tmp_path, misses, answered, hea
     assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), f"""
         1.6 5002 liveness request:@5001 until 41
         10 5001 liveness missed:@5002:{misses}
-    """)).holds is healthy
+    """)).verdict == (HOLDS if healthy else FAILS)
 
 
 def test_a_frozen_peer_asks_nobody(tmp_path):
@@ -72,7 +72,7 @@ def test_a_frozen_peer_asks_nobody(tmp_path):
         "5001 lives until 9 \n 38 5001 late:28.500 \n 38 5001 lives until 41")
     assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), """
         1.6 5002 liveness request:@5001 until 41
-    """)).holds
+    """)).verdict == HOLDS
 
 
 def test_rounds_of_less_than_a_second_are_due_once_a_second(tmp_path):

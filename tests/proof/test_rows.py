@@ -19,7 +19,7 @@ def test_nothing_is_received_more_than_a_second_before_it_was_generated(tmp_path
                                                                         healthy):
     row = delivery.latency(tell(tmp_path, PAIR, f"{generated} 5001 says 7",
                                 "3.1 5002 hears 5001/7 from 5001"))
-    assert row.holds is healthy
+    assert row.verdict == (HOLDS if healthy else FAILS)
     assert healthy or row.details == ["127.0.0.1:5001:1:7 reached 127.0.0.1:5002 1.10 s before "
                                       "127.0.0.1:5001 generated it"]
 
@@ -38,7 +38,7 @@ def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_del
         3.1 5001 hears 5009/1 from 5002
     """)
     row = delivery.broadcast(proof)
-    assert row.holds and row.figures.startswith("2 of 2 deliveries, ")
+    assert row.verdict == HOLDS and row.figures.startswith("2 of 2 deliveries, ")
     row = check.files(proof, proof.records)
     assert row.verdict == UNCLEAR and row.details == ["there is no file of 127.0.0.1:5009"]
 
@@ -56,7 +56,7 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
                    for number, at in enumerate(times, 1))
     proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", awake, said,
                  gossip_count=10)
-    assert delivery.gossips(proof).holds is healthy
+    assert delivery.gossips(proof).verdict == (HOLDS if healthy else FAILS)
 
 
 @pytest.mark.parametrize("words, instead, rows", [
@@ -145,7 +145,7 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
     proof = tell(tmp_path, RING, "4 5002 parts 5003 dead \n 4 5003 parts 5002 dead",
                  "6 5001 connected:@5004 \n 6.5 5004 connected:@5001")  # a link has two ends
     row = check.pieces(proof)
-    assert row.holds and row.figures == (
+    assert row.verdict == HOLDS and row.figures == (
         "in more than one piece for 2.50 s in all, 2.50 s at most at a time, 2 pieces at most; in "
         "one since 6.50 s after the start")
 

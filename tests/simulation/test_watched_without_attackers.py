@@ -2,6 +2,7 @@
 
 import pytest
 
+from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.simulation.accidents import Accident
 from grapevine.lab.simulation.drawing import draw_schedule, draw_watched
 from grapevine.lab.simulation.simulate import play
@@ -20,7 +21,7 @@ def test_two_halves_that_heal_blame_nobody():
     cuts = tuple(Accident(at, "cut", half, 6.0) for at in (7.0, 16.0))
     outcome = play(schedule._replace(accidents=schedule.accidents + cuts))
     assert outcome.tally.falsely == [] and outcome.tally.faults == []
-    assert [row.holds for row in outcome.rows if row.name == "pieces"] == [True]
+    assert [row.verdict for row in outcome.rows if row.name == "pieces"] == [HOLDS]
 
 
 @pytest.mark.parametrize("spread", WAYS)

@@ -20,10 +20,6 @@ class Row(NamedTuple):  # a line of the proof
     figures: str
     details: Sequence[str] = ()  # the failures, then what is unclear
 
-    @property
-    def holds(self) -> bool:
-        return self.verdict == HOLDS
-
     def __str__(self) -> str:
         return f"{self.name:<10} {self.verdict:<7} {self.figures}"
 
