@@ -214,8 +214,14 @@ def load(path: str, parse):
 
 
 def load_seeds(path: str) -> list[Target]:
-    """Read config.txt; a CommandError names the wrong line."""
-    return load(path, parse_config)
+    """Read config.txt; a CommandError names the wrong line, or says how to write one."""
+    try:
+        return load(path, parse_config)
+    except CommandError as error:
+        if os.path.lexists(path):
+            raise
+        raise CommandError(f"{error}; write it: a line like 127.0.0.1:8080 for each seed"
+                           ) from None
 
 
 # Flags.

@@ -67,7 +67,9 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     *((f"peer.py {what} --outputs -", "--outputs - needs a PORT, and goes without --json")
       for what in ("", "5001 --json")),
     ("peer.py --port 5001", "unrecognized arguments: --port; a port stands alone, without a flag"),
-    ("peer.py --config missing.txt 5001", "cannot read missing.txt: No such file or directory"),
+    *((f"{command} --config missing.txt", "cannot read missing.txt: No such file or directory; "
+       "write it: a line like 127.0.0.1:8080 for each seed")
+      for command in ("peer.py 5001", "runner.py", "runner.py demo")),
     ("peer.py --filter missing.txt 5001",
      "argument --filter: cannot read missing.txt: No such file or directory"),
     *((f"{command} --outputs config.txt", "config.txt is a file, not a folder")
