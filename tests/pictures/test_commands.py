@@ -100,6 +100,13 @@ def test_plot_draws_into_the_folder_and_says_what(folder, tmp_path):
     assert run("plot", tmp_path / "missing")[0] == 2
 
 
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a device that is full")
+def test_plot_names_the_picture_for_which_a_disk_has_no_room(folder):
+    (folder / "network.svg").symlink_to("/dev/full")
+    assert run("plot", folder) == (
+        1, "", f"runner.py plot: {folder / 'network.svg'}: No space left on device\n")
+
+
 def test_plot_writes_the_figures_beside_the_report_if_asked_to(folder):
     code, out, err = run("plot", folder, "--csv")
     assert (code, err) == (0, "")

@@ -61,7 +61,10 @@ def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib
     texts = {**dict(zip(PICTURES, pictures)), **(_tables(records) if with_tables else {}),
              REPORT: _page(records, folder, *pictures)}
     for name, content in texts.items():
-        (folder / name).write_bytes(content.encode("utf-8", "replace"))
+        try:
+            (folder / name).write_bytes(content.encode("utf-8", "replace"))
+        except OSError as error:  # of a full disk it names no file
+            raise OSError(error.errno, error.strerror, str(folder / name)) from None
     return [folder / name for name in texts]
 
 
