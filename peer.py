@@ -26,7 +26,7 @@ import sys
 
 from grapevine import wire
 from grapevine.addresses import Address, Target, by_ip, sample
-from grapevine.asking import PROBE, Asker
+from grapevine.asking import PROBE, Asker, Verdict
 from grapevine.events import BROKEN, HERE, THERE
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
@@ -213,7 +213,7 @@ class Peer(Asker, Gossiper):
         self.membership.hurry()
         return now + self.settings.liveness_interval
 
-    def judge(self, peer: Address, row, alive: bool) -> None:
+    def judge(self, peer: Address, row, alive: Verdict) -> None:
         """Take what the last probe of a suspect found."""
         if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
             return  # it has replied, or linked again
@@ -434,7 +434,7 @@ class Peer(Asker, Gossiper):
         named = self.peer_list.named_among([asker, *self.neighbours.rows])
         return self.neighbours.fault_of(asker, named)
 
-    def probed(self, link: Link, alive: bool) -> None:
+    def probed(self, link: Link, alive: Verdict) -> None:
         if link.closed is None and not self.is_leaving:
             if fault := self.fault_of(link) if alive else "full":
                 self.turn_away(link, fault)

@@ -18,7 +18,7 @@ import sys
 
 from grapevine import wire
 from grapevine.addresses import Address, Target, parse_address, sample
-from grapevine.asking import PROBE, Asker
+from grapevine.asking import PROBE, Asker, Verdict
 from grapevine.link import Link
 from grapevine.neighbours import successors
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
@@ -38,6 +38,7 @@ REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
+REFUSED_LATELY = 2.0  # seconds in which a report of a peer that refused a probe needs no other
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
 LISTED_RATE, LISTED_BURST = 1, 20  # times a second, and at once, that one address is listed anew
 REPORTS = 50  # dead reports that are read a second, of all other seeds, and of all strangers
@@ -118,7 +119,7 @@ class Seed(Asker):
         if link.refusals > REFUSALS:
             link.close("refused too often")
 
-    def verified(self, link: Link, asked: float, alive: bool, awaited: Listing | None = None
+    def verified(self, link: Link, asked: float, alive: Verdict, awaited: Listing | None = None
                  ) -> None:
         """List a peer that answers. If another connection is registered for its address, that one
         has a second to repeat `register`, as peers do that a seed probes; if it does, it stands."""
@@ -134,7 +135,7 @@ class Seed(Asker):
         elif row.repeated_at >= asked - WORD:
             self.turn_away(link, link.peer, "registered on another connection, which stands")
         elif awaited is None:
-            self.later(WORD, self.verified, link, asked, True, row)
+            self.later(WORD, self.verified, link, asked, alive, row)
         else:  # another newcomer was listed meanwhile, and has a second, too
             self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()), link)
 
@@ -182,11 +183,16 @@ class Seed(Asker):
         elif row is None and removal.has_left:
             self.output.write(f"rejected:{shown}:it has left")
         elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
-            (self.prober_of_lost if row is None else self.prober_of_listed).ask(
-                dead, functools.partial(self.judge_report, dead, row, line, is_own))
+            judge = functools.partial(self.judge_report, dead, row, line, is_own)
+            if row is not None:
+                self.prober_of_listed.ask(dead, judge)
+            elif removal.was_refused and now - removal.at < REFUSED_LATELY:
+                judge(Verdict.REFUSED)  # a probe would find its next life
+            else:
+                self.prober_of_lost.ask(dead, judge)
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
-                     alive: bool) -> None:
+                     alive: Verdict) -> None:
         """Judge a report by the probe. Tell this seed's peers of a death, and the other seeds, if a
         peer of this seed has found it."""
         shown = line.decode().rstrip()
@@ -257,12 +263,14 @@ class Seed(Asker):
             self.prober_of_lost.ask(
                 link.peer, functools.partial(self.judge_lost, link.peer, row))
 
-    def judge_lost(self, peer: Address, row: Listing, alive: bool) -> None:
+    def judge_lost(self, peer: Address, row: Listing, alive: Verdict) -> None:
         """Judge a peer whose connection broke: it is gone, or has some time to come back."""
         if alive:
             self.later(GRACE, self.judge_absent, peer, row)
-        else:
-            self.remove_gone(peer, row, row.lost_at, "connection broke")
+            return
+        self.remove_gone(peer, row, row.lost_at, "connection broke")
+        if removal := self.registry.removal(peer, self.now()):
+            removal.was_refused = alive is Verdict.REFUSED
 
     def judge_absent(self, peer: Address, row: Listing) -> None:
         """Remove a peer that did not come back, unless this seed may have missed that."""
@@ -286,7 +294,7 @@ class Seed(Asker):
                 peer, functools.partial(self.judge_silent, peer, row, row.link))
         return now + interval
 
-    def judge_silent(self, peer: Address, row: Listing, link: Link, alive: bool) -> None:
+    def judge_silent(self, peer: Address, row: Listing, link: Link, alive: Verdict) -> None:
         """Say something to a silent peer that lives: a connection that is dead then breaks."""
         if row.link is link and alive:
             row.alive_at = self.now()

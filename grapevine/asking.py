@@ -29,6 +29,10 @@ class Verdict(enum.Enum):
     SILENT = "no answer, or a wrong one"
     UNKNOWN = "this node is late, or lacks descriptors"
 
+    def __bool__(self) -> bool:
+        """Tell whether somebody lives there."""
+        return self is Verdict.ALIVE
+
 
 class LineNode(Node):
     """A node whose messages are lines of text (wire.py)."""

@@ -34,7 +34,7 @@ class Prober:
         return peer in self._verdicts
 
     def ask(self, peer: Address, on_verdict, link=None) -> None:
-        """Have `on_verdict(alive)` called with True or False. Two questions share a probe. If all
+        """Have `on_verdict` called with a verdict but UNKNOWN. Two questions share a probe. If all
         that have asked did so over links that have ended, the address may count as silent."""
         if peer in self._verdicts:
             self._verdicts[peer].append((on_verdict, link))
@@ -47,18 +47,18 @@ class Prober:
             self._queues[stage].append(peer)
             self._begin()
         else:
-            self._tell(peer, False)
+            self._tell(peer, Verdict.SILENT)
 
-    def _tell(self, peer: Address, alive: bool) -> None:
+    def _tell(self, peer: Address, verdict: Verdict) -> None:
         for on_verdict, _ in self._verdicts.pop(peer):
-            on_verdict(alive)
+            on_verdict(verdict)
 
     def _begin(self) -> None:
         for stage, queue in enumerate(self._queues):
             while queue and self._free[stage]:
                 peer = queue.popleft()
                 if all(link is not None and link.closed for _, link in self._verdicts[peer]):
-                    self._tell(peer, False)
+                    self._tell(peer, Verdict.SILENT)
                     continue
                 self._free[stage] -= 1
                 ended = functools.partial(self._ended, peer, stage)
@@ -71,5 +71,5 @@ class Prober:
         elif verdict is Verdict.SILENT and stage + 1 < len(self._queues):
             self._enqueue(peer, stage + 1)
         else:
-            self._tell(peer, verdict is Verdict.ALIVE)
+            self._tell(peer, verdict)
         self._begin()

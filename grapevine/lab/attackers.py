@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from grapevine import wire
 from grapevine.addresses import Address, parse_address
+from grapevine.asking import Verdict
 from grapevine.classes import seed_class
 from grapevine.monitoring.grammar import Entry
 from grapevine.monitoring.peer import WatchedPeer
@@ -249,7 +250,7 @@ KINDS = {"drop": Drop, "drophalf": DropHalf, "tamper": Tamper, "forge": Forge,
 class LyingSeed:
     """Goes before the class of a seed. It decides by chance, for each answer, how it lies."""
 
-    def tell_runs(self, link, address: Address, alive: bool | None = None) -> None:
+    def tell_runs(self, link, address: Address, alive: Verdict | None = None) -> None:
         lie = self.rng.choice(LIES)
         if lie != "is silent":
             invented = [self.rng.getrandbits(62)] if lie == "invents" else []

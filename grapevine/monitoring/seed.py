@@ -10,6 +10,7 @@ import math
 
 from grapevine import wire
 from grapevine.addresses import Address, Target
+from grapevine.asking import Verdict
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import Contradiction
 from grapevine.monitoring.keeping import SPEAKER, KeepingSeed
@@ -181,7 +182,7 @@ class JudgingSeed(KeepingSeed):
     def said_first(self, seed: Address) -> bytes:
         return super().said_first(seed) + self._kicks()
 
-    def verified(self, link: ProvenLink, asked: float, alive: bool, awaited: Listing | None = None
+    def verified(self, link: ProvenLink, asked: float, alive: Verdict, awaited: Listing | None = None
                  ) -> None:
         if alive and not link.closed and self.is_banned(link.peer):
             left = math.ceil(self._bans[link.peer][0] - self.now())
@@ -228,7 +229,7 @@ class JudgingSeed(KeepingSeed):
             super().on_dead_node(link, dead, time, reporter)
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
-                     alive: bool) -> None:
+                     alive: Verdict) -> None:
         super().judge_report(dead, row, line, is_own, alive)
         reporter, now = wire.parse(line.rstrip())[1][2], self.now()
         if not (alive and is_own) or self._disbelieved.get(reporter, 0.0) > now:

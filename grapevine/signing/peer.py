@@ -9,7 +9,7 @@ beyond it.
 
 from grapevine import wire
 from grapevine.addresses import Address, Target
-from grapevine.asking import PROBE
+from grapevine.asking import PROBE, Verdict
 from grapevine.node import END, UNIDENTIFIED, UP
 from grapevine.prober import Prober
 from grapevine.signing import grammar
@@ -302,7 +302,7 @@ class SignedPeer(Proving, Peer):
             return "" if row.link.run != link.run or not row.is_dialled else fault
         return fault
 
-    def probed(self, link: ProvenLink, alive: bool) -> None:
+    def probed(self, link: ProvenLink, alive: Verdict) -> None:
         is_proven = self._at_home.get(link.peer) == link.run and self._is_later(link)
         if link.closed is None and alive and not is_proven:
             self.turn_away(link, UNPROVEN)

@@ -7,7 +7,7 @@ only with the key that is at home at its address, and while it is, nobody withou
 import functools
 
 from grapevine.addresses import Address, Target
-from grapevine.asking import PROBE
+from grapevine.asking import PROBE, Verdict
 from grapevine.node import INTRODUCTION, UNIDENTIFIED
 from grapevine.prober import STRANGERS_LIMIT, Prober
 from grapevine.registry import Listing
@@ -40,7 +40,7 @@ class VouchingSeed(Proving, Seed):
     def proved(self, address: Address, start: int | None) -> None:
         self.vouched.proved(address, start)
 
-    def verified(self, link: ProvenLink, asked: float, alive: bool, awaited: Listing | None = None
+    def verified(self, link: ProvenLink, asked: float, alive: Verdict, awaited: Listing | None = None
                  ) -> None:
         """List a peer only if its registration has the key that is at its address, and then at
         once, whoever was registered for this address before."""
@@ -82,5 +82,5 @@ class VouchingSeed(Proving, Seed):
             self.prober_of_asked.ask(
                 address, functools.partial(self.tell_runs, link, address), link)
 
-    def tell_runs(self, link: ProvenLink, address: Address, alive: bool | None = None) -> None:
+    def tell_runs(self, link: ProvenLink, address: Address, alive: Verdict | None = None) -> None:
         link.send(grammar.say_runs(address, self.vouched.starts(address)))

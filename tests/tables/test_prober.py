@@ -33,7 +33,8 @@ class Node:
 
     def ask(self, *addresses, link=None) -> None:
         for address in addresses:
-            self.prober.ask(address, self.verdicts[address].append, link)
+            self.prober.ask(
+                address, lambda verdict, to=self.verdicts[address]: to.append(bool(verdict)), link)
 
     def end(self, address, verdict, after: float = 0.0) -> None:
         """End a probe that has taken so long."""
