@@ -133,10 +133,15 @@ class Gossiper(LineNode):
         answer = self.sync.heard(link, status, self.now())
         if answer:
             link.send(answer)
-        if status.verb == "want":
-            self.is_unheard = False
+        if status.verb == "want" and len(answer) < self.sync.portion and (
+                self.run.encode() in dict(status.entries)):
+            self.told_rest(link)
         asked = self.fetch() if status.verb in ("seen", "sent") else 0
         return len(answer) + asked
+
+    def told_rest(self, link) -> None:
+        """A neighbour has asked for messages of this node, and is sent all that it lacked."""
+        self.is_unheard = False
 
     def fetch(self) -> int:
         """Ask the next neighbour for what is lacking, if none is asked at the moment; return the

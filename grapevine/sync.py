@@ -48,7 +48,7 @@ class Sync:
         """`interval`: seconds between two comparisons. `is_reliable`: what neighbours say arrives;
         else, over datagrams, what was told or asked for may be lost, and is soon said again."""
         self._messages, self._pause = messages, COMPARED_FOR * interval
-        self._portion_limit, self._patience = portion, patience
+        self.portion, self._patience = portion, patience
         self._is_reliable, self._told_for = is_reliable, PAUSE if is_reliable else patience
         self._talks: dict[object, _Talk] = {}  # by link
         self._asked = None  # the link that owes the present portion
@@ -203,7 +203,7 @@ class Sync:
         return want
 
     def _portion(self, entries: Entries) -> bytes:
-        lines, gone = self._messages.portion(entries, self._portion_limit)
+        lines, gone = self._messages.portion(entries, self.portion)
         gone = [wire.entry(run, ranges[:WANT_LIMIT]) for run, ranges in gone if ranges]
         return b"".join([*(line + b"\n" for line in lines),
                          wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])

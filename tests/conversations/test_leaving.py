@@ -101,6 +101,21 @@ def test_a_text_said_while_alone_is_fetched_by_whoever_comes_before_a_leaver_goe
     assert scene.now < 1.0
 
 
+def test_a_leaver_stays_until_somebody_has_fetched_all_that_it_said_while_alone():
+    scene = Scene(Peer, seeds=[SEED], antientropy_interval=10.0)
+    seed_of(scene, SEED, "127.0.0.1#6001")
+    scene.node.originate([f"{number} {'x' * 1_000}" for number in range(400)])
+    scene.node.leave()
+    end = scene.machine(A).accept()
+    end.say(f"connection accepted:{A}", "status:digest:" + "0" * 32)
+    run = end.hear_until("status:seen:").removeprefix("status:seen:").partition("=")[0]
+    for first in (1, 251):
+        assert LEAVE not in end.hear_all(1.0)
+        end.say(f"status:want:127.0.0.1:6009:1=1-9 {run}={first}-400")
+    assert end.hear_all(0.1)[-2:] == ["status:sent", LEAVE]
+    assert end.lines == [] and scene.now < 2.5
+
+
 def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     scene, ends = company(gossip_count=10, gossip_interval=0.5)
     machine = scene.machine("127.0.0.1:6003", is_alive=False)
