@@ -98,6 +98,9 @@ class DeathsAtOnce:
             self._deaths_told[peer] = self.now(), self.time()
             for listed in self.listed.values():
                 listed.add(peer)  # a list that names it is no news unless one since then did not
+            for link in [link for link in self.links if link.peer == peer]:
+                if link.role in self.PACED:
+                    link.close(reason)  # what it answered while it lived may wait to be read
             self.tell_death(peer)
 
     def _may_have_left(self, peer: Address) -> bool:

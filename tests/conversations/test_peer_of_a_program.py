@@ -125,6 +125,25 @@ def test_a_death_that_several_seeds_tell_of_is_told_once_and_the_next_one_again(
     assert scene.program.of("death") == [A, A]
 
 
+@pytest.mark.parametrize("dials", [True, False])
+def test_what_a_dead_one_answered_while_it_lived_makes_it_no_neighbour(dials):
+    scene = ProgramScene(SEED)
+    machine = seed_of(scene, SEED, "" if dials else "127.0.0.1#6001")
+    one = scene.machine(A, is_alive=False)
+    end = one.dial() if dials else one.accept()
+    if dials:
+        end.say(f"Connection with Peer:{A}")
+        request = one.accept()  # the probe of a newcomer
+    death(machine.ends[0], A)
+    scene.run(0.01)
+    if dials:
+        request.answer()
+    else:
+        end.say(f"connection accepted:{A}")
+    scene.run(1.0)
+    assert scene.program.told == [("death", A)]
+
+
 def test_a_neighbour_that_answers_nobody_is_told_dead_and_one_that_leaves_is_not():
     scene = ProgramScene(liveness_interval=1.0)
     ends = [neighbour(scene, peer) for peer in (A, B)]
