@@ -75,22 +75,27 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
     async def next(self, timeout: float | None = None) -> Message:
         if seconds_of(timeout) <= 0:
             return self._next(0)
-        try:
-            return await asyncio.wait_for(self._take(), timeout)
-        except asyncio.TimeoutError:  # before Python 3.11 another class than TimeoutError
-            raise TimeoutError(f"no message within {timeout} s") from None
+        return await self._take(timeout)
 
-    async def _take(self) -> Message:
+    async def _take(self, timeout: float | None = None) -> Message:
+        """Take a message without `wait_for`, which before Python 3.12 may hide a cancellation."""
         self._taken += 1
         if self._taken % AT_ONCE == 0:
             await asyncio.sleep(0)  # so that other tasks run, however many messages wait
+        deadline = self._loop.time() + seconds_of(timeout)
         while True:
             self._came.clear()
             self._inbox.look()
             try:
                 return self._next(0)
             except TimeoutError:
+                if self._loop.time() >= deadline:
+                    raise TimeoutError(f"no message within {timeout} s") from None
+            alarm = self._loop.call_at(deadline, self._came.set)
+            try:
                 await self._came.wait()
+            finally:
+                alarm.cancel()
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self

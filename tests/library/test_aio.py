@@ -132,3 +132,23 @@ def test_what_is_there_is_taken_without_waiting_and_waits_can_be_cancelled(net):
             await nobody.close()
 
     run(use())
+
+
+def test_a_task_that_is_cancelled_as_its_message_comes_ends_and_the_message_stays(net):
+    async def cancel_after(pauses: int):
+        async with grapevine.aio.join(seeds=net.seeds, since="now") as peer:
+            waiting = asyncio.create_task(peer.next(30))
+            await asyncio.sleep(0.1)
+            net[0].say("x")
+            wait_until(lambda: peer.status()["messages not taken yet"] == 1)
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            if waiting.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+                assert (await peer.next(30)).text == "x"
+            else:
+                assert waiting.result().text == "x"
+
+    for pauses in range(5):
+        run(cancel_after(pauses))
