@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import itertools
+import math
 import os
 import queue
 import threading
@@ -23,6 +24,7 @@ from grapevine.library.errors import Refused
 from grapevine.library.messages import Program
 from grapevine.output import Output
 from grapevine.settings import majority
+from grapevine.tools import Recent
 from grapevine.worlds.threads import wait_for_readers
 
 LOOK = 0.02  # seconds between two looks whether a wait is over
@@ -31,6 +33,8 @@ GATHER = 0.002  # seconds after which the next are sent, and within which they h
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
 UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
+ASKS_AGAIN = 1.0  # seconds within which a neighbour asks for what it still lacks
+FETCHING = 1_000  # neighbours
 STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
 
 
@@ -76,7 +80,9 @@ class _Telling(DeathsAtOnce):
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
-        self._hearers: set[Address] = set()  # neighbours since something was said last
+        # neighbours since something was said last, but for those that have left
+        self._hearers: set[Address] = set()
+        self._fetching = Recent(FETCHING)  # those that linked later -> when they asked last
 
     def start(self) -> None:
         super().start()
@@ -107,10 +113,28 @@ class _Telling(DeathsAtOnce):
         if self.neighbours.link(peer) is not link:
             return  # it was turned away after all
         self._hearers.add(peer)
+        if self._has_said() and self.settings.antientropy_interval:
+            self._fetching[peer] = self.now()
         if not is_dialled:  # both ends tell their digests, and both learn if they have the same
             self.compare(link)
         if is_new:
             self._program.call(self._program.on_neighbour, str(peer))
+
+    def on_leave(self, link, who: Address) -> None:
+        super().on_leave(link, who)
+        self._hearers.discard(who)  # it may have left before it read what was said
+
+    def heard(self, link, status: wire.Status) -> int:
+        if status.verb == "want" and link.peer in self._fetching:
+            self._fetching[link.peer] = self.now()
+        return super().heard(link, status)
+
+    def told_rest(self, link) -> None:
+        super().told_rest(link)
+        self._fetching.pop(link.peer, None)
+
+    def _has_said(self) -> bool:
+        return self.run.encode() in self.messages.runs
 
     def tell_death(self, peer: Address) -> None:
         self._program.call(self._program.on_death, str(peer))
@@ -137,13 +161,14 @@ class _Telling(DeathsAtOnce):
     def leave_when_heard(self, until: float) -> None:
         """Leave once two neighbours can have heard what was said, or one that stays, or nobody can;
         at `until` at the latest."""
-        now, rows = self.now(), self.neighbours.rows.values()
+        now, rows = self.now(), self.neighbours.rows
+        heard = {peer for peer in self._hearers
+                 if now - self._fetching.get(peer, -math.inf) >= ASKS_AGAIN}
         enough = min(2, max(1, len(self.peer_list.known)))
-        if self.run.encode() not in self.messages.runs or self.is_alone():
+        if (not self._has_said() or self.is_alone() or now >= until or len(heard) >= enough
+                or any(peer in heard and row.link is not None and now - row.since >= STAYS
+                       for peer, row in rows.items())):
             self.leave(now)
-        elif (now >= until or len(self._hearers) >= enough
-              or any(row.link is not None and now - row.since >= STAYS for row in rows)):
-            self.leave(until)
         else:
             self.later(LOOK, self.leave_when_heard, until)
 

@@ -259,7 +259,6 @@ def talker(*known: str) -> ProgramScene:
     seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
     scene.run(1.0)
     scene.node.originate(["hello"])
-    scene.node.is_unheard = False
     scene.node.leave_when_heard(scene.now + 3.0)
     return scene
 
@@ -273,7 +272,7 @@ def test_a_second_neighbour_is_waited_for_because_the_first_may_leave_too():
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
 
 
-def test_two_that_have_heard_it_may_have_left_since():
+def test_who_has_left_may_not_have_read_it():
     scene = ProgramScene(SEED)
     seed_of(scene, SEED, "127.0.0.1#6003:127.0.0.1#6004")
     ends = [neighbour(scene, peer) for peer in (A, B)]
@@ -282,7 +281,41 @@ def test_two_that_have_heard_it_may_have_left_since():
         end.say(f"leave:{peer}")
     scene.run(0.1)
     scene.node.leave_when_heard(scene.now + 3.0)
+    scene.run(0.1)
+    assert not scene.node.is_leaving
+    for peer in C, "127.0.0.1:6004":
+        neighbour(scene, peer)
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
+
+
+def late_neighbour() -> tuple[ProgramScene, End]:
+    """Return a scene whose node says more than a portion, then gets its only neighbour, and is
+    asked to leave."""
+    scene = ProgramScene(SEED, antientropy_interval=1000.0)
+    seed_of(scene, SEED, "127.0.0.1#6001")
+    scene.run(1.0)
+    scene.node.originate(["x" * 60_000] * 6)
+    end = neighbour(scene, A)
+    scene.node.leave_when_heard(scene.now + 3.0)
+    return scene, end
+
+
+def test_who_links_later_is_waited_for_until_it_has_asked_for_all_that_was_said():
+    scene, end = late_neighbour()
+    run = f"{NODE}:{scene.node.start_number}"
+    for wanted, sent in ("1-6", 5), ("6-6", 1):
+        scene.run(0.9)
+        assert not scene.node.is_leaving
+        end.say(f"status:want:{run}={wanted}")
+        assert sum(line.startswith("gmessage:") for line in end.hear_all(0.1)) == sent
+    assert scene.node.is_leaving
+
+
+def test_who_links_later_and_asks_for_nothing_is_waited_for_a_second():
+    scene, _ = late_neighbour()
+    scene.run(0.9)
+    assert not scene.node.is_leaving
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
 
 
 @pytest.mark.parametrize("known, linked, seconds", [
