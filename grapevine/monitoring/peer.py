@@ -103,7 +103,7 @@ class WatchedPeer(SignedPeer):
 
     def answered(self, question, link: ProvenLink, starts: tuple[int, ...] | None) -> None:
         super().answered(question, link, starts)
-        for start, seeds in question.named.items():
+        for start, seeds in question.lasting.items():
             run = signing.run_of(question.address, start)
             if 2 * len(seeds) > len(self.registrations.rows):
                 is_disputed = len(question.answers) > len(seeds)

@@ -12,6 +12,7 @@ import enum
 from grapevine.addresses import Address, Target
 from grapevine.intervals import Intervals, Range
 from grapevine.signing.grammar import read_run, run_of
+from grapevine.signing.vouched import lasting
 from grapevine.tools import Recent
 
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
@@ -39,6 +40,7 @@ class Question:
         self.left = dict.fromkeys(seeds)  # those that have not answered
         self.answers: set[Address] = set()  # where those are that have
         self.named: dict[int, set[Address]] = collections.defaultdict(set)  # START -> who names it
+        self.lasting: dict[int, set[Address]] = collections.defaultdict(set)  # and will for long
         self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
 
     def offer(self, link, ranges: list[Range]) -> None:
@@ -97,6 +99,8 @@ class Runs:
             question.answers.add(at)
             for start in starts:
                 question.named[start].add(at)
+            for start in lasting(starts):
+                question.lasting[start].add(at)
         half = len(self._seeds) / 2
         named = [run_of(question.address, start)
                  for start, seeds in question.named.items() if len(seeds) > half]

@@ -32,13 +32,13 @@ class VouchingSeed(Proving, Seed):
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
-        self.vouched = VouchedRuns()
+        self.vouched = VouchedRuns(settings.report_interval / 2)
         self.prober_of_asked = Prober(self, self.STAGES, STRANGERS_LIMIT)
         self._probes = Budget(PROBES, PROBES)
         self._probes_of = Accounts(10_000, PROBES_OF_ONE, PROBES_OF_ONE)  # of addresses
 
     def proved(self, address: Address, start: int | None) -> None:
-        self.vouched.proved(address, start)
+        self.vouched.proved(address, start, self.now())
 
     def verified(self, link: ProvenLink, asked: float, alive: Verdict, awaited: Listing | None = None
                  ) -> None:

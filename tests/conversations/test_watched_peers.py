@@ -111,6 +111,21 @@ def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, la
     assert owed in {0: [5], 20: [2, 3, 4], 1_000: [0]}[late]
 
 
+@pytest.mark.parametrize("before, after, counts", [(15, 16, True), (31, 0, True), (16, 1, False)])
+def test_a_run_counts_only_if_seeds_will_still_name_it_to_others(before, after, counts):
+    """Its address could show them other keys until they forget it, and those who ask then deny it:
+    an honest peer was kicked for what it had to refuse."""
+    scene, desk, source, other = watched_scene(A, B, quiet=True)
+    desk.runs = {A: [*range(1, before + 1), source[0].key.start, *range(101, 101 + after)]}
+    scene.run(2.5)
+    tell(scene, source, 1)
+    scene.run(PERIOD)  # the seed is asked
+    tell(scene, source, 2)
+    scene.run(3 * PERIOD)
+    assert scene.events("received:")[-1].endswith("text 2")
+    assert desk.said_of(B)[:2] == ((1, 1) if counts else (0, 0))
+
+
 def test_a_run_that_seeds_do_not_name_is_asked_about_again():
     scene, desk, source, other = watched_scene(A, B, quiet=True)
     desk.runs = {}

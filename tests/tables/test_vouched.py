@@ -2,39 +2,57 @@
 
 from grapevine.signing import vouched
 from grapevine.signing.grammar import STARTS_LIMIT
-from grapevine.signing.vouched import VouchedRuns
+from grapevine.signing.vouched import VouchedRuns, lasting
 from tests.tables.samples import A, B, peer
 
 
-def test_the_first_and_the_last_runs_of_an_address_are_kept_the_latest_last():
-    runs = VouchedRuns()
+def test_the_first_and_the_last_runs_of_an_address_are_kept_the_newest_last():
+    runs = VouchedRuns(pause=5.0)
     assert runs.starts(A) == [] and runs.latest(A) is None
     for start in range(1, 41):
-        runs.proved(A, start)
+        runs.proved(A, start, 5.0 * start)
     assert runs.starts(A) == [*range(1, 17), *range(25, 41)] and runs.latest(A) == 40
-    runs.proved(A, 30)
-    assert runs.starts(A)[-3:] == [39, 40, 30] and runs.latest(A) == 30
+    runs.proved(A, 30, 200.0)
+    assert runs.starts(A)[-3:] == [38, 39, 40] and runs.latest(A) == 30
     assert len(runs.starts(A)) == STARTS_LIMIT and runs.starts(B) == []
 
 
+def test_beyond_the_first_runs_a_new_one_that_comes_too_soon_proves_nothing():
+    """Or who has a run named could have it forgotten at once, and who judges by it would blame all
+    that hear of it later."""
+    runs = VouchedRuns(pause=5.0)
+    for start in range(1, 18):
+        runs.proved(A, start, 0.0)
+    assert runs.starts(A) == [*range(1, 17)] and runs.latest(A) is None
+    runs.proved(A, 16, 1.0)
+    assert runs.latest(A) == 16
+    runs.proved(A, 17, 5.0)
+    assert runs.latest(A) == 17 and lasting(runs.starts(A)) == {*range(1, 18)}
+    at = 5.0
+    while 17 in runs.starts(A):
+        at += 0.5
+        runs.proved(A, int(100 * at), at)
+    assert at == 5.0 + 16 * 5.0 and lasting(runs.starts(A)) == {*range(1, 17), int(100 * at)}
+
+
 def test_a_probe_without_a_proof_leaves_what_was_proved_before():
-    runs = VouchedRuns()
+    runs = VouchedRuns(pause=5.0)
     for start in (7, 8, None):
-        runs.proved(A, start)
+        runs.proved(A, start, 0.0)
     assert runs.latest(A) is None and runs.starts(A) == [7, 8]
-    runs.proved(A, 7)
-    assert runs.latest(A) == 7 and runs.starts(A) == [8, 7]
+    runs.proved(A, 7, 0.0)
+    assert runs.latest(A) == 7 and runs.starts(A) == [7, 8]
 
 
 def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago(monkeypatch):
     monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
     few, many = [A, peer(5000, "10.0.0.2")], [peer(port, "10.0.0.9") for port in range(1, 9)]
-    runs = VouchedRuns()
+    runs = VouchedRuns(pause=5.0)
     for address in [*few, *many[:3], many[0], many[3]]:
-        runs.proved(address, 1)
+        runs.proved(address, 1, 0.0)
     assert [runs.latest(address) for address in many[:4]] == [1, None, 1, 1]
     for address in many:
-        runs.proved(address, 2)
+        runs.proved(address, 2, 0.0)
     assert [runs.starts(address) for address in many] == [[]] * 5 + [[2]] * 3
     assert [runs.starts(address) for address in few] == [[1]] * 2
 
@@ -43,8 +61,8 @@ def test_an_ipv6_network_counts_as_one_ip(monkeypatch):
     monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
     few = [A, peer(5000, "2001:db8:1::1")]
     many = [peer(5000, f"2001:db8:2::{host}") for host in range(1, 9)]
-    runs = VouchedRuns()
+    runs = VouchedRuns(pause=5.0)
     for address in few + many:
-        runs.proved(address, 1)
+        runs.proved(address, 1, 0.0)
     assert [runs.starts(address) for address in few] == [[1]] * 2
     assert [runs.starts(address) for address in many] == [[]] * 5 + [[1]] * 3
