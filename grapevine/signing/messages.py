@@ -5,7 +5,7 @@ has no room, is dropped before its signature is checked. What stays unknown is t
 """
 
 from grapevine import wire
-from grapevine.messages import Added, Messages, Run, sha256
+from grapevine.messages import SURE_GAPS, Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
 
 
@@ -66,7 +66,8 @@ class SignedMessages(Messages):
             self.has_refused_runs = True
             self.dropped["no room"] += 1
         elif missing := run.seen.missing(signed.first, signed.last):
-            if self._part_with_room(run, missing[0]):
+            if (self._part_with_room(run, missing[0])
+                    and not self._wastes_room(run, missing[0][0], signed)):
                 return True
             self.dropped["no room"] += 1
         else:
@@ -76,6 +77,12 @@ class SignedMessages(Messages):
 
     def _may_begin(self, key: bytes) -> bool:
         return self.is_genuine(key) and super()._may_begin(key)
+
+    def _wastes_room(self, run: Run, first: int, signed: Signed) -> bool:
+        """Tell whether a line would use up room for what others take: it begins a gap of a run with
+        some, and is forbidden, so that others do not even hear of it from here."""
+        return (len(run.seen) >= SURE_GAPS and not run.seen.touches(first)
+                and self._is_forbidden(signed))
 
     @staticmethod
     def _rival(run: Run, signed: Signed) -> bytes | None:

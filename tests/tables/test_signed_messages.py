@@ -6,6 +6,7 @@ import pytest
 
 from grapevine import messages as limits
 from grapevine import wire
+from grapevine.messages import SURE_GAPS
 from grapevine.settings import word_finder
 from grapevine.signing.grammar import parse_signed
 from grapevine.signing.messages import SignedMessages
@@ -153,6 +154,16 @@ def test_without_room_for_a_gap_a_line_is_dropped_unchecked(monkeypatch):
     assert len(messages.add([said(9, *"abcdefghijkl")]).messages) == 10, "it closes a gap"
     messages.add([said(30, "x", "y")])
     assert seen(messages) == {run(): [(9, 20), (30, 31)]}
+
+
+def test_forbidden_lines_leave_room_for_gaps_to_those_that_others_take():
+    """Of them others hear nothing from here: a peer had no room for what it owed, and was kicked."""
+    lines = [said(10 * number, "virus") for number in range(1, 11)]
+    messages = message_list(*lines, words=("virus",))
+    assert len(messages.runs[run()].seen) == SURE_GAPS == messages.checked
+    assert messages.dropped["no room"] == 2
+    added = messages.add([said(80, "a virus", "virus"), said(200, "good"), said(201, "virus")])
+    assert added.messages == each(200, "good") and len(added.forbidden) == 2
 
 
 def test_gaps_are_counted_whatever_a_line_fills(monkeypatch):
