@@ -57,7 +57,7 @@ FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: +
     "rejected": (" ", "{other} answers: it stays on the lists"),
     "removed": ("x", "{other} is shut out: {rest}"),
     "removed left": ("-", "{other} said goodbye"),
-    "removed gone": ("-", "{other} is gone: its connection has ended, and it does not answer"),
+    "removed gone": ("-", "{other} is gone: its connection has ended, or is silent"),
     "removed dead": ("x", "{other} is dead: a peer has reported it, and it does not answer"),
 }
 

@@ -2,8 +2,8 @@
 
     listener            accepts connections at a door; `datagrams` hears those of a door
     reader              one for each connection: connects it, if it is a dial, and reads to its end
-    gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed), rumors, monitoring
-                        each waits until its duty is due, and does it
+    gossip generator, liveness, membership, anti-entropy (of a peer), lookout (of a seed), rumors,
+    monitoring          each waits until its duty is due, and does it
     timer               makes all other calls that a node has put off, deadlines for example
     writer              sends what the kernel did not take at once
 

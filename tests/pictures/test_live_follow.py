@@ -109,7 +109,7 @@ def test_what_happens_is_told_in_words(tmp_path, follow):
          "30.1 5003 stopped:quit", "30.1 8080 removed:@5003:left")
     assert story(told(follow)) == [
         "2 seeds start", "3 peers start", "5001: every connection to it has broken",
-        "seed 8080 lost its connection to 5001, probed it, and removed it",
+        "seed 8080 has lost 5001, and removed it",
         "5002 gets no answer from 5001: miss 1 of 3",
         "5001 answers again: 5002 has heard from it",
         "5002 probes once more, and calls 5001 dead", "5002 reports 5001 to seed 8080",

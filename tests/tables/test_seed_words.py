@@ -74,7 +74,7 @@ def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
 
 @pytest.mark.parametrize("reason, line, summary", [
     ("left", "- 5005 said goodbye", "1 left, 0 died"),
-    ("gone", "- 5005 is gone: its connection has ended, and it does not answer", "0 left, 1 died"),
+    ("gone", "- 5005 is gone: its connection has ended, or is silent", "0 left, 1 died"),
     ("dead", "x 5005 is dead: a peer has reported it, and it does not answer", "0 left, 1 died"),
     ("malicious:a:b", "x 5005 is shut out: malicious:a:b",
      "0 left, 0 died, 1 were shut out")])

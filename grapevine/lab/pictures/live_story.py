@@ -32,7 +32,7 @@ WORDS = {
     "seed gone": ("{node} is gone", "{count} more seeds are gone"),
     "seed back": ("{node} is up again", "{count} more seeds are up again"),
     "removed": ("{node} removed {other}: {rest}", "{count} more seeds removed {other}"),
-    "removed gone": ("{node} lost its connection to {other}, probed it, and removed it",
+    "removed gone": ("{node} has lost {other}, and removed it",
                      "{count} more seeds removed {other}"),
     "removed dead": ("{node} probed {other}, and removed it as dead",
                      "{count} more seeds removed {other}"),
