@@ -79,6 +79,8 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def _take(self, timeout: float | None = None) -> Message:
         """Take a message without `wait_for`, which before Python 3.12 may hide a cancellation."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("take messages in the event loop in which the peer joined")
         self._taken += 1
         if self._taken % AT_ONCE == 0:
             await asyncio.sleep(0)  # so that other tasks run, however many messages wait
@@ -108,13 +110,19 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def leave(self) -> None:
         self._is_leaving = True
-        await asyncio.to_thread(self._peer.leave)
+        await _in_thread(self._peer.leave)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._peer.close)
+        await _in_thread(self._peer.close)
 
     async def __aexit__(self, *error: object) -> None:
         await self.leave()
+
+
+def _in_thread(call: Callable[[], Any]) -> "asyncio.Future[Any]":
+    """Make a call in a thread, also if who waits for it is cancelled before the thread begins."""
+    # no task, because the end of the loop cancels tasks, and the thread would go on nevertheless
+    return asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:

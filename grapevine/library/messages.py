@@ -48,7 +48,7 @@ class Message(NamedTuple):
 
 def seconds_of(timeout: float | None) -> float:
     """Return a timeout in seconds: infinity for None. TypeError if it is no number."""
-    if not isinstance(timeout, (int, float, type(None))):
+    if not isinstance(timeout, (int, float, type(None))) or timeout != timeout:
         raise TypeError(f"a timeout is a number of seconds, or None, not {timeout!r}")
     return math.inf if timeout is None else timeout
 

@@ -1,6 +1,7 @@
 """The library for asyncio."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import threading
 import time
@@ -152,3 +153,40 @@ def test_a_task_that_is_cancelled_as_its_message_comes_ends_and_the_message_stay
 
     for pauses in range(5):
         run(cancel_after(pauses))
+
+
+def test_messages_are_taken_in_the_loop_of_the_join_and_another_one_is_told_so(net):
+    async def take():
+        with pytest.raises(RuntimeError, match="in the event loop in which the peer joined"):
+            await peers[0].next(5)
+        await peers[0].close()
+
+    peers = []
+
+    async def start():
+        peers.append(await join(net))
+
+    run(start())
+    run(take())
+
+
+@pytest.mark.parametrize("end", ["leave", "close"])
+def test_an_end_that_is_cancelled_while_all_threads_are_busy_comes_nevertheless(net, end):
+    address, is_free = free_address(), threading.Event()
+
+    async def use():
+        peer = await grapevine.aio.join(address, seeds=net.seeds)
+        asyncio.get_running_loop().set_default_executor(
+            concurrent.futures.ThreadPoolExecutor(1, "asyncio"))
+        busy = asyncio.create_task(asyncio.to_thread(is_free.wait))
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(getattr(peer, end)())
+        await asyncio.sleep(0)
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+        is_free.set()
+        await busy
+
+    run(use())
+    wait_until_free(address)

@@ -188,10 +188,11 @@ def test_a_wrong_argument_is_named(named, error, why):
         grapevine.join(seeds=["127.0.0.1:9"], **named)
 
 
-@pytest.mark.parametrize("use", [lambda peer: peer.next("1"), lambda peer: peer.caught_up("1")])
-def test_a_timeout_that_is_no_number_is_named(net, use):
-    with pytest.raises(TypeError, match="a number of seconds, or None, not '1'"):
-        use(net[0])
+@pytest.mark.parametrize("timeout", ["1", float("nan")])
+def test_a_timeout_that_is_no_number_is_named(net, timeout):
+    for use in net[0].next, net[0].caught_up:
+        with pytest.raises(TypeError, match=f"a number of seconds, or None, not {timeout!r}"):
+            use(timeout)
 
 
 @pytest.mark.parametrize("texts", ["one", 5, None])
