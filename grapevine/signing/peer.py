@@ -16,7 +16,7 @@ from grapevine.signing import grammar
 from grapevine.signing.ed25519 import implementation
 from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.proving import PROOF, Proving, ProvenLink, with_more
-from grapevine.signing.runs import ANY, Outcome, Question, Runs, in_turn
+from grapevine.signing.runs import ANY, Outcome, Question, Runs, Turns
 from grapevine.tools import Accounts, Backoff, ProtocolError, Recent
 from grapevine.peer import DIALLED, NEIGHBOUR, STAGES, UNIT, Peer
 
@@ -27,7 +27,6 @@ ANSWER_LIMIT = 2.0  # seconds for the next answer of a seed, connecting included
 RATE, AT_ONCE = 20, 200  # a second, and at once: signatures of a neighbour that let nothing in, and
 # unknown runs that a neighbour, or the list of a seed, may have asked for
 VAIN_REST = 10.0  # seconds at most for which a neighbour beyond that is not heard at a time
-QUESTIONS = 50  # that a seed may owe an answer to at a time
 CORRUPT_FOR = 60.0  # seconds within which CORRUPT_LIMIT corrupt lines end a link
 COMPARE_AFTER = 2.0, 600.0  # seconds, at first and at most, until unknown runs are compared anew
 SHOWN = 500  # characters of a corrupt line in the output file
@@ -117,6 +116,9 @@ class SignedPeer(Proving, Peer):
             self.ask_about(run, link)
         question = self.runs.open.get(run)
         if question is not None:
+            if link is not question.brought_by and link not in question.offers:
+                for seed in list(question.left):
+                    self.ask_seed(seed, question, link)
             question.offer(link, ranges)
 
     def ask_about(self, run: bytes, link: ProvenLink) -> bool:
@@ -126,7 +128,7 @@ class SignedPeer(Proving, Peer):
                 and self._questions.of(link.peer).spend(1, self.now())):
             question = self.runs.ask(run, link)
             for seed in list(question.left):
-                self.ask_seed(seed, question)
+                self.ask_seed(seed, question, link)
             return True
         self.compare_later()
         return False
@@ -146,12 +148,13 @@ class SignedPeer(Proving, Peer):
                     break  # too many for now
                 self._asked_ahead[address] = True
 
-    def ask_seed(self, seed: Target, question: Question) -> None:
+    def ask_seed(self, seed: Target, question: Question, brought_by: ProvenLink) -> None:
         """Put a question to a seed, over the link that is there, or over a new one."""
         link = self._asked.get(seed)
         if link is None:
             link = self._asked[seed] = self.dial(TO_ASK, seed, ANSWER_LIMIT)
-        link.to_ask.append(question)
+            link.turns = Turns()
+        link.turns.add(question, brought_by)
         if link.role == ASKED:
             self.put_questions(link)
 
@@ -161,24 +164,24 @@ class SignedPeer(Proving, Peer):
         self.put_questions(link)
 
     def put_questions(self, link: ProvenLink) -> None:
-        """Ask what waits and is still open, of each that has brought runs in turn, so that whoever
-        brings many of which seeds find nothing out keeps those of others waiting for one answer."""
-        waiting = in_turn(filter(self.runs.is_open, link.to_ask), link.questions)
-        asked = waiting[:max(0, QUESTIONS - len(link.questions))]
-        link.to_ask, link.questions = waiting[len(asked):], link.questions + asked
+        """Ask what waits, and is still open, as far as the seed may owe answers."""
+        asked = link.turns.next(lambda question: self._is_to_ask(link.peer, question))
         if asked:
             self.expect(link, ANSWER_LIMIT)
             link.send(b"".join([grammar.say_runs(each.address, [each.start]) for each in asked]))
 
+    def _is_to_ask(self, seed: Target, question: Question) -> bool:
+        return self.runs.is_open(question) and seed in question.left
+
     def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
         """Take an answer. It does not say to which question: to one about a run that it names; else
         the oldest, because a seed that has to look answers in order."""
-        asked = sorted([each for each in link.questions if each.address == address],
+        asked = sorted([each for each in link.turns.asked if each.address == address],
                        key=lambda each: (each.start not in starts, each.start != ANY))
         if not asked:
             raise ProtocolError(f"runs of {address}, for which it was not asked")
         question = asked[0]
-        link.questions.remove(question)
+        del link.turns.asked[question]
         self.expect(link, ANSWER_LIMIT)
         self.answered(question, link, starts)
         self.put_questions(link)
@@ -186,11 +189,12 @@ class SignedPeer(Proving, Peer):
     def answers_ended(self, link: ProvenLink, error: OSError | None) -> None:
         """A link to a seed is over: nothing more was asked, or the seed is slow, or down."""
         del self._asked[link.peer]
-        was_up = link.role == ASKED
-        for question in link.questions if was_up else link.to_ask:
+        was_up, waiting = link.role == ASKED, link.turns.waiting()
+        for question in list(link.turns.asked if was_up else dict(waiting)):
             self.answered(question, link, None)
-        for question in filter(self.runs.is_open, link.to_ask if was_up else ()):
-            self.ask_seed(link.peer, question)
+        for question, brought_by in waiting:
+            if self._is_to_ask(link.peer, question):
+                self.ask_seed(link.peer, question, brought_by)
 
     def answered(self, question: Question, link: ProvenLink, starts: tuple[int, ...] | None
                  ) -> None:

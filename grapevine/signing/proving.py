@@ -14,8 +14,7 @@ class ProvenLink(Link):
         super().__init__(*arguments)
         self.proof: grammar.Proof | None = None
         self.run = b""  # that it has proved
-        self.to_ask: list = []  # questions for the seed at the other end
-        self.questions: list = []  # those to which it owes an answer, the oldest first
+        self.turns = None  # of questions for the seed at the other end
         self.dialled_at = ""  # TIME of this peer's own proof
         self.has_proved = False  # to the other end, which asked for a sign of life
 

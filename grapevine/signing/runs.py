@@ -19,6 +19,7 @@ GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
 OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
 SURE = 8  # of its own
 REST = 15.0  # seconds until a denied run is asked about again
+QUESTIONS = 50  # that a seed may owe an answer to at a time
 OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
 ANY = 0  # in place of a START: all runs of the address
 
@@ -51,15 +52,38 @@ class Question:
                 offered.add(first, last)
 
 
-def in_turn(waiting, before) -> list[Question]:
-    """Return questions so that each who has brought some has its turn, also counting those that
-    were asked before; those of one in the order in which they came."""
-    turns = collections.Counter(question.brought_by for question in before)
-    ranked = []
-    for question in waiting:
-        ranked.append((turns[question.brought_by], question))
-        turns[question.brought_by] += 1
-    return [question for _, question in sorted(ranked, key=lambda pair: pair[0])]
+class Turns:
+    """The questions that wait for one seed, and those to which it owes an answer. Each neighbour
+    has its turn, and may have half of what others leave of QUESTIONS, or one: so the questions of
+    one never keep those of others waiting, nor one that others have brought later, too."""
+
+    def __init__(self):
+        self.asked: dict[Question, object] = {}  # for whom, the oldest first
+        self._waiting: dict[object, collections.deque[Question]] = {}  # by neighbour
+
+    def add(self, question: Question, neighbour) -> None:
+        self._waiting.setdefault(neighbour, collections.deque()).append(question)
+
+    def waiting(self) -> list[tuple[Question, object]]:
+        """Return the questions that wait, and for whom."""
+        return [(question, neighbour) for neighbour, questions in self._waiting.items()
+                for question in questions]
+
+    def next(self, is_open) -> list[Question]:
+        """Return those that are to be asked now, if they still are open."""
+        asked, turns = [], collections.Counter(self.asked.values())
+        while self._waiting:
+            neighbour = min(self._waiting, key=turns.__getitem__)
+            if 0 < turns[neighbour] >= QUESTIONS - len(self.asked):
+                break
+            question = self._waiting[neighbour].popleft()
+            if not self._waiting[neighbour]:
+                del self._waiting[neighbour]
+            if question not in self.asked and is_open(question):
+                self.asked[question] = neighbour
+                turns[neighbour] += 1
+                asked.append(question)
+        return asked
 
 
 class Runs:
