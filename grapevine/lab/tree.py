@@ -16,7 +16,8 @@ def show_tree(arguments: list[str]) -> None:
     """Show the tree that the first seed tells. CommandError if none does."""
     parser = Parser(prog="runner.py tree", description="Ask a running seed which seeds keep which "
                     "reports about peers, and show the tree that they make.")
-    parser.add_argument("--config", metavar="FILE", default=CONFIG, help="the list of seeds")
+    parser.add_argument("--config", metavar="FILE", default=CONFIG,
+                        help="the list of seeds (config.txt)")
     for seed in load_seeds(parser.parse_args(arguments).config):
         try:
             show(drawn(seed, *ask(seed)))

@@ -268,9 +268,11 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
-def add_common(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False) -> None:
+def add_common(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False,
+               idle: tuple[str, ...] = ()) -> None:
     """Add --config, --quiet, and --outputs: a folder, which may be missing (None: it is as DIR),
-    or for a single node standard output."""
+    or for a single node standard output. No help shows `idle` flags, which do nothing, and are
+    known because all commands take the same."""
     def convert(text: str) -> str:
         if is_node and text == STANDARD_OUTPUT:
             return text
@@ -284,12 +286,14 @@ def add_common(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = Fal
         return text
 
     usual = "as DIR" if folder is None else os.path.relpath(folder, FILES)
-    parser.add_argument("--config", metavar="FILE", default=CONFIG,
-                        help="the list of seeds (config.txt)")
-    parser.add_argument("--outputs", metavar="DIR", default=folder, type=convert,
-                        help=f"where output files {'are' if folder is None else 'go'} ({usual})"
-                             + ("; - for standard output" if is_node else ""))
-    parser.switch("--quiet", "show no events on the terminal")
+    flags = {
+        "--config": ("the list of seeds (config.txt)", {"metavar": "FILE", "default": CONFIG}),
+        "--outputs": (f"where output files {'are' if folder is None else 'go'} ({usual})"
+                      + ("; - for standard output" if is_node else ""),
+                      {"metavar": "DIR", "default": folder, "type": convert}),
+        "--quiet": ("show no events on the terminal", {"action": "store_true"})}
+    for flag, (what, named) in flags.items():
+        parser.add_argument(flag, help=argparse.SUPPRESS if flag in idle else what, **named)
 
 
 def peer_parser() -> Parser:

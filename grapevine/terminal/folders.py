@@ -74,7 +74,7 @@ def parse_folders(parser: Parser, arguments: list[str], many: bool = False, more
     parser.add_argument("folders", nargs="*" if many else "?", metavar="DIR",
                         help="where the output files are (the newest of outputs, outputs/demo and "
                              f"outputs/network){more}")
-    add_common(parser, None)
+    add_common(parser, None, idle=("--config", "--quiet"))
     args = parser.parse_args(arguments)
     named = args.folders if many else [args.folders]
     if not any(named):

@@ -106,6 +106,18 @@ def test_a_mistyped_command_is_guessed_if_it_is_like_one(word, says, call):
     assert (code, out) == (2, "") and err.startswith(f"runner.py: {says}") and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command, said, unsaid", [
+    ("check", "--json", ("--config", "--quiet")), ("plot", "--csv", ("--config", "--quiet")),
+    ("watch", "--port", ("--config", "--quiet")),
+    ("bench", "that is measured: flood, rumor, tree (each)", ("--outputs", "--quiet", "None")),
+    ("demo", "--watch ", ("--once",))])
+def test_help_names_no_flag_that_does_nothing_for_a_command(capsys, command, said, unsaid):
+    with pytest.raises(SystemExit):
+        runner.main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown and not any(word in shown for word in unsaid)
+
+
 def test_help_begins_with_examples_and_commands_and_names_each_flag_once(call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, shown, _ = call("runner.py", "--help")

@@ -24,7 +24,7 @@ from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.delivery import timed
 from grapevine.lab.proof.evidence import quantile
 from grapevine.lab.proof.records import Records
-from grapevine.settings import WAYS
+from grapevine.settings import WAYS, parse_way
 from grapevine.terminal.command_line import (
     FAILED, OF_PEERS, CommandError, Parser, add_common, add_settings, count, number,
     parse_port, settings_of, show)
@@ -48,8 +48,10 @@ FIGURES = {  # what each is, and its format
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
-    add_common(parser)
-    add_settings(parser, OF_PEERS)
+    add_common(parser, idle=("--outputs", "--quiet"))
+    add_settings(parser, tuple(name for name in OF_PEERS if name != "spread"))
+    parser.add_argument("--spread", type=parse_way, metavar="WAY",
+                        help=f"the way of spreading that is measured: {', '.join(WAYS)} (each)")
     for name, kind, usual, what in (
             ("peers", count(2), 40, "peers, each a process"),
             ("runs", count(1), 3, "networks for each way"),
@@ -61,7 +63,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write all figures into a file, too")
     parser.add_argument("--library", action="store_true",
                         help="the library instead, beside a bare flood")
-    parser.set_defaults(spread=None, host=None, seeds=None, plain=True, gossip_count=0, rate=0)
+    parser.set_defaults(host=None, seeds=None, plain=True, gossip_count=0, rate=0)
     return parser.parse_args(arguments)
 
 

@@ -46,7 +46,8 @@ def network_parser() -> Parser:
                         help="once gossip is delivered, K peers die abruptly (0)")
     parser.add_argument("--malicious", type=parse_attacks, metavar="KIND:COUNT[:SHARE],…",
                         help="peers that attack, or none; all watch, and gossip without end")
-    add_network_flags(parser)
+    add_network_flags(parser, f"; up to {OWN_PROCESSES} peers have a process each then, and "
+                              "without --once gossip goes on")
     parser.add_argument("--host", type=parse_host, metavar="IP", help="the IP of all peers, or a "
                         "name of this machine (the IP from which it reaches the seeds)")
     add_settings(parser, (*OF_PEERS, "registrations_per_ip"))
@@ -54,13 +55,12 @@ def network_parser() -> Parser:
     return parser
 
 
-def add_network_flags(parser: Parser) -> None:
-    """Add the flags of all networks that may show a page."""
+def add_network_flags(parser: Parser, while_watched: str = "") -> None:
+    """Add the flags of all networks that may show a page, which says what is else so then."""
     parser.add_argument("--base-port", type=parse_port, default=BASE_PORT, metavar="PORT",
                         help=f"the first peer's port ({BASE_PORT})")
-    parser.switch("--watch", "serve a page that shows the network while it runs, with buttons; up "
-                             f"to {OWN_PROCESSES} peers have a process each then, and without "
-                             "--once gossip goes on")
+    parser.switch("--watch", "serve a page that shows the network while it runs, with buttons"
+                             + while_watched)
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
     parser.add_argument("--watch-host", type=parse_ip, metavar="IP",
