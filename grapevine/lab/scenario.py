@@ -6,6 +6,7 @@ A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1
     ended, failed                      somebody else ended its process; that ended by an error
     attack:IP:PORT:KIND                this peer is malicious
     power, slow, fast, reset, break    of simulated machines and their connections
+    say                                of a simulated peer
     cut:IP:PORT IP:PORT …, and mend    these nodes, on one side, cannot reach the others any more
     end                                of the whole network
 """
