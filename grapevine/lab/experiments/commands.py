@@ -45,7 +45,7 @@ def network_parser() -> Parser:
     parser.add_argument("--kill", type=count(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly (0)")
     parser.add_argument("--malicious", type=parse_attacks, metavar="KIND:COUNT[:SHARE],…",
-                        help="peers that attack, or none; all watch, and gossip without end")
+                        help="peers that attack, or none; all watch, and gossip to the end")
     add_network_flags(parser, f"; up to {OWN_PROCESSES} peers have a process each then, and "
                               "without --once gossip goes on")
     parser.add_argument("--host", type=parse_host, metavar="IP", help="the IP of all peers, or a "
