@@ -124,24 +124,31 @@ def read_run(run: bytes) -> tuple[Address, int]:
 
 # Signed gossip.
 
-class Signed(NamedTuple):
-    """A signed line whose START is that of its key; its signature is not checked yet."""
+class Signed:
+    """A signed line whose START is that of its key; its signature is not checked yet. What only a
+    line that is wanted needs is made when it is asked for: most lines are not."""
 
-    line: bytes
-    key: bytes
-    signature: bytes
-    content: bytes  # what is signed
-    run: bytes
-    first: int  # number of its first message
-    messages: list[bytes]  # the gossip line of each message
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.messages) - 1
+    def __init__(self, line: bytes, key: bytes, signature: bytes, lengths: bytes, head: bytes,
+                 run: bytes, first: int, texts: list[bytes]):
+        """`head` is from `gmessage:` to the colon before NUMBER, `first` the first number."""
+        self.line, self.key, self.signature = line, key, signature
+        self._lengths, self._head, self._texts = lengths, head, texts
+        self.run, self.first, self.last = run, first, first + len(texts) - 1
 
     @property
     def numbers(self) -> range:
         return range(self.first, self.last + 1)
+
+    @functools.cached_property
+    def messages(self) -> list[bytes]:
+        """Return the gossip line of each message."""
+        return [b"%b%d:%b" % (self._head, number, text)
+                for number, text in enumerate(self._texts, self.first)]
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        """Return what is signed."""
+        return _content(self._lengths, b"%b%d" % (self._head, self.first), self._texts)
 
     def is_good(self) -> bool:
         """Tell whether its key has signed it."""
@@ -156,19 +163,17 @@ def parse_signed(line: bytes) -> Signed | None:
     key, signature, lengths, run, number = match.groups()
     head = line[match.end(3) + 1:match.start(5)]
     texts = _split(line[match.end():], lengths)
-    first, last = int(number), int(number) + len(texts) - 1
+    last = int(number) + len(texts) - 1
     if not texts or last > wire.NUMBER_LIMIT or len(line) > match.end(3) + 1 + wire.GOSSIP_LIMIT:
         return None
     public = key_of(run, key)
     if public is None:
         return None
-    messages = [b"%b%d:%b" % (head, at, text) for at, text in enumerate(texts, first)]
     try:
-        b"\n".join(messages).decode()  # a text is UTF-8 by itself
+        b"\n".join(texts).decode()  # a text is UTF-8 by itself
     except UnicodeDecodeError:
         return None
-    return Signed(line, public, decoded(signature), _content(lengths, head + number, texts),
-                  run, first, messages)
+    return Signed(line, public, decoded(signature), lengths, head, run, int(number), texts)
 
 
 def _split(texts: bytes, lengths: bytes) -> list[bytes]:

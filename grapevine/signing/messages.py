@@ -9,7 +9,9 @@ from grapevine.messages import SURE_GAPS, Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
 
 
-READING = 0.001  # of the cost of a check in vain: that of reading a message that is not wanted
+READING, TEXTS_READ = 0.001, 32  # of the cost of a check in vain: that of a line that is read and
+# not wanted, and as much again for so many texts. It is so little because others may bring it that
+# do not know better, and none can verify and pass on so many lines that it is read more slowly
 
 
 class SignedAdded(Added):
@@ -41,7 +43,7 @@ class SignedMessages(Messages):
         for line in lines:
             signed = parse_signed(line)
             if signed is not None and not (is_own or self._is_wanted(signed, added)):
-                added.vain += READING * len(signed.messages)
+                added.vain += READING * (1 + len(signed.numbers) / TEXTS_READ)
             elif signed is not None and (is_own or self._is_good(signed)):
                 self._enter(signed, added)
             else:

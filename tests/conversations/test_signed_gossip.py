@@ -3,8 +3,9 @@
 import pytest
 
 import grapevine.signing.messages
+import grapevine.signing.peer
 from grapevine.signing.peer import SignedPeer
-from tests.tools.signing import neighbour, signed
+from tests.tools.signing import neighbour, signed, signer
 from tests.tools.virtual import NODE, TIME, Scene
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
@@ -132,6 +133,22 @@ def test_lines_that_cost_their_neighbour_count_every_message():
     assert scene.node.messages.count() == 512
 
 
+@pytest.mark.parametrize("is_contradicted", [False, True])
+def test_who_passes_on_what_is_not_wanted_here_is_heard_all_the_same(is_contradicted):
+    """An origin proved its run to one peer and not to seeds, or gave two peers other lines: then
+    honest neighbours did not hear each other for ten seconds at a time."""
+    scene, (one, end), (other, honest) = scene_with(A, B)
+    if is_contradicted:
+        end.say(*[one.signed(1 + 128 * at, *["x"] * 128) for at in range(20)], one.signed(1, "y"))
+    else:
+        one.key = signer(A, "another")
+    for at in range(2_000):  # a second of what a busy peer can verify
+        honest.say(one.signed(1 + 64 * (at % 38), *[str(at)] * 128))
+    before = scene.now
+    honest.say(f"Liveness Request:{TIME}:{B}")
+    assert honest.hear_until("Liveness Reply:", 10.0) and scene.now < before + 0.1
+
+
 @pytest.mark.parametrize("spread", ["flood", "rumor", "tree"])
 def test_a_line_goes_on_in_every_way_of_spreading(spread):
     scene, (one, end), (_, other) = scene_with(A, B, spread=spread)
@@ -170,8 +187,10 @@ def test_a_known_rumor_with_many_texts_is_answered_with_all_their_numbers():
     assert other.hear() == f"status:knew:{one.run}=5-132"
 
 
-def test_who_says_without_end_what_is_not_wanted_is_heard_more_slowly():
-    """To read 128 texts takes 80 µs, also of a run that has contradicted itself."""
+def test_who_says_without_end_what_is_not_wanted_is_heard_more_slowly(monkeypatch):
+    """To read 128 texts takes 20 µs, also of a run that has contradicted itself."""
+    monkeypatch.setattr(grapevine.signing.peer, "RATE", 5)
+    monkeypatch.setattr(grapevine.signing.peer, "AT_ONCE", 2)
     scene, (one, end) = scene_with(A)
     end.say(one.signed(1, *["x"] * 128), one.signed(1, "y"))
     line = one.signed(1, *["z"] * 128)

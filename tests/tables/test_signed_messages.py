@@ -65,7 +65,7 @@ def test_lines_of_an_unknown_run_are_dropped_unchecked_until_it_is_genuine():
     genuine, line = set(), said(1, "one", "two")
     messages = message_list(genuine=genuine)
     added, offered = messages.add([line, forged(line)]), [(run(), [(1, 2)])]
-    assert added.unknown == [parse_signed(line), parse_signed(forged(line))]
+    assert [signed.line for signed in added.unknown] == [line, forged(line)]
     assert added.new == added.corrupt == [] and messages.lacking(offered) == []
     assert messages.checked == messages.count() == 0 and seen(messages) == {}
     genuine.add(run())
@@ -109,7 +109,7 @@ def test_a_run_that_signs_a_number_twice_contradicts_itself(first, second, new):
     one, other = said(*first), said(*second)
     messages = message_list(one)
     added = messages.add([other])
-    assert added.contradictions == [(parse_signed(one), parse_signed(other))]
+    assert [(rival.line, signed.line) for rival, signed in added.contradictions] == [(one, other)]
     assert [wire.gossip_key(message)[1] for message in added.messages] == new
     assert added.new == [other] * bool(new) and added.vain == (not new)
     assert messages.count() == len(first) - 1 + len(new) and messages.contradicted == {run()}

@@ -17,9 +17,10 @@ CHEAT = run_of(start=8)
 
 def said(first: int, count: int = 1, text: str = "x", run=run_of(), time: float = YOUNG) -> Signed:
     """Return a signed line of so many messages, said at a time."""
-    messages = [wire.make_gossip(wire.format_time(time), run.decode(), number, text)
-                for number in range(first, first + count)]
-    return Signed(b"signed:" + b"".join(messages), b"", b"", b"", run, first, messages)
+    head = wire.make_gossip(wire.format_time(time), run.decode(), first, text)
+    texts = [b"%b %d" % (text.encode(), number) for number in range(count)]
+    return Signed(b"signed:%d:" % count + head, b"", b"", b"",
+                  head[:wire.HEAD.match(head).start(2)], run, first, texts)
 
 
 class Watched:
