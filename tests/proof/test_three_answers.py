@@ -74,6 +74,17 @@ def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
     assert found == verdict and why in words, words
 
 
+@pytest.mark.parametrize("more, why", [
+    ("55 5003 liveness missed:@5001:1 \n 55 5003 liveness missed:@5002:1 \n 56 5003 stopped:quit",
+     "127.0.0.1:5003 missed an answer of 127.0.0.1:5001"),
+    ("50 5003 lives \n 90 5001 lives", "127.0.0.1:5003 died at")])
+def test_a_cut_between_two_rounds_begins_with_the_last_sign_of_life(tmp_path, more, why):
+    """Soon after a round the other end is cut off: the next round asks, the one after tells."""
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=29), SAID,
+                          more, liveness_interval=13)
+    assert found == UNCLEAR and why in words, words
+
+
 @pytest.mark.parametrize("lives, verdict", [("", UNCLEAR), ("60 5003 lives", FAILS)])
 def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdict):
     found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=50),

@@ -174,17 +174,19 @@ class Disturbances:
         return any(life.first < at < life.last - more for life in self._runs.get(address, ()))
 
     def _missed(self, run: PeerRun, address: str):
-        """From the round before a reply was missed until the next sign of life; and from the round
-        before the death of the run on, which may have missed one that it does not tell."""
+        """From the last sign of life before the round in which a reply was missed until the next;
+        and from the last one of a run that died on, which may have missed one untold."""
         signs = sorted([*run.replies.get(address, ()),
                         *(link.begin for link in run.links.get(address, ()))])
         for at, _ in run.missed.get(address, ()):
             if self._lived(address, at):
+                asked = at - run.interval - PROBE_TIME
+                since = max((sign for sign in signs if sign < asked), default=asked)
                 until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
-                yield Span(at - run.interval - PROBE_TIME, until,
+                yield Span(since, until,
                            f"{run.address} missed an answer of {address} at {clock(at)}")
         if signs and run.is_dead(self._newest):
-            begin = max(signs[-1], run.last - run.interval - PROBE_TIME)
+            begin = max(signs[-1], run.last - 2 * run.interval - PROBE_TIME)
             yield Span(begin, math.inf, f"{run.address} died at {clock(run.last)}")
 
     def _broken(self, run: PeerRun, address: str):
