@@ -77,7 +77,9 @@ def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
 @pytest.mark.parametrize("more, why", [
     ("55 5003 liveness missed:@5001:1 \n 55 5003 liveness missed:@5002:1 \n 56 5003 stopped:quit",
      "127.0.0.1:5003 missed an answer of 127.0.0.1:5001"),
-    ("50 5003 lives \n 90 5001 lives", "127.0.0.1:5003 died at")])
+    ("50 5003 lives \n 90 5001 lives", "127.0.0.1:5003 died at"),
+    ("36 5003 stopped:quit \n 55 5001 liveness missed:@5003:1 \n 57 5002 liveness missed:@5003:1",
+     "127.0.0.1:5003 left, unheard, at")])
 def test_a_cut_between_two_rounds_begins_with_the_last_sign_of_life(tmp_path, more, why):
     """Soon after a round the other end is cut off: the next round asks, the one after tells."""
     found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=29), SAID,

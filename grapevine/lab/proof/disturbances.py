@@ -175,7 +175,8 @@ class Disturbances:
 
     def _missed(self, run: PeerRun, address: str):
         """From the last sign of life before the round in which a reply was missed until the next;
-        and from the last one of a run that died on, which may have missed one untold."""
+        and from the last one on of a run that died, or was not heard when it left, because it may
+        have missed one that it does not tell."""
         signs = sorted([*run.replies.get(address, ()),
                         *(link.begin for link in run.links.get(address, ()))])
         for at, _ in run.missed.get(address, ()):
@@ -185,9 +186,16 @@ class Disturbances:
                 until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
                 yield Span(since, until,
                            f"{run.address} missed an answer of {address} at {clock(at)}")
-        if signs and run.is_dead(self._newest):
+        if signs and (run.is_dead(self._newest) or self._is_missed(address, run)):
             begin = max(signs[-1], run.last - 2 * run.interval - PROBE_TIME)
-            yield Span(begin, math.inf, f"{run.address} died at {clock(run.last)}")
+            how = "died" if run.is_dead(self._newest) else "left, unheard,"
+            yield Span(begin, math.inf, f"{run.address} {how} at {clock(run.last)}")
+
+    def _is_missed(self, address: str, run: PeerRun) -> bool:
+        """Tell whether a node missed a run that had ended, so that it has not heard its goodbye."""
+        return any(0 < at - run.last <= 2 * run.interval + PROBE_TIME
+                   for life in self._runs.get(address, ()) if isinstance(life, PeerRun)
+                   for at, _ in life.missed.get(run.address, ()))
 
     def _broken(self, run: PeerRun, address: str):
         """From the round before a link broke, not by agreement, until it stands again."""
