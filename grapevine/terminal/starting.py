@@ -30,8 +30,9 @@ ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 SIGNALS = ENDING + [getattr(signal, name)  # those that only the main thread takes
                     for name in ("SIGWINCH", "SIGCONT", "SIGTSTP", "SIGQUIT")
                     if hasattr(signal, name)]
-CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal:
-LOOK = None if CAN_MASK else 0.5  # seconds after which the main thread looks for it
+CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal
+LOOK = 0.5  # seconds after which the main thread looks for a signal, because one that comes just
+# before a wait does not end that
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
 
@@ -238,6 +239,5 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
 
 def _await_end(worlds: list[ThreadWorld]) -> None:
     take_signals()
-    look = LOOK if len(worlds) == 1 else 0.5
     while not any(world.over.is_set() for world in worlds):
-        worlds[0].over.wait(look)
+        worlds[0].over.wait(LOOK)

@@ -1,5 +1,6 @@
 """The recipes of grapevine/machines: what they start runs, as it stands there."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -39,7 +40,9 @@ def test_the_units_of_systemd(name, tmp_path):
                 "/var/lib/grapevine": tmp_path, "%i": port}.get(word, word)
                for word in start.removeprefix("ExecStart=").split()]
     command[1] = ROOT / pathlib.Path(command[1]).name
-    with subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL) as node:
+    with (subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL) as node,
+          contextlib.ExitStack() as stack):
+        stack.callback(node.kill)  # or a failure would wait for it
         [path] = wait_until(lambda: list(tmp_path.glob(f"*_127.0.0.1_{port}.txt")))
         wait_until(lambda: "started:" in path.read_text())
         node.send_signal(signal.SIGTERM)

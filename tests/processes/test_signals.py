@@ -1,14 +1,17 @@
 """Ctrl-C and SIGTERM at every moment of the start of a peer: it ends at once, without a word."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
+from grapevine.terminal import starting
 from tests.tools.programs import free_ports, is_clean, wait_until
 
 STARTING = 0.3  # seconds that a start takes at most
@@ -73,3 +76,13 @@ def test_a_second_ctrl_c_does_not_disturb_the_end(network):
         peer.send(signal.SIGINT)
     assert peer.code(3.0) == 0 and is_clean(peer.shown())
     assert peer.events()[-1] == "stopped:interrupted"
+
+
+def test_a_signal_that_comes_just_before_the_main_thread_waits_is_seen_soon(monkeypatch):
+    waits = []
+    over = types.SimpleNamespace(is_set=lambda: bool(waits), wait=waits.append)
+    world = types.SimpleNamespace(over=over, end=lambda *reason: None, has_failed=False)
+    monkeypatch.setattr(starting, "take_signals", lambda: None)
+    monkeypatch.setattr(os, "_exit", lambda code: None)
+    starting.wait_for_end([world], types.SimpleNamespace(close=lambda: None))
+    assert waits[0] is not None and waits[0] <= 1.0
