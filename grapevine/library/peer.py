@@ -216,7 +216,8 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         return self.say(BYTES + base64.b64encode(data).decode())
 
     def caught_up(self, timeout: float | None = None) -> bool:
-        """Wait until it has all that neighbours hold, or is alone. Return False on timeout."""
+        """Wait until it has all that neighbours hold, or is alone. Return False on timeout. With
+        the backlog "wait", 10,000 messages at most come while nobody takes them."""
         deadline = time.monotonic() + seconds_of(timeout)
         while (not (done := self.has_caught_up()) and time.monotonic() < deadline
                and not self._node.stopping):
