@@ -23,7 +23,7 @@ from grapevine.link import Link
 from grapevine.neighbours import successors
 from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
 from grapevine.prober import STRANGERS_LIMIT, Prober
-from grapevine.registry import Listing, Registry
+from grapevine.registry import Listing, Registry, Removal
 from grapevine.settings import Settings
 from grapevine.tools import Accounts, Budget
 
@@ -193,8 +193,7 @@ class Seed(Asker):
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
                      alive: Verdict) -> None:
-        """Judge a report by the probe. Tell this seed's peers of a death, and the other seeds, if a
-        peer of this seed has found it."""
+        """Judge a report by the probe."""
         shown = line.decode().rstrip()
         if alive:
             self.output.write(f"rejected:{shown}:it answers")
@@ -203,11 +202,15 @@ class Seed(Asker):
         removal = self.registry.removal(dead, self.now())
         if removal is None or removal.has_left:  # it has registered again meanwhile, or left
             self.output.write(f"rejected:{shown}:not registered here")
-            return
+        else:
+            self.tell_of_death(removal, line, is_own)
+
+    def tell_of_death(self, removal: Removal, line: bytes, is_own: bool) -> None:
+        """Tell this seed's peers of a death, and the other seeds, if a peer of its own found it."""
         is_news, is_to_relay = not removal.is_told, is_own and not removal.is_passed_on
         removal.is_told, removal.is_passed_on = True, removal.is_passed_on or is_own
         if is_news:
-            self.output.write(f"passed on:{shown}")
+            self.output.write(f"passed on:{line.decode().rstrip()}")
         for link in self.registry.links() if is_news or is_to_relay else ():
             link.send(line)
         for seed in self.others if is_to_relay else ():

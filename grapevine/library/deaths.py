@@ -1,7 +1,8 @@
 """Deaths as a program is told of them: at once, and once each.
 
 A link that breaks at an address that then refuses a probe is a death: nobody listens there any
-more. No answer is none, because a living peer may be slow, or its queue of connections full; that
+more. Its neighbours and its seeds find that; by the time that one has told another, its next life
+may answer, so each tells all that it can. No answer is none, because a living peer may be slow, or its queue of connections full; that
 is left to the liveness rounds. Only seeds know who has left, and may have to say so; see
 `_deaths_doubted`.
 """
@@ -9,6 +10,7 @@ is left to the liveness rounds. Only seeds know who has left, and may have to sa
 import functools
 import math
 
+from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.asking import Verdict
 from grapevine.node import LATE_FOR
@@ -128,3 +130,15 @@ class DeathsAtOnce:
         """Forget a death, because the peer lives again."""
         for table in self._deaths_told, self._deaths_doubted, self._unlisted:
             table.pop(peer, None)
+
+
+class DeathsOfListed:
+    """Overrides of a seed, which tells its peers of deaths that it has found itself."""
+
+    def judge_lost(self, peer: Address, row, alive: Verdict) -> None:
+        super().judge_lost(peer, row, alive)
+        removal = self.registry.removal(peer, self.now())
+        if (alive is Verdict.REFUSED and removal is not None
+                and not (removal.has_left or removal.is_told)):
+            time = wire.format_time(self.time())
+            self.tell_of_death(removal, wire.say("dead_node", peer, time, self.address), False)

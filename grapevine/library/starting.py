@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 
 from grapevine.addresses import Address, Name, Target, address_of, can_be_dialled, parse_target
 from grapevine.classes import seed_class
+from grapevine.library.deaths import DeathsOfListed
 from grapevine.library.errors import NoSeed, PortInUse, Refused
 from grapevine.library.node import Hand, Nowhere
 from grapevine.output import Output
@@ -134,7 +135,7 @@ def file_of(folder: Folder, kind: str, address: Address) -> Any:
 def program_seed_class(kind: type, *overrides: type) -> type:
     """Return the class of seeds of this class inside a program, whose probes of who is silent take
     2.25 s, so that all peers hear of it within nine seconds."""
-    return type("ProgramSeed", (*overrides, kind), {"STAGES": STAGES})
+    return type("ProgramSeed", (*overrides, DeathsOfListed, kind), {"STAGES": STAGES})
 
 
 def begin_seed(kind: type, world: ThreadWorld, settings: Settings, outputs: Folder,

@@ -2,8 +2,10 @@
 
 import pytest
 
+from grapevine.library.starting import program_seed_class
+from grapevine.seed import Seed
 from tests.conversations.test_peer_of_a_program import A, B, C, OTHER, SEED, ProgramScene, death
-from tests.tools.virtual import End, gossip, neighbour, seed_of
+from tests.tools.virtual import End, Scene, gossip, neighbour, registered, seed_of
 
 LISTED = "127.0.0.1#6001"
 
@@ -188,3 +190,35 @@ def test_a_list_from_before_a_death_shows_no_return():
     death(ends[1], A)
     scene.run(0.1)
     assert scene.program.of("death") == [A]
+
+
+# Seeds in programs.
+
+@pytest.fixture
+def listed() -> Scene:
+    """A seed in a program that lists A and B, over the connections `ends`."""
+    scene = Scene(program_seed_class(Seed), seeds=["127.0.0.2:8001"])
+    scene.ends = [registered(scene, peer) for peer in (A, B)]
+    return scene
+
+
+def test_a_seed_that_finds_a_listed_peer_dead_tells_the_others_before_its_next_life_answers(listed):
+    kill(listed.ends[0])
+    listed.run(0.05)
+    listed.machine(A).dial().say(f"register:{A}")
+    told = listed.ends[1].hear(0.1)
+    assert told.startswith(f"Dead Node:{A}:") and told.endswith(f":{listed.node.address}")
+    report = f"Dead Node:{A}:{told.split(':')[3]}:{B}"
+    listed.ends[1].say(report)  # which the other seeds are told, too
+    assert listed.ends[1].hear_all(5.0) == [report] and len(listed.events("passed on:")) == 1
+
+
+@pytest.mark.parametrize("leaves, answers", [(True, False), (False, True), (False, None)])
+def test_a_seed_tells_of_nobody_that_has_left_or_whose_address_refuses_nothing(
+        listed, leaves, answers):
+    if leaves:
+        listed.ends[0].say(f"leave:{A}")
+    else:
+        listed.ends[0].machine.is_alive = answers
+        listed.ends[0].break_off()
+    assert listed.ends[1].hear_all(10.0) == []
