@@ -69,7 +69,7 @@ def test_a_network_heals_where_all_is_late_and_machines_lose_power(number):
 
 
 @pytest.mark.parametrize("spread", WAYS)
-@pytest.mark.parametrize("number", [*range(81, 91), 9012])
+@pytest.mark.parametrize("number", [*range(81, 91), 9012, 33075])
 def test_a_network_that_signs_heals_though_a_seed_lies(number, spread):
     assert faults_of(draw_schedule(number, sign=True, spread=spread)) == []
 

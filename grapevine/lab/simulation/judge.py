@@ -56,7 +56,8 @@ class Judge:
         self._event = "at 0.000 nothing"  # that is heard now, or was last, in words
         self._stirred = 0.0, self._event  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
-        self._replaced: set[tuple] = set()  # (peer, neighbour): the link that stood is given up
+        self._dialled: dict[tuple, bool] = {}  # (peer, neighbour) -> whether it dialled their link
+        self._replaced: dict[tuple, bool] = {}  # the same of a link that stood, and is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
         self._own: dict[tuple, float] = {}  # (life of a seed, dead) -> when its peer reported that
@@ -87,15 +88,15 @@ class Judge:
         """Check that of two links the one that the lower address dialled stays."""
         self._met[self.lives.life(address), self.lives.life(peer)] = None
         is_dialled = self.lives.nodes[address].neighbours.rows[peer].is_dialled
-        if (address, peer) in self._replaced and is_dialled != (address < peer):
+        if self._replaced.pop((address, peer), None) == (address < peer) != is_dialled:
             self._wrong("the link that the higher address dialled stays")
-        self._replaced.discard((address, peer))
+        self._dialled[address, peer] = is_dialled
 
     def on_disconnected(self, address: Address, peer: Address, reason: str) -> None:
         if reason.startswith("duplicate") and any(
                 link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
                 for link in self.lives.nodes[address].links):
-            self._replaced.add((address, peer))
+            self._replaced[address, peer] = self._dialled[address, peer]
 
     def _stands(self, link) -> bool:
         """Tell whether a link of a peer is a neighbour's at the other end."""
