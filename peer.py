@@ -545,7 +545,8 @@ class Peer(Asker, Gossiper):
         dialled = [link for link in self.links if link.role == DIALLED]  # some may have accepted
         for link in [link for link in self.links if link.role == AWAITING_PROBE]:
             link.close("leaving")
-        goodbye = [*self.neighbours.links, *self.registrations.links()]
+        goodbye = self.neighbours.links + [  # seeds may list it whose answer was not read yet
+            link for link in self.links if link.role == SEED and link.remote is not None]
         for link in goodbye:
             link.send(wire.say("leave", self.address))
         self.leave_when_read(goodbye + dialled, self.now(), self.now() + READING_IN_ALL)

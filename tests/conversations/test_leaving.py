@@ -33,6 +33,15 @@ def test_a_leaver_says_so_to_neighbours_and_seeds_and_stops_when_all_have_hung_u
     assert scene.events()[-1] == "stopped:quit"
 
 
+def test_a_seed_hears_the_goodbye_too_whose_answer_has_not_come_yet():
+    scene = Scene(Peer, seeds=[SEED])
+    seed = scene.machine(SEED)
+    scene.run(0.1)
+    assert seed.ends[0].hear() == f"register:{NODE}"
+    scene.node.leave()
+    assert seed.ends[0].hear() == LEAVE
+
+
 def test_what_was_said_last_is_read_before_a_leaver_stops():
     scene, ends = company(antientropy_interval=1000.0)
     ends[1].hang_up()

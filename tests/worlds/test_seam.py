@@ -108,7 +108,7 @@ def test_what_is_sent_in_the_call_that_tells_that_a_dial_is_up_arrives_also_if_i
 def test_bytes_of_a_connection_that_is_closed_before_they_are_read_are_told_to_nobody(stage):
     pair = Pair(stage)
     others = [pair.a.dial(stage.address(pair.b)) for _ in range(20)]
-    assert stage.passes(lambda: len(pair.b.links) == 21)
+    assert stage.passes(lambda: len(pair.b.links) == pair.a.words().count("up") == 21)
 
     def close_all(link, data):
         for each in list(pair.b.links):
