@@ -8,6 +8,7 @@ import errno
 import os
 import runpy
 import select
+import shutil  # noqa: F401 argparse needs it, which can be loaded on a real Windows alone
 import signal
 import socket
 import stat
