@@ -36,11 +36,14 @@ class Registrations:
         self._wanted, self._rng = majority(len(seeds)), rng
 
     def to_dial(self, now: float) -> list[Target]:
-        """Return the seeds to dial, as many as are missing."""
+        """Return the seeds to dial, as many as are missing; those that have not failed, if these
+        are enough."""
         missing = self._wanted - sum(row.link is not None for row in self.rows.values())
         rested = [seed for seed, row in self.rows.items()
                   if row.link is None and row.backoff.due <= now]
-        return self._rng.sample(rested, max(0, min(missing, len(rested))))
+        fresh = [seed for seed in rested if not self.rows[seed].failure]
+        seeds = fresh if len(fresh) >= missing else rested
+        return self._rng.sample(seeds, max(0, min(missing, len(seeds))))
 
     def next_at(self, now: float) -> float:
         """Return when the next seed has rested."""

@@ -54,6 +54,16 @@ def test_whatever_fails_a_majority_is_reached_by_way_of_others():
     assert sum(row.link is not None for row in table.rows.values()) == 4
 
 
+def test_a_seed_that_has_not_failed_is_dialled_rather_than_one_that_has_rested():
+    for at in range(20):
+        table = Registrations(seeds(5), random.Random(at))
+        down, *_ = dialled(table)
+        for now in 100.0, 200.0:
+            table.ended(down, "it is down", now)
+            [down] = dialled(table, now + LONGEST_REST)
+        assert sorted(row.failure for row in table.rows.values()) == 3 * [""] + 2 * ["it is down"]
+
+
 def test_a_seed_that_fails_rests_for_a_time_that_doubles():
     table, (seed,), now = Registrations(seeds(1), random.Random(1)), seeds(1), 100.0
     assert table.next_at(now) == now + LONGEST_REST, "nobody rests"
