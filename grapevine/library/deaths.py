@@ -1,10 +1,10 @@
 """Deaths as a program is told of them: at once, and once each.
 
 A link that breaks at an address that then refuses a probe is a death: nobody listens there any
-more. Its neighbours and its seeds find that; by the time that one has told another, its next life
-may answer, so each tells all that it can. No answer is none, because a living peer may be slow, or its queue of connections full; that
-is left to the liveness rounds. Only seeds know who has left, and may have to say so; see
-`_deaths_doubted`.
+more. Neighbours and seeds of the dead peer find that, and each tells all that it can, because its
+next life may answer by the time that one has told another. No answer is no death, because a living
+peer may be slow, or its queue of connections full; that is left to the liveness rounds. Only seeds
+know who has left, and may have to say so; see `_deaths_doubted`.
 """
 
 import functools

@@ -182,8 +182,8 @@ class JudgingSeed(KeepingSeed):
     def said_first(self, seed: Address) -> bytes:
         return super().said_first(seed) + self._kicks()
 
-    def verified(self, link: ProvenLink, asked: float, alive: Verdict, awaited: Listing | None = None
-                 ) -> None:
+    def verified(self, link: ProvenLink, asked: float, alive: Verdict,
+                 awaited: Listing | None = None) -> None:
         if alive and not link.closed and self.is_banned(link.peer):
             left = math.ceil(self._bans[link.peer][0] - self.now())
             self.turn_away(link, link.peer, f"kicked as malicious, again in {left} s")

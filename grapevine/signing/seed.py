@@ -40,8 +40,8 @@ class VouchingSeed(Proving, Seed):
     def proved(self, address: Address, start: int | None) -> None:
         self.vouched.proved(address, start, self.now())
 
-    def verified(self, link: ProvenLink, asked: float, alive: Verdict, awaited: Listing | None = None
-                 ) -> None:
+    def verified(self, link: ProvenLink, asked: float, alive: Verdict,
+                 awaited: Listing | None = None) -> None:
         """List a peer only if its registration has the key that is at its address, and then at
         once, whoever was registered for this address before."""
         if link.closed or not alive or not self.registry.has_room(link.peer):

@@ -157,7 +157,7 @@ def test_without_room_for_a_gap_a_line_is_dropped_unchecked(monkeypatch):
 
 
 def test_forbidden_lines_leave_room_for_gaps_to_those_that_others_take():
-    """Of them others hear nothing from here: a peer had no room for what it owed, and was kicked."""
+    """Others hear nothing of them: a peer had no room for what it owed, and was kicked."""
     lines = [said(10 * number, "virus") for number in range(1, 11)]
     messages = message_list(*lines, words=("virus",))
     assert len(messages.runs[run()].seen) == SURE_GAPS == messages.checked
