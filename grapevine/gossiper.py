@@ -133,15 +133,14 @@ class Gossiper(LineNode):
         answer = self.sync.heard(link, status, self.now())
         if answer:
             link.send(answer)
-        if status.verb == "want" and len(answer) < self.sync.portion and (
-                self.run.encode() in dict(status.entries)):
-            self.told_rest(link)
+        if status.verb == "want" and self.run.encode() in dict(status.entries):
+            self.told_own(link, len(answer) < self.sync.portion)
         asked = self.fetch() if status.verb in ("seen", "sent") else 0
         return len(answer) + asked
 
-    def told_rest(self, link) -> None:
-        """A neighbour has asked for messages of this node, and is sent all that it lacked."""
-        self.is_unheard = False
+    def told_own(self, link, is_rest: bool) -> None:
+        """A neighbour has asked for messages of this node; `is_rest`: it is sent all of them."""
+        self.is_unheard = self.is_unheard and not is_rest
 
     def fetch(self) -> int:
         """Ask the next neighbour for what is lacking, if none is asked at the moment; return the

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import io
 import itertools
-import math
 import os
 import queue
 import threading
@@ -34,7 +33,7 @@ FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
 UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
 ASKS_AGAIN = 1.0  # seconds within which a neighbour asks for what it still lacks
-FETCHING = 1_000  # neighbours
+HEARERS = 1_000  # neighbours
 STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
 
 
@@ -80,9 +79,9 @@ class _Telling(DeathsAtOnce):
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
-        # neighbours since something was said last, but for those that have left
-        self._hearers: set[Address] = set()
-        self._fetching = Recent(FETCHING)  # those that linked later -> when they asked last
+        # neighbour since something was said last, unless it has left -> from when on it counts as
+        # having heard all that was said
+        self._hearers = Recent(HEARERS)
 
     def start(self) -> None:
         super().start()
@@ -96,7 +95,9 @@ class _Telling(DeathsAtOnce):
                 f"{', '.join(self._program.serves()) or 'none of them'}")
 
     def publish(self, lines: list[bytes]) -> None:
-        self._hearers = {link.peer for link in self.neighbours.links}
+        before, self._hearers = self._hearers, Recent(HEARERS)
+        for link in self.neighbours.links:
+            self._hearers[link.peer] = before.get(link.peer, 0.0)
         super().publish(lines)
 
     def take(self, link, lines: list[bytes]) -> list[bytes]:
@@ -112,9 +113,8 @@ class _Telling(DeathsAtOnce):
         super().enter(link, peer, is_dialled)
         if self.neighbours.link(peer) is not link:
             return  # it was turned away after all
-        self._hearers.add(peer)
-        if self._has_said() and self.settings.antientropy_interval:
-            self._fetching[peer] = self.now()
+        has_to_fetch = self._has_said() and self.settings.antientropy_interval
+        self._hearers[peer] = self.now() + ASKS_AGAIN if has_to_fetch else 0.0
         if not is_dialled:  # both ends tell their digests, and both learn if they have the same
             self.compare(link)
         if is_new:
@@ -122,16 +122,11 @@ class _Telling(DeathsAtOnce):
 
     def on_leave(self, link, who: Address) -> None:
         super().on_leave(link, who)
-        self._hearers.discard(who)  # it may have left before it read what was said
+        self._hearers.pop(who, None)  # it may have left before it read what was said
 
-    def heard(self, link, status: wire.Status) -> int:
-        if status.verb == "want" and link.peer in self._fetching:
-            self._fetching[link.peer] = self.now()
-        return super().heard(link, status)
-
-    def told_rest(self, link) -> None:
-        super().told_rest(link)
-        self._fetching.pop(link.peer, None)
+    def told_own(self, link, is_rest: bool) -> None:
+        super().told_own(link, is_rest)
+        self._hearers[link.peer] = 0.0 if is_rest else self.now() + ASKS_AGAIN
 
     def _has_said(self) -> bool:
         return self.run.encode() in self.messages.runs
@@ -162,8 +157,7 @@ class _Telling(DeathsAtOnce):
         """Leave once two neighbours can have heard what was said, or one that stays, or nobody can;
         at `until` at the latest."""
         now, rows = self.now(), self.neighbours.rows
-        heard = {peer for peer in self._hearers
-                 if now - self._fetching.get(peer, -math.inf) >= ASKS_AGAIN}
+        heard = {peer for peer, since in self._hearers.items() if since <= now}
         enough = min(2, max(1, len(self.peer_list.known)))
         if (not self._has_said() or self.is_alone() or now >= until or len(heard) >= enough
                 or any(peer in heard and row.link is not None and now - row.since >= STAYS
