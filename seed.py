@@ -38,7 +38,6 @@ REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
-REFUSED_LATELY = 2.0  # seconds in which a report of a peer that refused a probe needs no other
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
 LISTED_RATE, LISTED_BURST = 1, 20  # times a second, and at once, that one address is listed anew
 REPORTS = 50  # dead reports that are read a second, of all other seeds, and of all strangers
@@ -183,13 +182,8 @@ class Seed(Asker):
         elif row is None and removal.has_left:
             self.output.write(f"rejected:{shown}:it has left")
         elif removal is None or not (removal.is_passed_on if is_own else removal.is_told):
-            judge = functools.partial(self.judge_report, dead, row, line, is_own)
-            if row is not None:
-                self.prober_of_listed.ask(dead, judge)
-            elif removal.was_refused and now - removal.at < REFUSED_LATELY:
-                judge(Verdict.REFUSED)  # a probe would find its next life
-            else:
-                self.prober_of_lost.ask(dead, judge)
+            (self.prober_of_lost if row is None else self.prober_of_listed).ask(
+                dead, functools.partial(self.judge_report, dead, row, line, is_own))
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
                      alive: Verdict) -> None:
@@ -270,10 +264,8 @@ class Seed(Asker):
         """Judge a peer whose connection broke: it is gone, or has some time to come back."""
         if alive:
             self.later(GRACE, self.judge_absent, peer, row)
-            return
-        self.remove_gone(peer, row, row.lost_at, "connection broke")
-        if removal := self.registry.removal(peer, self.now()):
-            removal.was_refused = alive is Verdict.REFUSED
+        else:
+            self.remove_gone(peer, row, row.lost_at, "connection broke")
 
     def judge_absent(self, peer: Address, row: Listing) -> None:
         """Remove a peer that did not come back, unless this seed may have missed that."""

@@ -32,7 +32,6 @@ class Removal:
 
     def __init__(self, now: float, has_left: bool):
         self.at, self.has_left = now, has_left
-        self.was_refused = False  # a probe, when its connection had broken
         self.is_told = False  # the peers of this seed
         self.is_passed_on = False  # the other seeds
 

@@ -106,29 +106,6 @@ def test_a_report_of_a_peer_that_is_gone_already_is_passed_on_after_a_probe():
     assert scene.event("passed on:") == f"passed on:{report(A)}"
 
 
-@pytest.mark.parametrize("seconds, probes", [(1.9, 0), (2.1, 1)])
-def test_who_has_just_refused_a_probe_has_died_though_its_next_life_answers(seconds, probes):
-    scene = scene_of_a_death()
-    scene.dead.machine.world.kill()
-    scene.event("removed:")
-    next_life = scene.machine(DEAD)
-    scene.run(seconds)
-    scene.ends[0].say(report(A))
-    scene.run(0.1)
-    assert len(next_life.ends) == probes
-    assert scene.events("passed on:") == ([] if probes else [f"passed on:{report(A)}"])
-    assert rejections(scene) == ["it answers"] * probes
-
-
-def test_who_was_silent_before_is_probed_again():
-    scene = scene_of_a_death()
-    scene.dead.hang_up()
-    scene.event("removed:", 5.0)
-    scene.dead.machine.is_alive = True
-    scene.ends[0].say(report(A))
-    assert scene.event("rejected:") == f"rejected:{report(A)}:it answers"
-
-
 def test_an_hour_after_a_removal_a_report_is_rejected():
     scene = scene_of_a_death()
     scene.dead.say(f"leave:{DEAD}")
