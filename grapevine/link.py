@@ -22,7 +22,7 @@ class Link:
         self.connection = connection  # its world's; of a dial from its beginning on
         self.closed: str | None = None  # the reason of its end
         self.deadline: float | None = None  # by when the other end has to say its next line
-        self.look_at: float | None = None  # when the node looks whether it did
+        self.look = None  # the duty of its node to look whether it did
         self.heard_at = 0.0  # when bytes came last
         self.turn_at = 0.0  # when the handling of its messages began
         self.rest = b""  # the beginning of a line

@@ -8,6 +8,7 @@ listener: subclasses cut and parse what comes.
 """
 
 import errno
+import functools
 import math
 
 from grapevine.addresses import Address, Target
@@ -131,6 +132,7 @@ class Node:
 
     def _add(self, role: str, peer, remote: Address | None, connection=None) -> Link:
         link = self.LINK(role, peer, remote, connection)
+        link.look = self.keep("timer", functools.partial(self._look, link), math.inf)
         self.links[link] = None
         return link
 
@@ -155,23 +157,17 @@ class Node:
     def expect(self, link: Link, seconds: float) -> None:
         """Give the other end so many seconds for its next line."""
         link.deadline = self.now() + seconds
-        if link.look_at is None or link.look_at > link.deadline:
-            self._look_at(link, link.deadline)
+        link.look.by(link.deadline)
 
-    def _look_at(self, link: Link, at: float) -> None:
-        link.look_at = at
-        self.later(at - self.now(), self._look, link, at)
-
-    def _look(self, link: Link, at: float) -> None:
-        if at != link.look_at or link.closed:
-            return
-        link.look_at = None
-        if link.deadline is not None:
-            due = max(link.deadline, self.late_until)  # what came in time may not be read yet
-            if due > self.now():
-                self._look_at(link, due)
-            else:
-                self.overdue(link)
+    def _look(self, link: Link, now: float) -> float:
+        """Look whether the other end did; return when to look again."""
+        if link.closed or link.deadline is None:
+            return math.inf
+        due = max(link.deadline, self.late_until)  # what came in time may not be read yet
+        if due > now:
+            return due
+        self.overdue(link)
+        return math.inf
 
     def overdue(self, link: Link) -> None:
         """The other end did not say its next line in time."""
