@@ -5,7 +5,6 @@ While no seed answers, what neighbours name counts, too. Most lists bring nothin
 cost little: `known` is sorted anew only when somebody comes or goes, and replaced, never changed.
 """
 
-import collections
 from collections.abc import Collection
 
 from grapevine.addresses import Address, by_ip, can_be_dialled
@@ -22,7 +21,6 @@ class PeerList:
         self._own, self._interval = own, interval
         self._named: dict[Address, float] = {}  # peer -> when a seed's list named it last
         self._by: dict[Address, object] = {}  # peer -> the seed that named it first
-        self._named_by: collections.Counter = collections.Counter()  # seed -> peers in `_by`
         self._heard: set[Address] = set()  # named by neighbours alone
         self._latest: dict[Address, tuple] = {}  # seed -> its latest list
         self.known: list[Address] = []  # all, in order
@@ -37,12 +35,12 @@ class PeerList:
         if not self._own.is_loopback:  # another machine means itself by a loopback address
             named = {peer: now for peer in named if not peer.is_loopback}
         new = [peer for peer in named if peer not in self._named]
-        room = max(0, NAMED_LIMIT - self._named_by[seed])
-        for peer in new[room:]:
-            del named[peer]
-        del new[room:]
-        self._by.update(dict.fromkeys(new, seed))
-        self._named_by[seed] += len(new)
+        if new:  # most lists bring nobody new
+            room = max(0, NAMED_LIMIT - list(self._by.values()).count(seed))
+            for peer in new[room:]:
+                del named[peer]
+            del new[room:]
+            self._by.update(dict.fromkeys(new, seed))
         self._named.update(named)
         if self._heard:
             self._heard.clear()
@@ -76,10 +74,9 @@ class PeerList:
 
     def discard(self, peer: Address) -> None:
         """Forget a peer that has died or left, until a list names it again."""
-        was_named = self._named.pop(peer, None) is not None
-        if was_named:
-            self._named_by[self._by.pop(peer)] -= 1
-        if was_named or peer in self._heard:
+        if peer in self:
+            self._named.pop(peer, None)
+            self._by.pop(peer, None)
             self._heard.discard(peer)
             self._keep()
 
@@ -95,7 +92,6 @@ class PeerList:
         if len(kept) < len(self._named):
             self._named = kept
             self._by = {peer: self._by[peer] for peer in kept}
-            self._named_by = collections.Counter(self._by.values())
             self._keep()
 
     def _add(self, new: Collection[Address]) -> None:
