@@ -100,7 +100,7 @@ class End:
         world.ends[self] = None
         self.address = world.address  # of its machine
         self.other: End | None = other  # a dial has none until it has reached somebody
-        self.is_over = False  # it was closed by its own process, or broke
+        self.is_broken = False  # it was closed by its own process, or broke
         self.arrived: list[bytes] = []  # bytes, and FIN, that were not read yet
         self.coming: collections.deque = collections.deque()  # bytes, FIN or RESET
         self.arrives = 0.0  # when the last of them arrives
@@ -111,7 +111,7 @@ class End:
     # What its link and its world call.
 
     def send(self, data: bytes) -> int:
-        if self.is_over or self.other is None:
+        if self.is_broken or self.other is None:
             return len(data)
         taken = bytes(data[:max(0, self.world.net.cables.buffer - self.other.unread)])
         if taken:
@@ -120,16 +120,12 @@ class End:
 
     def close(self, reason: str = "closed", error: OSError | None = None) -> None:
         """It is over at this end; the other end hears of it, unless this is an error."""
-        if not self.is_over:
-            self.is_over = True
+        if not self.is_broken:
+            self.is_broken = True
             self.arrived.clear()
             if self.other is not None and error is None:
                 self.other.expect(FIN)
             self.world.soon(self, self.world.over, self, reason, error)
-
-    @property
-    def is_broken(self) -> bool:
-        return self.is_over
 
     def resume(self) -> None:
         self.world.soon(self, self.read)
@@ -141,7 +137,7 @@ class End:
     def read(self) -> None:
         """Hand what has arrived to the node, unless the link is held."""
         net = self.world.net
-        if self.is_over or not self.arrived or self.link.is_held:
+        if self.is_broken or not self.arrived or self.link.is_held:
             return
         data, is_last = b"".join(self.arrived), self.arrived[-1] == FIN
         self.arrived.clear()
@@ -156,12 +152,12 @@ class End:
     def flush(self) -> None:
         """Send what waits, until the buffer is full again."""
         net = self.world.net
-        while self.link.waiting and not self.is_over and self.other.unread < net.cables.buffer:
+        while self.link.waiting and not self.is_broken and self.other.unread < net.cables.buffer:
             self.link.flush(net.now)
 
     def leads_to(self, end: "End") -> bool:
         """Tell whether a connection that is not over joins two ends."""
-        return self.other is end and not self.is_over and not end.is_over
+        return self.other is end and not self.is_broken and not end.is_broken
 
     # On the cable.
 
@@ -191,7 +187,7 @@ class End:
         if not self.coming:
             return  # its sender has lost power
         item = self.coming.popleft()
-        if self.is_over:
+        if self.is_broken:
             if item:
                 self.other.expect(RESET)  # nobody knows this connection here any more
         elif item is RESET:
@@ -273,7 +269,7 @@ class VirtualWorld:
         """Close all doors and ends, and call the node no more; return its connections."""
         connections, self.node.stopping = self.connections(), True
         for end in self.ends:
-            end.is_over = True
+            end.is_broken = True
         for door in self.doors:
             if self.net.doors.get(door, (None,))[0] is self:
                 del self.net.doors[door]
@@ -301,7 +297,7 @@ class VirtualWorld:
             self.do(*waiting.pop([entry[0] for entry in waiting].index(whose)))
 
     def connections(self) -> list[End]:
-        return [end for end in self.ends if end.other is not None and not end.is_over]
+        return [end for end in self.ends if end.other is not None and not end.is_broken]
 
     # Calls of the node.
 
@@ -321,7 +317,7 @@ class VirtualWorld:
         """A dial comes to its machine, whose kernel answers, even for a frozen process."""
         net, target, answered = self.net, end.link.remote, self.net.now + way
         (there, accepted), error = net.doors.get(target, (None, None)), errno.ECONNREFUSED
-        if end.is_over:
+        if end.is_broken:
             return
         if net.parted(self.address, target) or answered > limit:
             there, answered, error = None, limit, errno.ETIMEDOUT
@@ -336,7 +332,7 @@ class VirtualWorld:
         end.link = accepted(end, address_of(end.other.address.ip, port))
 
     def _connected(self, end: End) -> None:
-        if not end.is_over:
+        if not end.is_broken:
             self.node.up(end.link)
 
     def over(self, end: End, reason: str, error: OSError | None) -> None:

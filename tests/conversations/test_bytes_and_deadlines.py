@@ -202,7 +202,7 @@ def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():
     end.stop_reading()
     end.say(*["peer list"] * 200)
     scene.run(1.0)
-    assert end.connection.other.is_over
+    assert end.connection.other.is_broken
 
 
 @pytest.mark.parametrize("asked", ["peer list", "ask tree", f"runs:{A}:7"])
