@@ -173,8 +173,8 @@ class Seed(Asker):
         self.output.write(f"dead report:{shown}")
         is_own = own_row is not None and reporter == link.peer  # a report of a peer of this seed
         if is_seed and self.LOOKS_INTO_ALL:
-            self.registry.note_removed(dead, now)
-        row, removal = self.registry.rows.get(dead), self.registry.removal(dead, now)
+            self.registry.note_removed(dead)
+        row, removal = self.registry.rows.get(dead), self.registry.removed.get(dead)
         if not (is_own or is_seed):
             self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")
         elif row is None and removal is None:
@@ -193,7 +193,7 @@ class Seed(Asker):
             self.output.write(f"rejected:{shown}:it answers")
             return
         self.remove(dead, row, "dead")
-        removal = self.registry.removal(dead, self.now())
+        removal = self.registry.removed.get(dead)
         if removal is None or removal.has_left:  # it has registered again meanwhile, or left
             self.output.write(f"rejected:{shown}:not registered here")
         else:
@@ -212,7 +212,7 @@ class Seed(Asker):
 
     def remove(self, peer: Address, row: Listing | None, reason: str) -> None:
         """Remove exactly this row, and end its connection."""
-        if self.registry.remove(peer, row, self.now(), reason == "left"):
+        if self.registry.remove(peer, row, reason == "left"):
             self.output.write(f"removed:{peer}:{reason}")
             if row.link is not None:
                 row.link.close(reason)

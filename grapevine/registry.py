@@ -8,7 +8,6 @@ from grapevine.addresses import Address
 from grapevine.tools import Budget, Recent
 
 REMEMBERED = 10_000  # removed peers
-REMOVED_FOR = 3600.0  # seconds for which a report of a removed peer can matter
 
 
 class Listing:
@@ -30,8 +29,8 @@ class Listing:
 class Removal:
     """A peer that was removed, and who has been told of its death."""
 
-    def __init__(self, now: float, has_left: bool):
-        self.at, self.has_left = now, has_left
+    def __init__(self, has_left: bool):
+        self.has_left = has_left
         self.is_told = False  # the peers of this seed
         self.is_passed_on = False  # the other seeds
 
@@ -43,7 +42,7 @@ class Registry:
         self.rows: dict[Address, Listing] = {}
         self.ordered: list[Address] = []
         self.of_ip: dict[str, list[Address]] = collections.defaultdict(list)
-        self._removed = Recent(REMEMBERED)  # peer -> Removal
+        self.removed = Recent(REMEMBERED)  # peer -> Removal, unless it has registered since
 
     def has_room(self, peer: Address) -> bool:
         return (peer in self.rows or peer.is_loopback or not self._per_ip
@@ -56,7 +55,7 @@ class Registry:
             bisect.insort(self.ordered, peer)
             self.of_ip[peer.host].append(peer)
         self.rows[peer] = Listing(link, now)
-        self._removed.pop(peer, None)
+        self.removed.pop(peer, None)
         return older
 
     def row_of(self, link) -> Listing | None:
@@ -64,8 +63,7 @@ class Registry:
         row = self.rows.get(link.peer)
         return row if row is not None and row.link is link else None
 
-    def remove(self, peer: Address, row: Listing | None, now: float, has_left: bool = False
-               ) -> bool:
+    def remove(self, peer: Address, row: Listing | None, has_left: bool = False) -> bool:
         """Remove exactly this row; return whether it was listed."""
         if row is None or self.rows.get(peer) is not row:
             return False
@@ -73,17 +71,13 @@ class Registry:
         self.of_ip[peer.host].remove(peer)
         if not self.of_ip[peer.host]:
             del self.of_ip[peer.host]
-        self._removed[peer] = Removal(now, has_left)
+        self.removed[peer] = Removal(has_left)
         return True
 
-    def note_removed(self, peer: Address, now: float) -> None:
+    def note_removed(self, peer: Address) -> None:
         """Take an unlisted peer as removed, so that a report of its death is looked into."""
-        if peer not in self.rows and peer not in self._removed:
-            self._removed[peer] = Removal(now, has_left=False)
-
-    def removal(self, peer: Address, now: float) -> Removal | None:
-        removal = self._removed.get(peer)
-        return removal if removal is not None and now - removal.at < REMOVED_FOR else None
+        if peer not in self.rows and peer not in self.removed:
+            self.removed[peer] = Removal(has_left=False)
 
     def links(self) -> list:
         return [row.link for row in self.rows.values() if row.link is not None]

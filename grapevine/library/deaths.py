@@ -137,7 +137,7 @@ class DeathsOfListed:
 
     def judge_lost(self, peer: Address, row, alive: Verdict) -> None:
         super().judge_lost(peer, row, alive)
-        removal = self.registry.removal(peer, self.now())
+        removal = self.registry.removed.get(peer)
         if (alive is Verdict.REFUSED and removal is not None
                 and not (removal.has_left or removal.is_told)):
             time = wire.format_time(self.time())

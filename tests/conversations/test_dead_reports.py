@@ -106,17 +106,6 @@ def test_a_report_of_a_peer_that_is_gone_already_is_passed_on_after_a_probe():
     assert scene.event("passed on:") == f"passed on:{report(A)}"
 
 
-def test_an_hour_after_a_removal_a_report_is_rejected():
-    scene = scene_of_a_death()
-    scene.dead.say(f"leave:{DEAD}")
-    for _ in range(121):
-        scene.run(30.0)
-        scene.ends[0].say(f"register:{A}")
-    scene.ends[0].say(report(A))
-    scene.run(0.1)
-    assert rejections(scene) == ["not registered here"]
-
-
 def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
     scene = scene_of_a_death()
     scene.ends[0].say(report(A))

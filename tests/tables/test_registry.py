@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from grapevine.registry import REMEMBERED, REMOVED_FOR, Registry
+from grapevine.registry import REMEMBERED, Registry
 from grapevine.settings import Settings
 from tests.tables.samples import FakeLink, peer
 
@@ -21,14 +21,14 @@ def test_a_registration_is_removed_and_not_its_successor():
     first = registry.rows[peer(1)]
     link = FakeLink(peer(1))
     assert registry.register(peer(1), link, 5.0) is first
-    assert not registry.remove(peer(1), first, 5.0) and not registry.remove(peer(1), None, 5.0)
+    assert not registry.remove(peer(1), first) and not registry.remove(peer(1), None)
     row = registry.row_of(link)
     assert row is registry.rows[peer(1)] and row.alive_at == 5.0
     assert registry.row_of(first.link) is None and registry.row_of(FakeLink()) is None
     assert registry.links() == [link]
     row.link = None
-    assert registry.links() == [] and registry.remove(peer(1), row, 6.0)
-    assert not registry.remove(peer(1), row, 6.0) and registry.ordered == []
+    assert registry.links() == [] and registry.remove(peer(1), row)
+    assert not registry.remove(peer(1), row) and registry.ordered == []
 
 
 def test_the_list_is_in_order_whatever_comes_and_goes():
@@ -36,7 +36,7 @@ def test_the_list_is_in_order_whatever_comes_and_goes():
     for _ in range(500):
         one = peer(rng.randrange(1, 60), rng.choice(["127.0.0.1", "10.0.0.1"]))
         if one in registry.rows and rng.random() < 0.7:
-            assert registry.remove(one, registry.rows[one], 0.0)
+            assert registry.remove(one, registry.rows[one])
         else:
             registry.register(one, FakeLink(one), 0.0)
         assert registry.ordered == sorted(registry.rows)
@@ -61,27 +61,25 @@ def test_a_removed_registration_makes_room_for_another_of_its_ip():
     for _ in range(2):
         registry.register(one, FakeLink(), 0.0)
     assert not registry.has_room(other)
-    registry.remove(one, registry.rows[one], 0.0)
+    registry.remove(one, registry.rows[one])
     assert registry.has_room(other)
 
 
-def test_a_removal_is_remembered_for_an_hour_or_until_it_is_registered_again():
-    registry = listed(1, 2)
-    assert registry.removal(peer(1), 0.0) is None
-    for port in (1, 2):
-        registry.remove(peer(port), registry.rows[peer(port)], 5.0)
-    removal = registry.removal(peer(1), 4.0 + REMOVED_FOR)
-    assert removal is not None and not removal.is_told and not removal.is_passed_on
-    assert registry.removal(peer(1), 5.0 + REMOVED_FOR) is None
-    registry.register(peer(2), FakeLink(), 6.0)
-    assert registry.removal(peer(2), 6.0) is None
+def test_a_removal_is_remembered_until_the_peer_is_registered_again():
+    registry = listed(1)
+    assert registry.removed.get(peer(1)) is None
+    registry.remove(peer(1), registry.rows[peer(1)], has_left=True)
+    removal = registry.removed[peer(1)]
+    assert removal.has_left and not removal.is_told and not removal.is_passed_on
+    registry.register(peer(1), FakeLink(), 6.0)
+    assert registry.removed.get(peer(1)) is None
 
 
 def test_so_many_removals_are_remembered():
     registry = listed(*range(1, REMEMBERED + 2))
     for port in range(1, REMEMBERED + 2):
-        registry.remove(peer(port), registry.rows[peer(port)], 0.0)
-    assert registry.removal(peer(1), 0.0) is None and registry.removal(peer(2), 0.0) is not None
+        registry.remove(peer(port), registry.rows[peer(port)])
+    assert peer(1) not in registry.removed and peer(2) in registry.removed
 
 
 def test_silent_are_those_of_whom_nothing_has_come_since():

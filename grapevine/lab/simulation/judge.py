@@ -61,6 +61,7 @@ class Judge:
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
         self._own: dict[tuple, float] = {}  # (life of a seed, dead) -> when its peer reported that
+        self._removed: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
         """Note the faults that a question has found."""
@@ -150,8 +151,9 @@ class Judge:
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """Check that a seed has told the others of a peer that is dead since before the report."""
         lives, node = self.lives, self.lives.nodes.get(seed)
-        removal = node and node.registry.removal(dead, lives.net.now)
-        if dead in lives.nodes or lives.troubled[dead] > died or not removal or removal.at < died:
+        removed_at = self._removed.get((seed, dead), -1.0)
+        if (dead in lives.nodes or lives.troubled[dead] > died or removed_at < died or not node
+                or dead not in node.registry.removed):
             return  # the seed has never listed it, or has told of it when it was only cut off
         self.ask(MEANWHILE, [
             f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
@@ -161,6 +163,7 @@ class Judge:
 
     def on_removed(self, address: Address, peer: Address, reason: str) -> None:
         """Check that a seed removes a living peer only for a reason."""
+        self._removed[address, peer] = self.lives.net.now
         node = self.lives.nodes.get(peer)
         if node is not None and reason != "left" and (reason == "dead" or any(
                 link.peer == address and not link.closed for link in node.registrations.links())):
