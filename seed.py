@@ -93,7 +93,7 @@ class Seed(Asker):
         if peer.ip != link.remote.ip:
             self.turn_away(link, link.remote, f"{peer.ip} is not your IP")
         elif row is not None and link.peer == peer:
-            row.alive_at = row.repeated_at = self.now()
+            row.repeated_at = self.now()
             link.send(wire.say("registered"))
         elif row is not None:
             self.turn_away(link, peer, f"this connection is {link.peer}'s")
@@ -292,10 +292,10 @@ class Seed(Asker):
     def judge_silent(self, peer: Address, row: Listing, link: Link, alive: Verdict) -> None:
         """Say something to a silent peer that lives: a connection that is dead then breaks."""
         if row.link is link and alive:
-            row.alive_at = self.now()
+            link.heard_at = self.now()  # it is not silent for now
             link.send(wire.say("registered"))
         elif row.link is link:
-            self.remove_gone(peer, row, row.heard_at(), "silent")
+            self.remove_gone(peer, row, link.heard_at, "silent")
 
     def status(self) -> dict[str, object]:
         return {"address": self.address, "registered": len(self.registry.ordered)}

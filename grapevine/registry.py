@@ -16,14 +16,9 @@ class Listing:
     def __init__(self, link, now: float):
         self.link = link  # None: its connection broke, but the peer may come back
         self.lost_at = now  # when that was
-        self.alive_at = now  # when a probe, or `register`, has shown last that it lives
         self.repeated_at = -math.inf  # when `register` came again on its link
         self.told = -1  # how many others the peer was told of
         self.reports = Budget(5, 100)  # its dead reports that are read
-
-    def heard_at(self) -> float:
-        """Return when it has given a sign of life last, over the link that it has."""
-        return max(self.link.heard_at, self.alive_at)
 
 
 class Removal:
@@ -85,4 +80,4 @@ class Registry:
     def silent(self, since: float) -> list[tuple[Address, Listing]]:
         """Return the registrations on whose links nothing has come since then."""
         return [(peer, row) for peer, row in self.rows.items()
-                if row.link is not None and row.heard_at() <= since]
+                if row.link is not None and row.link.heard_at <= since]

@@ -259,7 +259,7 @@ def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does
     dead.machine.is_alive = False
     scene.run(29.0)
     assert len(living.machine.ends) == 1 and scene.events("removed:") == []
-    assert scene.event("removed:", 20.0) == f"removed:{B}:gone:44.234:silent"
+    assert scene.event("removed:", 20.0) == f"removed:{B}:gone:44.238:silent"
     assert dead.ends_within(0.1)
     assert living.hear() == "registered successfully"  # so that a dead connection breaks
     assert scene.events("alive:")[:2] == ["alive:10", "alive:10"]
