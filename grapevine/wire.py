@@ -103,18 +103,16 @@ class Form:
 
 
 _FORMS = {kind: Form(spelling) for kind, spelling in LINES.items()}
-_BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items() if ":" in LINES[kind]}
-_BARE = {form.word.encode(): kind for kind, form in _FORMS.items() if ":" not in LINES[kind]}
+_KINDS = {(form.word.encode(), b":" if ":" in LINES[kind] else b""): kind
+          for kind, form in _FORMS.items()}
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
     """Parse any line but gossip into its kind and values. ProtocolError if it is malformed."""
-    if line in _BARE:
-        return _BARE[line], ()
     word, colon, body = line.partition(b":")
     if colon and word == b"status":
         return "status", (parse_status(body),)
-    kind = _BY_WORD.get(word) if colon else None
+    kind = _KINDS.get((word, colon))
     if kind is None:
         raise ProtocolError(f"unknown line {line[:40]!r}")
     return kind, _FORMS[kind].read(line)
@@ -136,14 +134,14 @@ _RUMORS = re.compile(b"(?:%b)*" % RUMOR)
 _is_plain = operator.methodcaller("startswith", GOSSIP)
 HEAD = re.compile(b"gmessage:%b:(%b):(%b):" % (_TIME, _RUN, _NUMBER))  # before TEXT
 _GOSSIP_LINE = re.compile(rb"^%b.*$" % HEAD.pattern, re.MULTILINE)
-_NO_PREFIXES = {b"status", *_BY_WORD}  # words whose lines are no gossip, whatever their text says
 
 
 def gossip_form(line: bytes) -> bytes | None:
     """Return GOSSIP or RUMOR if a line is gossip, perhaps behind other prefixes; else None."""
     if line.startswith(GOSSIP):
         return GOSSIP
-    if b":" + GOSSIP not in line or line.partition(b":")[0] in _NO_PREFIXES:
+    word = line.partition(b":")[0]  # that of another kind of line may have any text behind it
+    if b":" + GOSSIP not in line or word == b"status" or (word, b":") in _KINDS:
         return None
     return RUMOR if line.startswith(RUMOR) else GOSSIP
 
