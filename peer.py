@@ -380,11 +380,10 @@ class Peer(Asker, Gossiper):
 
     def refuse(self, link: Link, reason: str) -> None:
         """A neighbour that broke a rule is not dialled for a while."""
-        if link.role == NEIGHBOUR and link.closed is None:
-            self.write_refusal(link.peer, reason)
+        super().refuse(link, reason)
+        if self.neighbours.link(link.peer) is link:
             self.places.refused(link.peer, self.now())
             self.unlink(link.peer, reason)
-        super().refuse(link, reason)
 
     def neighbour_ended(self, link: Link, error: OSError | None) -> None:
         """A link has ended. It broke, unless this peer has ended it, or leaves."""
