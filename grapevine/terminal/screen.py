@@ -89,7 +89,7 @@ class Screen:
             try:
                 present(items, is_last)
             except Exception as error:
-                self.on_failure(failure(error, "screen"))
+                self.on_failure(failure(error))
                 present = functools.partial(Screen._present, self)
             with self._lock:
                 self._waiting -= sum(len(item[0] if isinstance(item, tuple) else item)

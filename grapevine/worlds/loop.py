@@ -77,6 +77,7 @@ class Loop:
 
     def run(self) -> None:
         """Serve all nodes until `is_over`."""
+        threading.current_thread().name = "loop"  # as failures show it
         while not self.is_over:
             self.round(math.inf)
 
@@ -238,9 +239,6 @@ class LoopWorld(sockets.World):
             self.loop.post(connection.connect, remote)
 
     # What the loop calls.
-
-    def thread(self) -> str:
-        return "loop"
 
     def _hear(self, door: int, heard, events: int) -> None:
         for _ in range(TAKEN_AT_ONCE):

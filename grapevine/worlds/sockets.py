@@ -5,6 +5,7 @@ import os
 import random
 import socket
 import sys
+import threading
 import time
 
 from grapevine.addresses import Address, address_of
@@ -87,13 +88,9 @@ class World:
                 if not self.node.stopping and (link is None or link.closed is None):
                     call(*arguments)
             except Exception as error:
-                self.node.output.failed(failure(error, self.thread()))
+                self.node.output.failed(failure(error))
                 if link is not None:
                     link.close("failed")
-
-    def thread(self) -> str:
-        """Return the name of this thread, as failures show it."""
-        raise NotImplementedError
 
     def welcome(self, accepted, sock: socket.socket, remote: tuple) -> None:
         """Make a link of a connection that somebody has made."""
@@ -168,11 +165,11 @@ def shut(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def failure(error: Exception, thread: str) -> str:
+def failure(error: Exception) -> str:
     """Return the event of an error of the program's own code: in which thread, and where."""
     trace = error.__traceback__  # without `traceback`: no descriptor may be left to load it
     while trace.tb_next is not None:
         trace = trace.tb_next
     code = trace.tb_frame.f_code
-    return (f"failed:{thread}: {error!r} in {code.co_name}, "
+    return (f"failed:{threading.current_thread().name}: {error!r} in {code.co_name}, "
             f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}")

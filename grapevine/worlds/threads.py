@@ -177,14 +177,11 @@ class ThreadWorld(sockets.World):
             target(*arguments)
         except Exception as error:
             with self.lock:
-                self.node.output.failed(sockets.failure(error, self.thread()))
+                self.node.output.failed(sockets.failure(error))
                 self.has_failed = True
                 self.node.stop("failed")
         with self.lock:
             self._threads.discard(threading.current_thread())
-
-    def thread(self) -> str:
-        return threading.current_thread().name
 
     def _keep_time(self, calls: Calls, sooner: threading.Condition) -> None:
         while not self.over.is_set():
