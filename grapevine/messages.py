@@ -47,16 +47,6 @@ class Run:
         self.share = 0  # its part of the digest, as computed last
         self.is_named = is_named  # its gaps are counted with those of named origins
 
-    def hold(self, texts: dict[int, bytes], weight: int) -> None:
-        """Hold texts, which are in the order of their numbers, and weigh so much together."""
-        self.held.update(texts)
-        self.size += weight
-        if self.ordered and next(iter(texts)) < self.ordered[-1]:
-            for number in texts:
-                insort(self.ordered, number)
-        else:
-            self.ordered += texts
-
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
         return self.ordered[bisect_left(self.ordered, first):bisect_right(self.ordered, last)]
@@ -206,8 +196,14 @@ class Messages:
 
     def _hold(self, run: Run, texts: dict[int, bytes], digests: dict[bytes, bytes], weight: int
               ) -> None:
-        """Hold the texts of numbers of a run; `digests` are those of their lines."""
-        run.hold(texts, weight)
+        """Hold the texts of numbers of a run, in order; `digests` are those of their lines."""
+        run.held.update(texts)
+        if run.ordered and next(iter(texts)) < run.ordered[-1]:
+            for number in texts:
+                insort(run.ordered, number)
+        else:
+            run.ordered += texts
+        run.size += weight
         self._size += weight
         self.texts.update(digests)
         self._hashes.update(digests.values())
