@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, FAILS, HOLDS, PROBE_TIME, UNCLEAR, Fault, clock, judge, parts, quiet,
-    shared)
+    ANSWER_TIME, FAILS, HOLDS, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge, parts,
+    quiet, shared)
 from grapevine.lab.proof.events import ADDRESS
 from grapevine.lab.proof.evidence import (
     ON_ITS_WAY, Proof, Row, quantile, row, start_time, worst)
@@ -225,17 +225,14 @@ def pieces(proof: Proof) -> Row:
 def _history(proof: Proof) -> tuple[list[tuple[float, float, int]], dict[PeerRun, list]]:
     """Return how many pieces the graph had from when until when, and when which runs were apart
     from the largest."""
-    history, apart, now = [], collections.defaultdict(list), set()
+    history, apart = [], collections.defaultdict(list)
     for begin, end, graph_then in graph.replay(proof.records):
         history.append((begin, end, len(graph_then)))
-        before, now = now, set()
-        if len(graph_then) > 1:
-            whole = max(graph_then.all(), key=lambda piece: (
-                len(piece), -min(run.first for run in piece)))
-            now = {run for piece in graph_then.all() if piece is not whole for run in piece}
-        for run in now:
-            since = apart[run].pop()[0] if run in before else begin
-            apart[run].append((since, end))
+        torn = graph_then.all() if len(graph_then) > 1 else []
+        whole = max(torn, default=(), key=lambda piece: (
+            len(piece), -min(run.first for run in piece)))
+        for run in (run for piece in torn if piece is not whole for run in piece):
+            extend(apart[run], begin, end)
     return history, apart
 
 

@@ -6,12 +6,12 @@ enough without disturbances at the ends of any of its links.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
-    FAILS, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge, quiet)
+    FAILS, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row, run_of
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
@@ -23,6 +23,8 @@ SEEDS_ASKED = 2.0 + PROBE_TIME  # seconds that it takes to find out whether a ru
 AT_ONCE = {"flood": 2.0, "tree": 5.0, "rumor": math.inf}
 LONGEST_WAY = 5.0  # seconds that an experiment waits for it, at most
 COMPARISONS, MORE = {"flood": 2, "tree": 2, "rumor": 4}, 3.0  # and seconds
+
+Times = list[tuple[float, float]]  # from when until when, in order
 
 
 def gossips(proof: Proof) -> Row:
@@ -45,8 +47,16 @@ def gossips(proof: Proof) -> Row:
 
 def broadcast(proof: Proof) -> Row:
     """Every message reaches, unaltered, every peer to which it has a way."""
+    told = proof.disturbances
+
+    def disturb(one: PeerRun, other: PeerRun) -> list:  # also from when on one may be frozen
+        return [*told.of(one), *told.of(other), *told.between(one, other.address),
+                *told.between(other, one.address), (min(one.last, other.last), math.inf)]
+
     without = _without(proof)
-    missing = [fault for found in follow(proof, without) if (fault := _missing(proof, found))]
+    ways = _ways(without, graph.replay(proof.records))
+    calm = _ways(without, graph.replay(proof.records, disturb))
+    missing = [fault for found in zip(without, ways, calm) if (fault := _missing(proof, *found))]
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
@@ -56,39 +66,12 @@ def broadcast(proof: Proof) -> Row:
                [*missing, *_strange(proof)])
 
 
-class Stretch:
-    """The longest time in which a run shared a piece with somebody that had a message."""
-
-    def __init__(self):
-        self.longest = self.at_once = 0.0  # seconds; of these, of a time from the first moment on
-        self._since = math.inf
-
-    def add(self, begin: float, end: float, first: float) -> None:
-        """Take a time that follows the one before; `first` is the first moment that counts."""
-        if begin >= end:
-            self._since = math.inf
-            return
-        self._since = min(self._since, begin)
-        self.longest = max(self.longest, end - self._since)
-        if self._since <= first:
-            self.at_once = end - self._since
-
-
-class Lacking:
-    """A message that a run lacks, from when on it could have it, and the runs that had it."""
-
-    def __init__(self, message: str, run: PeerRun, since: float, until: float,
-                 had: dict[PeerRun, float]):
-        self.message, self.run, self.since, self.until, self.had = message, run, since, until, had
-        self.together, self.calm = Stretch(), Stretch()  # in all, and without disturbances
-
-    def look(self, stretch: Stretch, pieces: graph.Pieces, begin: float, end: float) -> None:
-        """Take the graph as it is for a time."""
-        piece = pieces.of(self.run)
-        had = (min((self.had[one] for one in piece if one in self.had), default=math.inf)
-               if len(piece) < len(self.had) else
-               min((at for one, at in self.had.items() if one in piece), default=math.inf))
-        stretch.add(max(begin, had, self.since), min(end, self.until), self.since)
+class Lacking(NamedTuple):  # a message that a run lacks
+    message: str
+    run: PeerRun
+    since: float  # from when on it could have it
+    until: float
+    had: dict[PeerRun, float]  # who had it, and from when on
 
 
 def _without(proof: Proof) -> list[Lacking]:
@@ -110,31 +93,30 @@ def _without(proof: Proof) -> list[Lacking]:
     return sorted(found, key=lambda lacking: lacking.since)
 
 
-def follow(proof: Proof, without: list[Lacking]) -> list[Lacking]:
-    """Follow what is lacking through the graph, with all links and without disturbed ones."""
-    told = proof.disturbances
-
-    def disturb(one: PeerRun, other: PeerRun) -> list:  # also from when on one may be frozen
-        return [*told.of(one), *told.of(other), *told.between(one, other.address),
-                *told.between(other, one.address), (min(one.last, other.last), math.inf)]
-
-    for name, moments in (("together", graph.replay(proof.records)),
-                          ("calm", graph.replay(proof.records, disturb))) if without else ():
-        left, active = without[::-1], []
-        for begin, end, pieces in moments:
-            while left and left[-1].since < end:
-                active.append(left.pop())
-            for lacking in active:
-                lacking.look(getattr(lacking, name), pieces, begin, end)
-            active = [lacking for lacking in active if lacking.until > end]
-    return without
+def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pieces]]
+          ) -> list[Times]:
+    """Return when the run of each message that is lacking shared a piece with one that had it."""
+    found: list[Times] = [[] for _ in without]
+    left, active = list(zip(without, found))[::-1], []
+    for begin, end, pieces in moments if without else ():
+        while left and left[-1][0].since < end:
+            active.append(left.pop())
+        for lacking, times in active:
+            had = min((lacking.had[one] for one in pieces.of(lacking.run) if one in lacking.had),
+                      default=math.inf)
+            since, until = max(begin, had, lacking.since), min(end, lacking.until)
+            if since < until:
+                extend(times, since, until)
+        active = [one for one in active if one[0].until > end]
+    return found
 
 
-def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
-    """Return what is wrong if a run lacks a message that had a way to it."""
+def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault | None:
+    """Return what is wrong if a run lacks a message that had a way to it, some of the time without
+    disturbances."""
     run, message = lacking.run, lacking.message
     words = f"{message} did not reach {proof.name(run)}"
-    if lacking.together.longest <= ON_ITS_WAY:
+    if _longest(ways) <= ON_ITS_WAY:
         return None
     if any(run_of(message) in other.denied for other in proof.peers):  # others may still ask
         return Fault(UNCLEAR, f"{words}: nobody confirmed {run_of(message)}")
@@ -143,8 +125,9 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     compared = run.setting("antientropy-interval")
     need = COMPARISONS.get(way, 2) * compared + MORE + asked if compared else math.inf
     evicted = [always(f"{gone.peer} had it no more") for gone in run.gone if gone.has(message)]
-    if lacking.calm.at_once >= AT_ONCE.get(way, math.inf) + asked or (
-            not evicted and lacking.calm.longest >= need):
+    at_once = _longest(time for time in calm if time[0] == lacking.since)
+    if at_once >= AT_ONCE.get(way, math.inf) + asked or (
+            not evicted and _longest(calm) >= need):
         return Fault(FAILS, words)
     if not compared:
         return judge(words, lacking.since, lacking.until, LONGEST_WAY, [
@@ -155,6 +138,10 @@ def _missing(proof: Proof, lacking: Lacking) -> Fault | None:
     if not any(span.overlaps(lacking.since, lacking.until) > 0 for span in spans):
         spans = [span for one in proof.peers for span in told.around(one)]
     return judge(words, lacking.since, lacking.until, math.inf, spans)
+
+
+def _longest(times: Iterable[tuple[float, float]]) -> float:
+    return max((end - begin for begin, end in times), default=0.0)
 
 
 def _strange(proof: Proof) -> Iterator[Fault]:

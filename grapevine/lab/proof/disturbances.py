@@ -66,10 +66,15 @@ def shared(times: Iterable[Iterable[tuple]], count: int) -> list[tuple[float, fl
     for (at, step), (until, _) in itertools.pairwise(edges):
         number += step
         if number >= count and at < until:
-            if found and found[-1][1] == at:
-                at = found.pop()[0]
-            found.append((at, until))
+            extend(found, at, until)
     return found
+
+
+def extend(times: list[tuple[float, float]], begin: float, end: float) -> None:
+    """Add a time that does not begin before the others end; if it touches the last, both are one."""
+    if times and times[-1][1] == begin:
+        begin = times.pop()[0]
+    times.append((begin, end))
 
 
 def judge(words: str, begin: float, end: float, need: float, spans: Iterable[Span]) -> Fault:
