@@ -90,7 +90,7 @@ def _without(proof: Proof) -> list[Lacking]:
     for message, holders in had.items():
         holders.update((one, at) for one in proof.peers
                        if (at := one.has_since(message)) < math.inf)
-    return sorted(found, key=lambda lacking: lacking.since)
+    return sorted(found, key=lambda lacking: (lacking.since, lacking.message))
 
 
 def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pieces]]
