@@ -7,6 +7,7 @@ import calendar
 import contextlib
 import copy
 import functools
+import math
 import os
 import pathlib
 import re
@@ -118,7 +119,6 @@ class Records:
         self.folder = folder
         self._ahead = ahead or {}  # machine -> seconds by which its clock is ahead, to put it right
         self._files: dict[str, File] = {}  # by name
-        self._latest: dict[str, Run] = {}  # node -> its latest run
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self._with_attackers = True
         self.clocks = None  # what clocks.py has found
@@ -132,9 +132,14 @@ class Records:
                     ours = self._files.setdefault(path.name, File(path))
                     for _ in range(ours.position, file.seek(0, os.SEEK_END), CHUNK):
                         self._take(ours, file)
-        self._read_scenario()
         self._files = dict(sorted(self._files.items(), key=lambda item: (
-            any(isinstance(run, SeedRun) for run in item[1].runs), item[1].node or "")))
+            any(isinstance(run, SeedRun) for run in item[1].runs), item[1].node or "",
+            item[1].runs[0].first if item[1].runs else 0.0)))
+        later: dict[str, float] = {}  # node -> when its next run begins
+        for run in reversed(self._runs(Run)):
+            run.next = later.get(run.address, math.inf)
+            later[run.address] = run.first
+        self._read_scenario()
         return self
 
     def _read_scenario(self) -> None:
@@ -161,20 +166,8 @@ class Records:
             if event == "started":
                 run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
                 ours.runs.append(run)
-                self._begin(run, ours)
             else:
                 ours.runs[-1].take(at - ahead, event, rest)
-
-    def _begin(self, run: Run, ours: File) -> None:
-        """Note which run of its node is the latest."""
-        latest = self._latest.get(run.address)
-        # in one file it is the last, even if the clock was set back
-        if latest is None or latest.first <= run.first or latest in ours.runs:
-            self._latest[run.address] = run
-        else:
-            latest, run = run, latest
-        if latest is not None:
-            latest.next = run.first
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""
