@@ -6,13 +6,13 @@ joins after the origin was killed, what one gets that was frozen meanwhile, and 
 """
 
 import contextlib
-import queue
+import json
 import random
 import socket
 import statistics
 import subprocess
-import threading
 import time
+from collections.abc import Iterator
 
 from grapevine.addresses import parse_address
 from grapevine.lab.experiments.hosts import Host, usage
@@ -31,39 +31,27 @@ KINDS = "library", "flood"
 
 
 class Program(Host):
-    """A process of programs.py, and what it prints."""
+    """A process of programs.py."""
 
     def __init__(self, kind: str, own: str, others: list[str]):
         super().__init__(f"program {own}", ["runner.py", "program", kind, own, *others],
                          [parse_address(own)], subprocess.PIPE)
         self.own = own
-        self.deaths: dict[str, float] = {}  # who has died -> when that was told
-        self._answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
 
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            word, *values = line.decode().split()
-            if word == "death":
-                self.deaths[values[0]] = float(values[1])
-            else:
-                self._answers.put(values)
+    def answer(self) -> dict:
+        """Return what it has received, as it prints next. CommandError if it has ended."""
+        if line := self.process.stdout.readline():
+            return json.loads(line)
+        raise CommandError(f"the {self.what} has ended", FAILED)
 
-    def answer(self) -> list[str]:
-        """Return the next answer. CommandError if none comes."""
-        with contextlib.suppress(queue.Empty):
-            return self._answers.get(timeout=LIMIT)
-        raise CommandError(f"the {self.what} does not answer", FAILED)
-
-    def received(self) -> tuple[int, float]:
-        """Return how many messages have come, and when the last did, in Unix seconds."""
-        self.write("count\n")
-        count, at = self.answer()
-        return int(count), float(at)
+    def say(self, count: int = 0, size: int = 0) -> dict:
+        """Have it say messages, each of so many characters; return what it has received then."""
+        self.write(f"{count} {size}\n")
+        return self.answer()
 
 
 class Fleet:
-    """Programs of one kind. As a context manager it ends with all of them."""
+    """Programs of one kind."""
 
     def __init__(self, kind: str):
         self._kind, self._rng = kind, random.Random(1)
@@ -74,85 +62,80 @@ class Fleet:
         self._seeds = [f"127.0.0.{number}:{seed_port}" for number in range(1, SERVING + 1)]
         self.programs: list[Program] = []
 
-    def __enter__(self) -> "Fleet":
-        with contextlib.ExitStack() as stack:
-            stack.push(self)  # if one does not answer
-            for _ in range(PROGRAMS):
-                self.add()
-            for program in self.programs:
-                program.answer()
-            time.sleep(STILL)  # all links stand
-            stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for program in self.programs:
-            program.die()
-
     def add(self) -> Program:
         """Start a program. Those of a flood are told of neighbours, because they have no seeds."""
         others = self._seeds
         if self._kind == "flood":
-            running = [each.own for each in self.programs if each.process.poll() is None]
-            others = self._rng.sample(running, min(LINKS, len(running)))
+            living = [each.own for each in self.programs if each.process.poll() is None]
+            others = self._rng.sample(living, min(LINKS, len(living)))
         own = f"127.0.0.{len(self.programs) + 1}:{self._port}"
         self.programs.append(Program(self._kind, own, others))
         return self.programs[-1]
 
-    def received(self, programs: list[Program], count: int, seconds: float = LIMIT
-                 ) -> list[tuple[int, float]]:
-        """Wait until programs have so many messages, some seconds at most; return what they
-        have."""
-        until = time.monotonic() + seconds
-        while True:
-            got = [program.received() for program in programs]
-            if min(got)[0] >= count or time.monotonic() > until:
-                return got
-            time.sleep(LOOK)
 
-    def cpu(self) -> float:
-        """Return the CPU seconds of all programs; 0 where the system does not tell."""
-        return usage(self.programs)[0]
+@contextlib.contextmanager
+def running(kind: str) -> Iterator[Fleet]:
+    """Run a fleet, whose links stand."""
+    fleet = Fleet(kind)
+    try:
+        for _ in range(PROGRAMS):
+            fleet.add()
+        for program in fleet.programs:
+            program.answer()
+        time.sleep(STILL)
+        yield fleet
+    finally:
+        for program in fleet.programs:
+            program.die()
+
+
+def received(programs: list[Program], count: int, seconds: float = LIMIT) -> list[dict]:
+    """Wait until programs have so many messages, some seconds at most; return what they have."""
+    until = time.monotonic() + seconds
+    while True:
+        got = [program.say() for program in programs]
+        if min(each["count"] for each in got) >= count or time.monotonic() > until:
+            return got
+        time.sleep(LOOK)
 
 
 def burst(kind: str) -> tuple[str, str]:
     """Return deliveries a second, and µs of CPU for each, of messages said one by one: medians."""
     rates, costs = [], []
-    with Fleet(kind) as fleet:
+    with running(kind) as fleet:
         origin, *others = fleet.programs
         for number in range(1, BURSTS + 1):
-            before, began = fleet.cpu(), time.time()
-            origin.write(f"say {BURST} {SIZE}\n")
-            origin.answer()
-            got = fleet.received(others, number * BURST)
-            count = sum(each for each, _ in got) - (number - 1) * BURST * len(others)
-            rates.append(count / (max(at for _, at in got) - began))
-            costs.append((fleet.cpu() - before) / count * 1e6)
+            (before, _, _), began = usage(fleet.programs), time.time()
+            origin.say(BURST, SIZE)
+            got = received(others, number * BURST)
+            count = sum(each["count"] for each in got) - (number - 1) * BURST * len(others)
+            rates.append(count / (max(each["at"] for each in got) - began))
+            costs.append((usage(fleet.programs)[0] - before) / count * 1e6)
     return f"{statistics.median(rates):,.0f}", f"{statistics.median(costs):.1f}"
 
 
 def late(kind: str) -> tuple[str]:
     """Return how many messages one gets that joins after their origin was killed."""
-    with Fleet(kind) as fleet:
+    with running(kind) as fleet:
         origin, *others = fleet.programs
-        origin.write(f"say {OLD} {SIZE}\n")
-        fleet.received(others, OLD)
+        origin.say(OLD, SIZE)
+        received(others, OLD)
         origin.die()
         joiner = fleet.add()
         joiner.answer()
-        return f"{fleet.received([joiner], OLD, AFTERWARDS)[0][0]:,}",
+        return f"{received([joiner], OLD, AFTERWARDS)[0]['count']:,}",
 
 
 def frozen(kind: str) -> tuple[str, str]:
     """Return how many messages all others get while a program is frozen, and it itself later."""
-    with Fleet(kind) as fleet:
+    with running(kind) as fleet:
         origin, *others, sleeper = fleet.programs
         sleeper.freeze()
-        origin.write(f"say {BURST} {LARGE}\n")
+        origin.write(f"{BURST} {LARGE}\n")  # a flood waits for the sleeper
         time.sleep(FROZEN)
-        meanwhile = min(count for count, _ in fleet.received(others, BURST, 0.0))
+        meanwhile = min(each["count"] for each in received(others, BURST, 0.0))
         sleeper.thaw()
-        return f"{meanwhile:,}", f"{fleet.received([sleeper], BURST, AFTERWARDS)[0][0]:,}"
+        return f"{meanwhile:,}", f"{received([sleeper], BURST, AFTERWARDS)[0]['count']:,}"
 
 
 def kill(kind: str) -> tuple[str]:
@@ -160,16 +143,17 @@ def kill(kind: str) -> tuple[str]:
     if kind == "flood":
         return "-",
     took = []
-    with Fleet(kind) as fleet:
+    with running(kind) as fleet:
         for _ in range(KILLS):
             *others, victim = fleet.programs
             victim.die()
-            began = time.time()
-            while not all(victim.own in each.deaths for each in others):
+            began, told = time.time(), [None]
+            while None in told:
                 if time.time() > began + LIMIT:
                     raise CommandError(f"the death of {victim.own} is not told to all", FAILED)
                 time.sleep(LOOK)
-            took.append(max(each.deaths[victim.own] for each in others) - began)
+                told = [each.say()["deaths"].get(victim.own) for each in others]
+            took.append(max(told) - began)
             fleet.programs.remove(victim)
     return f"{statistics.median(took) * 1000:.0f}",
 

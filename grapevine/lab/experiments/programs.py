@@ -3,12 +3,12 @@
     python runner.py program library IP:PORT SEED…
     python runner.py program flood IP:PORT NEIGHBOUR…
 
-Each says `ready` once it has a neighbour. On `say COUNT SIZE` it says so many messages, one by one,
-then, and on `count`, it prints how many it has received, and when the last one came, in Unix
-seconds. The library's prints `death IP:PORT TIME`, too.
+Each line of its input is `COUNT SIZE`: it says so many messages, one by one, and then prints what it
+has received. It prints that first of all once it has a neighbour.
 """
 
 import contextlib
+import json
 import socket
 import sys
 import threading
@@ -16,7 +16,7 @@ import time
 
 import grapevine
 from grapevine.addresses import parse_address
-from grapevine.terminal.command_line import Parser, write_all
+from grapevine.terminal.command_line import Parser
 
 DIALS = 100  # tries to reach a neighbour that has not begun yet
 PAUSE = 0.05  # seconds between two
@@ -24,14 +24,18 @@ LINKS = 5  # of each program; so many has a flood on average whose programs dial
 
 
 class Received:
-    """A count of the messages that have come, and the time of the last."""
+    """A count of the messages that have come, the time of the last, and when deaths were told."""
 
     def __init__(self):
         self.count, self.at = 0, 0.0
+        self.deaths: dict[str, float] = {}  # who has died -> when; all times are Unix seconds
 
     def note(self, _message: object = None) -> None:
         self.count += 1
         self.at = time.time()
+
+    def note_death(self, peer: str) -> None:
+        self.deaths[peer] = time.time()
 
 
 class Flood:
@@ -95,11 +99,6 @@ class Flood:
         return bool(self._links)
 
 
-def tell(*words: object) -> None:
-    """Print a line, at once and whole, because several threads do."""
-    write_all(1, f"{' '.join(map(str, words))}\n".encode())
-
-
 def run_program(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py program", description="A program for `bench --library`.")
     parser.add_argument("kind", choices=("library", "flood"))
@@ -113,16 +112,14 @@ def run_program(arguments: list[str]) -> None:
     else:
         peer = grapevine.join(
             own, seeds=others, serve=True, rate=0, backlog="wait", capacity=f"fixed:{LINKS}",
-            on_message=received.note,
-            on_death=lambda dead: tell("death", dead, time.time()))
+            on_message=received.note, on_death=received.note_death)
         say, is_ready = peer.say, lambda: bool(peer.neighbours)
     while not is_ready():
         time.sleep(PAUSE)
-    tell("ready")
-    for line in sys.stdin:
-        what, *values = line.split()
-        if what == "say":
-            count, size = map(int, values)
-            for _ in range(count):
-                say("x" * size)
-        tell("count", received.count, received.at)
+    order = "0 0"
+    while order:
+        count, size = map(int, order.split())
+        for _ in range(count):
+            say("x" * size)
+        print(json.dumps(vars(received)), flush=True)
+        order = sys.stdin.readline()
