@@ -17,7 +17,7 @@ import time
 
 from grapevine.lab.experiments.bench_library import bench_library
 from grapevine.lab.experiments.following import Progress
-from grapevine.lab.experiments.hosts import usage
+from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
 from grapevine.lab.experiments.steps import Steps
@@ -116,21 +116,21 @@ class Measured(Progress):
         text = f"say {'x' * args.size}\n"
         self._await(self.linked)
         time.sleep(QUIET)
-        _, idle, threads = self._system()
+        _, idle, threads = usage(self._hosts())
         took = collections.defaultdict(list)  # message -> milliseconds to each peer
         for each in self._deliveries([text] * STEADY_MESSAGES, 1 / RATE):
             took[each.message].append(1e3 * (each.at - each.made))
         last, all_took = [*map(max, took.values())], sum(took.values(), [])
-        copies, (begun, _, _) = self._copies(), self._system()
+        copies, (begun, _, _) = self._copies(), usage(self._hosts())
         burst = self._deliveries([text * args.messages], 0.0)
-        (ended, after, _), copies = self._system(), self._copies() - copies
+        (ended, after, _), copies = usage(self._hosts()), self._copies() - copies
         time.sleep(REST)
         seconds = max(each.at for each in burst) - min(each.made for each in burst)
         return statistics.fmean(len(run.linked) for run in self.records.peers), dict(zip(FIGURES, (
             quantile(last, 0.5), quantile(last, 0.99), quantile(all_took, 0.5),
             quantile(all_took, 0.99), len(burst) / seconds, (ended - begun) / len(burst) * 1e6,
             1 + copies / len(burst), idle, after, threads,
-            (self._system()[0] - ended) / REST / args.peers * 100)))
+            (usage(self._hosts())[0] - ended) / REST / args.peers * 100)))
 
     def _await(self, done) -> None:
         if not self.settle(done, LIMIT):
@@ -141,10 +141,10 @@ class Measured(Progress):
         before = {message for run in self.records.peers for message in run.generated}
         rng, began, seen = random.Random(1), time.monotonic(), -1.0
         for number, text in enumerate(inputs, 1):
-            rng.choice(self._network.hosts).write(text)
+            rng.choice(self._hosts()).write(text)
             time.sleep(max(0.0, began + number * pause - time.monotonic()))
-        while (cpu := self._system()[0]) - seen > 0.05:  # a look at the files takes CPU from them
-            seen = cpu
+        while (cpu := usage(self._hosts())[0]) - seen > 0.05:
+            seen = cpu  # a look at the files takes CPU from them
             time.sleep(1.0)
         due = len(before) + "".join(inputs).count("\n")
         self._await(lambda: all(len(run.received) + len(run.generated) == due
@@ -154,7 +154,7 @@ class Measured(Progress):
     def _copies(self) -> int:
         """Return how many duplicates the peers say that they have received."""
         total = 0
-        for host in self._network.hosts:
+        for host in self._hosts():
             host.write("status\n")
             for line in iter(host.process.stdout.readline, b""):
                 name, _, value = line.decode().partition(": ")
@@ -163,6 +163,6 @@ class Measured(Progress):
                     break
         return total
 
-    def _system(self) -> tuple[float, float, float]:
-        """Return the CPU seconds of all peers, and the mean MiB and threads of a peer."""
-        return usage(self._network.hosts)
+    def _hosts(self) -> list[Host]:
+        """Return the processes of all peers."""
+        return [self._network.hosts[peer] for peer in self._network.peers]

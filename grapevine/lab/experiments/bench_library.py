@@ -14,7 +14,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from grapevine.addresses import parse_address
 from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.terminal.command_line import FAILED, CommandError, show
 
@@ -35,7 +34,7 @@ class Program(Host):
 
     def __init__(self, kind: str, own: str, others: list[str]):
         super().__init__(f"program {own}", ["runner.py", "program", kind, own, *others],
-                         [parse_address(own)], subprocess.PIPE)
+                         subprocess.PIPE)
         self.own = own
 
     def answer(self) -> dict:

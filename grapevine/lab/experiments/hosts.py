@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import time
+from collections.abc import Collection
 
 from grapevine.addresses import Address
 from grapevine.lab.attackers import Role
@@ -22,8 +23,8 @@ CAN_FREEZE = hasattr(signal, "SIGSTOP")  # Windows has none
 class Host:
     """A process that hosts nodes; `what` it is in words."""
 
-    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
-        self.what, self.addresses, self.is_frozen = what, addresses, False
+    def __init__(self, what: str, arguments: list[str], stdout):
+        self.what, self.is_frozen = what, False
         program, *others = arguments
         self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the runner
             [*PYTHON, os.path.join(HOME, program), *others],
@@ -61,7 +62,7 @@ class Host:
             self.process.stdin.close()
 
 
-def end_all(hosts: list[Host], seconds: float) -> None:
+def end_all(hosts: Collection[Host], seconds: float) -> None:
     """End processes together, and kill those that take longer."""
     until = time.monotonic() + seconds
     for host in hosts:
@@ -75,7 +76,7 @@ def end_all(hosts: list[Host], seconds: float) -> None:
             host.process.stdout.close()
 
 
-def usage(hosts: list[Host]) -> tuple[float, float, float]:
+def usage(hosts: Collection[Host]) -> tuple[float, float, float]:
     """Return the CPU seconds of all processes, and the mean MiB and threads of one; zeros where the
     system does not tell."""
     paths = [pathlib.Path(f"/proc/{host.process.pid}/stat") for host in hosts]
@@ -92,8 +93,7 @@ class PeerProcess(Host):
 
     def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
         super().__init__(f"peer {address}", ["peer.py", str(address.port), "--host", address.ip,
-                                             "--quiet", "--end-with-input", *flags],
-                         [address], stdout)
+                                             "--quiet", "--end-with-input", *flags], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
         self.die()
@@ -108,7 +108,7 @@ class WorkerProcess(Host):
     def __init__(self, kind: str, addresses: list[Address], flags: list[str],
                  roles: dict[Address, Role]):
         super().__init__(f"worker of {len(addresses)} {kind}s", ["runner.py", "worker", *flags],
-                         addresses, subprocess.PIPE)
+                         subprocess.PIPE)
         self._kind, self._roles = kind, roles
         self.start(*addresses)
 

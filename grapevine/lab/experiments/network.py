@@ -4,6 +4,7 @@ Beside the runner's main thread, threads of the live page may give orders. An or
 to wait is refused.
 """
 
+import collections
 import contextlib
 import pathlib
 import subprocess
@@ -51,8 +52,7 @@ class Network(contextlib.AbstractContextManager):
         self._lock = threading.RLock()  # guards all below; held for no longer than a start takes
         self._runs = False  # from the start of the last process to the end of the first
         self.peers = ports.peers  # replaced as a whole
-        self.hosts: list[Host] = []  # of peers
-        self._seed_hosts: list[Host] = []
+        self.hosts: dict[Address, Host] = {}  # node -> its process
         self._gone: set[Address] = set()  # nodes that died, or whose process did
 
     def __exit__(self, *error) -> None:
@@ -60,8 +60,8 @@ class Network(contextlib.AbstractContextManager):
             self._runs = False
             self._scenario.finish("end")
             self._scenario.close()
-        for hosts in self.hosts, self._seed_hosts:  # seeds last, so that no peer loses its seeds
-            end_all(hosts, END_LIMIT)
+        for nodes in self.peers, self._ports.local:  # seeds last, so that no peer loses its seeds
+            end_all({self.hosts[node] for node in nodes if node in self.hosts}, END_LIMIT)
 
     def here(self) -> set[str] | None:
         """Return the nodes that write their files here. None if there cannot be others."""
@@ -75,56 +75,55 @@ class Network(contextlib.AbstractContextManager):
         self._note("start", *self._ports.local, *self.peers)
         self._scenario.write(*[f"attack:{peer}:{role.kind}" for peer, role in self._roles.items()])
         if self._ports.local:
-            self._seed_hosts.append(self._worker("seed", self._ports.local))
-            self._seed_hosts[0].wait_ready()
+            self._worker("seed", self._ports.local).wait_ready()
         if self._processes is None:
             for address in self.peers:
-                self.hosts.append(self._own_process(address, stdout))
+                self._own_process(address, stdout)
         else:
             count = min(self._processes, len(self.peers))
             for at in range(count):
-                self.hosts.append(self._worker("peer", self.peers[at::count]))
+                self._worker("peer", self.peers[at::count])
         with self._lock:
             self._runs = True
 
-    def _worker(self, kind: str, addresses: list[Address]) -> Host:
-        return WorkerProcess(kind, list(addresses), self._flags[kind], self._roles)
+    def _worker(self, kind: str, addresses: list[Address]) -> WorkerProcess:
+        """Start a process for some nodes."""
+        host = WorkerProcess(kind, addresses, self._flags[kind], self._roles)
+        self.hosts.update(dict.fromkeys(addresses, host))
+        return host
 
-    def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
+    def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> None:
         """Start a process for one node. Seeds and attackers live in workers."""
         if address in self._ports.local or address in self._roles:
-            return self._worker("peer" if address in self._roles else "seed", [address])
-        return PeerProcess(address, self._flags["peer"], stdout)
+            self._worker("peer" if address in self._roles else "seed", [address])
+        else:
+            self.hosts[address] = PeerProcess(address, self._flags["peer"], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
         """Kill nodes, unless they have died before."""
         with self._lock:
             dying = {*addresses} - self._gone
             self._note("kill", *sorted(dying))
-            for host in self._hosts():
-                if its := dying.intersection(host.addresses):
-                    host.kill(sorted(its))
+            for host in {self.hosts[node] for node in dying}:
+                host.kill([node for node in dying if self.hosts[node] is host])
             self._gone |= dying
 
     def newly_ended(self) -> list[Host]:
         """Return processes that have ended by themselves since the last call."""
         with self._lock:
-            ended = [host for host in self._hosts()
-                     if not self._gone.issuperset(host.addresses)
-                     and host.process.poll() is not None]
-            for host in ended:
-                self._note("failed" if host.has_failed() else "ended",
-                           *(address for address in host.addresses if address not in self._gone))
-            self._gone.update(address for host in ended for address in host.addresses)
-        return ended
+            ended = collections.defaultdict(list)  # process -> its nodes
+            for node, host in self.hosts.items():
+                if node not in self._gone and host.process.poll() is not None:
+                    ended[host].append(node)
+            for host, nodes in ended.items():
+                self._note("failed" if host.has_failed() else "ended", *nodes)
+                self._gone.update(nodes)
+        return list(ended)
 
     def dead_peers(self) -> set[str]:
         """Return all peers that died, and were not started again."""
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
-
-    def _hosts(self) -> list[Host]:
-        return [*self.hosts, *self._seed_hosts]
 
     # Orders; CommandError when an order cannot be carried out now.
 
@@ -153,7 +152,7 @@ class Network(contextlib.AbstractContextManager):
 
     def _obey(self, word: str, address: Address, text: str) -> None:
         """Carry out an order about a node."""
-        host = next((host for host in self._hosts() if address in host.addresses), None)
+        host = self.hosts.get(address)
         _refuse_if(host is None, f"{address} was not started by this runner")
         is_up = address not in self._gone and host.process.poll() is None
         _refuse_if(is_up and word == "start", f"{address} is running")
@@ -170,7 +169,7 @@ class Network(contextlib.AbstractContextManager):
             host.say(address, text)
         elif word == "freeze":
             _refuse_if(host.is_frozen, f"{address} is frozen")
-            _refuse_if(address not in self.peers or len(host.addresses) > 1,
+            _refuse_if(address not in self.peers or [*self.hosts.values()].count(host) > 1,
                        f"{address} shares a process with others: start peers with "
                        "--process-per-peer")
             self._note("freeze", address)
@@ -192,12 +191,8 @@ class Network(contextlib.AbstractContextManager):
         if host.process.poll() is None:  # a worker, which has other nodes, too
             host.start(address)
         else:
-            hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
-            hosts.append(self._own_process(address))
-            host.addresses.remove(address)
-            if not host.addresses:
-                hosts.remove(host)
-                end_all([host], 0.0)
+            self._own_process(address)
+            end_all([host], 0.0)
         self._gone.discard(address)
 
     def _add_peer(self) -> Address:
@@ -207,7 +202,7 @@ class Network(contextlib.AbstractContextManager):
         last = max(self.peers, key=lambda peer: peer.port)
         address = next_free(last.ip, last.port, self._ports.seeds)
         self._note("start", address)
-        self.hosts.append(self._own_process(address))
+        self._own_process(address)
         self.peers = [*self.peers, address]
         return address
 

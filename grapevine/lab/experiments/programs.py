@@ -3,8 +3,8 @@
     python runner.py program library IP:PORT SEED…
     python runner.py program flood IP:PORT NEIGHBOUR…
 
-Each line of its input is `COUNT SIZE`: it says so many messages, one by one, and then prints what it
-has received. It prints that first of all once it has a neighbour.
+Each line of its input is `COUNT SIZE`: it says so many messages, one by one, and then prints what
+it has received. It prints that first of all once it has a neighbour.
 """
 
 import contextlib
