@@ -18,14 +18,14 @@ from grapevine.voidphone.messages import (
 from grapevine.voidphone.relay import Relay
 from grapevine.voidphone.work import Search, is_work
 
-# Roles of a link between modules, as `refused:` lines show them.
-STRANGER = "one who has not said HELLO"
-CHALLENGED = "one who has not done the work"
-DIALLED = "one who has not answered HELLO"
-WORKED_FOR = "one whose work we do"
-ANSWERED = "one who has not answered our work"
-NEIGHBOUR = "a neighbour"
-DIALLED_BACK = "one that we dial back"
+# Roles of a link between modules. The other end is one
+STRANGER = "STRANGER"  # who has not said HELLO
+CHALLENGED = "CHALLENGED"  # who has not done the work
+DIALLED = "DIALLED"  # who has not answered HELLO
+WORKED_FOR = "WORKED_FOR"  # whose work we do
+ANSWERED = "ANSWERED"  # who has not answered our work
+NEIGHBOUR = "NEIGHBOUR"  # with whom we exchange news
+DIALLED_BACK = "DIALLED_BACK"  # that we dial back
 
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
 WORK_LIMIT = 300.0  # seconds from a module's HELLO to the end of its work

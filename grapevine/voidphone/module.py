@@ -21,7 +21,7 @@ from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import PeerRequest, PeerResponse, Ping, Push
 from grapevine.voidphone.relay import ALONE
 
-CLIENT = "a module"  # the role of a client of this host, as `refused:` lines show it
+CLIENT = "CLIENT"  # the role of a client of this host
 PEERS, API = 0, 1  # the doors
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials without a neighbour
@@ -114,13 +114,6 @@ class GossipModule(Handshaker):
         is_within = link.role in (CLIENT, NEIGHBOUR)
         self.refuse(link, "a message was not finished in time" if is_within
                     else "nothing valid came in time")
-
-    def handle_one(self, link: Link, frame: bytes) -> None:
-        kind, values = self.parse(frame)
-        method = self.ANSWERS[link.role].get(kind)
-        if method is None:
-            raise ProtocolError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
-        getattr(self, method)(link, *values)
 
     def on_ping(self, link: Link) -> None:
         """It lives, as `link.heard_at` tells."""
