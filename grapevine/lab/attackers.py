@@ -29,10 +29,7 @@ class Attack(NamedTuple):
 
     kind: str
     count: int
-    share: float = SHARE
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.count}" + (f":{self.share:g}" if self.share != SHARE else "")
+    share: float
 
 
 class Role(NamedTuple):
@@ -52,9 +49,9 @@ def parse_role(text: str) -> Role:
 
 
 def parse_attacks(text: str) -> tuple[Attack, ...]:
-    """Parse `KIND:COUNT[:SHARE],…`, or `none`. ValueError names the bad word."""
+    """Parse `KIND:COUNT[:SHARE],…`; NONE or nothing has none. ValueError names the bad word."""
     attacks = []
-    for word in text.split(",") if text != NONE else ():
+    for word in text.split(",") if text not in ("", NONE) else ():
         kind, _, rest = word.partition(":")
         count, _, share = rest.partition(":")
         try:
@@ -68,17 +65,22 @@ def parse_attacks(text: str) -> tuple[Attack, ...]:
     return tuple(attacks)
 
 
-def nobody_left(peers: int, attacks: tuple[Attack, ...], killed: int = 0) -> str:
+def attacks_in(text: str) -> str:
+    """Return a text that `parse_attacks` understands, or raise its ValueError."""
+    parse_attacks(text)
+    return text
+
+
+def nobody_left(peers: int, attacks: str, killed: int = 0) -> str:
     """Return the words of an error if no peer stays honest and alive; else nothing."""
-    gone = max(killed, sum(attack.count for attack in attacks))
+    gone = max(killed, sum(attack.count for attack in parse_attacks(attacks)))
     return f"that leaves nobody honest and alive of {peers} peers" if gone >= peers else ""
 
 
-def deal(attacks: tuple[Attack, ...], peers: list[Address], rng: random.Random
-         ) -> dict[Address, Role]:
+def deal(attacks: str, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
     """Return the roles of attackers drawn from these peers."""
     left, roles = rng.sample(peers, len(peers)), {}
-    for attack in attacks:
+    for attack in parse_attacks(attacks):
         kin, left = left[:attack.count], left[attack.count:]
         for peer in kin:
             others = tuple(other for other in kin if other != peer)

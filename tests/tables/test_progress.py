@@ -5,7 +5,6 @@ import types
 
 import pytest
 
-from grapevine.lab.attackers import parse_attacks
 from grapevine.lab.experiments import commands, following
 from grapevine.lab.experiments.commands import implied_by, network_parser, planned
 from grapevine.lab import FOR_EVER
@@ -137,12 +136,12 @@ def test_kicks_are_told_apart_by_who_attacked(attackers, kicked, words, tmp_path
 
 def test_the_plan_of_a_network_is_one_line():
     args = types.SimpleNamespace(peers=9, kill=1, once=True, outputs=pathlib.Path("out"),
-                                 malicious=parse_attacks("drop:2"))
-    assert planned(args, 10) == ("9 peers; each gossips 10 messages; 2 of them attack (drop:2); "
+                                 malicious="drop:2")
+    assert planned(args, 10, 2) == ("9 peers; each gossips 10 messages; 2 of them attack (drop:2); "
                                  "then 1 of them is killed.   (out)\n")
     args = types.SimpleNamespace(peers=9, kill=0, once=False, outputs=pathlib.Path("out"),
-                                 malicious=None)
-    assert planned(args, FOR_EVER) == (
+                                 malicious="")
+    assert planned(args, FOR_EVER, 0) == (
         "9 peers; each gossips without end; Ctrl-C ends them.   (out)\n")
 
 

@@ -8,7 +8,7 @@ import random
 import time
 
 from grapevine.lab import FOR_EVER
-from grapevine.lab.attackers import NONE, WORDS, deal, nobody_left, parse_attacks
+from grapevine.lab.attackers import WORDS, attacks_in, deal, nobody_left
 from grapevine.lab.experiments.following import WATCHED, Progress
 from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
@@ -44,7 +44,7 @@ def network_parser() -> Parser:
                         help="each peer in a process of its own")
     parser.add_argument("--kill", type=count(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly (0)")
-    parser.add_argument("--malicious", type=parse_attacks, metavar="KIND:COUNT[:SHARE],…",
+    parser.add_argument("--malicious", type=attacks_in, default="", metavar="KIND:COUNT[:SHARE],…",
                         help="peers that attack, or none; all watch, and gossip to the end")
     add_network_flags(parser, f"; up to {OWN_PROCESSES} peers have a process each then, and "
                               "without --once gossip goes on")
@@ -72,16 +72,12 @@ def add_network_flags(parser: Parser, while_watched: str = "") -> None:
 def run_network(arguments: list[str]) -> int:
     parser = network_parser()
     args = parser.parse_args(arguments)
-    if args.malicious is not None and args.kill:
+    if args.malicious and args.kill:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    if fault := nobody_left(args.peers, args.malicious or (), args.kill):
-        parser.error(fault)
     parser.set_defaults(**implied_by(args))  # where the command line does not name it
     args = parser.parse_args(arguments)
-    again = f"--peers {args.peers}"
-    if args.malicious is not None:
-        again += f" --malicious {','.join(map(str, args.malicious)) or NONE}"
-    return run(parser, args, settings_of(args), again)
+    attacks = f" --malicious {args.malicious}" if args.malicious else ""
+    return run(parser, args, settings_of(args), f"--peers {args.peers}{attacks}")
 
 
 def implied_by(args: argparse.Namespace) -> dict[str, object]:
@@ -89,7 +85,7 @@ def implied_by(args: argparse.Namespace) -> dict[str, object]:
     attackers is what this machine can hold, because a full machine makes everybody late."""
     usual = Settings()
     implied = {"registrations_per_ip": max(args.peers, usual.registrations_per_ip)}
-    if args.malicious is not None:
+    if args.malicious:
         period = args.report_interval
         if period == usual.report_interval:
             period = max(1.0, args.peers / (PER_CORE * CORES))
@@ -97,13 +93,13 @@ def implied_by(args: argparse.Namespace) -> dict[str, object]:
         implied |= {"monitor": True, "report_interval": period, "gossip_interval": pause,
                     # with an end nearly at the end, so that all arrive
                     "gossip_count": 1 + int(WATCHED * period / pause) if args.once else FOR_EVER}
-        if any(attack.kind == "forbidden" for attack in args.malicious):
+        if "forbidden" in args.malicious:
             implied["filter"] = WORDS
     elif args.watch and not args.once:
         implied["gossip_count"] = FOR_EVER
     if args.watch and args.peers <= OWN_PROCESSES:
         implied["processes"] = None
-        if args.malicious is None:
+        if not args.malicious:
             implied["capacity"] = "fixed:4"
     return implied
 
@@ -118,10 +114,8 @@ def run_demo(arguments: list[str]) -> int:
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
     add_network_flags(parser)
-    parser.set_defaults(processes=None, host=None, once=True, malicious=None)
+    parser.set_defaults(processes=None, host=None, once=True, malicious="")
     args = parser.parse_args(arguments)
-    if args.kill >= args.peers:
-        parser.error(f"that leaves nobody alive of {args.peers} peers")
     return run(parser, args, Settings(capacity="fixed:4", gossip_interval=0.3, sign=args.sign,
                                       liveness_interval=1.0, antientropy_interval=2.0), "demo")
 
@@ -131,16 +125,18 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
     of such a command."""
     if not args.watch and (args.watch_port or args.watch_host):
         parser.error("--watch-port and --watch-host need --watch")
+    if fault := nobody_left(args.peers, args.malicious, args.kill):
+        parser.error(fault)
     folder = args.outputs = pathlib.Path(args.outputs)
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(folder))
         steps, ports, page = Steps(args, SAY), choose_ports(args), None
+        roles = deal(args.malicious, ports.peers, random.Random())
         clear_outputs(folder)
         if ports.notice:
             steps.say(ports.notice)
         if steps.are_shown:
-            steps.say(planned(args, settings.gossip_count))
-        roles = deal(args.malicious or (), ports.peers, random.Random())
+            steps.say(planned(args, settings.gossip_count, len(roles)))
         network = Network(ports, settings, folder, args.processes, roles)
         progress = Progress(Records(folder), network, settings, steps)
         block_signals()  # so that threads of the page take none
@@ -153,7 +149,7 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
         in_time = False
         with network:
             try:
-                in_time = progress.course(args.kill, args.malicious is not None, args.once)
+                in_time = progress.course(args.kill, bool(args.malicious), args.once)
             except KeyboardInterrupt:
                 if args.once:
                     raise
@@ -187,13 +183,12 @@ def finish(progress: Progress, here: set[str] | None, in_time: bool, page, again
     return check.CODES[verdict] if in_time else FAILED
 
 
-def planned(args, gossip: int) -> str:
+def planned(args, gossip: int, attackers: int) -> str:
     """Tell which steps a network will take."""
-    attackers = sum(attack.count for attack in args.malicious or ())
     plan = [f"each gossips {'without end' if gossip == FOR_EVER else many(gossip, 'message')}"]
     if attackers:
         plan.append(f"{attackers} of them attack{'s' if attackers == 1 else ''} "
-                    f"({','.join(map(str, args.malicious))})")
+                    f"({args.malicious})")
     if args.kill:
         plan.append(f"then {args.kill} of them {'is' if args.kill == 1 else 'are'} killed")
     plan += [] if args.once else ["Ctrl-C ends them"]

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from grapevine.addresses import Address, address_of, parse_address
-from grapevine.lab.attackers import NONE, WORDS, parse_attacks
+from grapevine.lab.attackers import WORDS, attacks_in
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import Settings, parse_capacity, parse_way
 from grapevine.worlds.virtual import Cables, NodeFailed
@@ -124,12 +124,6 @@ class Schedule(NamedTuple):
 
 def seed_addresses(count: int) -> list[Address]:
     return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
-
-
-def attacks_in(text: str) -> str:
-    """Return the text of attacks, or nothing. ValueError names the bad word."""
-    parse_attacks(text or NONE)
-    return text
 
 
 def parse_schedule(text: str | bytes) -> Schedule:

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from grapevine.addresses import Address
 from grapevine.lab.attackers import (
-    NONE, attacker_class, deal, lying_class, nobody_left, parse_attacks)
+    attacker_class, attacks_in, deal, lying_class, nobody_left)
 from grapevine.lab.proof import check
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
-    PERIOD, SEEDS_LIMIT, Conditions, Schedule, attacks_in, parse_schedule, seed_addresses)
+    PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
 from grapevine.lab.simulation.drawing import PEERS, STARTING, draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
@@ -87,8 +87,7 @@ def attackers_of(schedule: Schedule) -> dict[Address, type]:
     liars = dict.fromkeys(seeds[:conditions.liars], lying_class(conditions.settings()))
     peers = sorted({who for accident in schedule.accidents if accident.kind == "start"
                     for who in accident.who if who not in seeds})
-    roles = deal(parse_attacks(conditions.malicious or NONE), peers,
-                 random.Random(f"{schedule.number}:attackers"))
+    roles = deal(conditions.malicious, peers, random.Random(f"{schedule.number}:attackers"))
     return liars | {peer: attacker_class(role) for peer, role in roles.items()}
 
 
@@ -137,7 +136,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             ("until", seconds(0), None, "end after so many simulated seconds"),
             ("outputs", pathlib.Path, None, "save the output files in this folder"),
             ("spread", parse_way, "flood", f"how new messages travel: {', '.join(WAYS)} (flood)"),
-            ("malicious", attacks_in, None, "KIND:COUNT[:SHARE],…: peers that attack, or none, in "
+            ("malicious", attacks_in, "", "KIND:COUNT[:SHARE],…: peers that attack, or none, in "
                                             "a network that is watched"),
             ("capacity", parse_capacity, None, "of a watched network (by chance)")):
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
@@ -152,7 +151,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     of_one = [name for name in ("file", "until", "outputs", "shrink") if getattr(args, name)]
     if args.schedules and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
-    if fault := nobody_left(args.peers or PEERS, parse_attacks(args.malicious or NONE)):
+    if fault := nobody_left(args.peers or PEERS, args.malicious):
         parser.error(fault)
     return args
 
@@ -194,7 +193,7 @@ def _play_many(args) -> int:
     begun, held, simulated, tallies = time.monotonic(), 0, 0.0, []
     claims = unclear = 0
     options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in DRAWN
-                      if (value := vars(args)[name]) not in (None, False, "flood"))
+                      if (value := vars(args)[name]) not in (None, False, "", "flood"))
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(),
                                                 initializer=_end_with_parent) as pool:
