@@ -173,9 +173,9 @@ class Judge:
         """Check that a node called dead has been out of reach."""
         lives, settings = self.lives, self.lives.settings
         patience = (settings.liveness_misses + 2) * settings.liveness_interval + PROBES
-        if lives.net.now - lives.undisturbed_since(finder, accused) > patience:
-            self._wrong("it lives, and could be reached since "
-                        f"{lives.in_reach_since(finder, accused):.3f}")
+        since = lives.undisturbed_since(finder, accused)
+        if lives.net.now - since > patience:
+            self._wrong(f"it lives, and could be reached since {since:.3f}")
 
     # After the rest.
 

@@ -42,8 +42,7 @@ class Lives:
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
         self._leavers: set = set()  # nodes that were told to leave
         self._mended = 0.0  # when the last cut ended
-        # When a connection of a node last broke, and until when a node was frozen, slow or not up
-        self._broke: dict[Address, float] = collections.defaultdict(float)
+        # until when a node was frozen, slow or not up, or when a connection of it last broke
         self.troubled: dict[Address, float] = collections.defaultdict(float)
 
     def start(self, address: Address) -> None:
@@ -135,7 +134,9 @@ class Lives:
         """Break a connection of a node, here or at both ends."""
         if ends := self.nodes[address].world.connections():
             end = ends[chosen % len(ends)]
-            self._broke[end.address] = self._broke[end.other.address] = self.net.now
+            for broken in end.address, end.other.address:
+                if broken in self.nodes:
+                    self.trouble(broken)
             end.reset()
             if both:
                 end.other.reset()
@@ -170,7 +171,7 @@ class Lives:
     # The truth.
 
     def trouble(self, address: Address) -> None:
-        """Note that a node was frozen, slow or not up until now."""
+        """Note that something befell a node, or is over now."""
         self.troubled[address] = self.net.now
 
     def life(self, address: Address) -> tuple[Address, int]:
@@ -190,14 +191,11 @@ class Lives:
         links = {address: node.neighbours.linked() for address, node in self.peers().items()}
         return sorted(map(sorted, Pieces(links).all()))
 
-    def in_reach_since(self, one: Address, other: Address) -> float:
-        """Return since when two nodes can reach each other, or infinity."""
+    def undisturbed_since(self, one: Address, other: Address) -> float:
+        """Return since when two nodes can reach each other, and none of their connections has
+        broken; or infinity."""
         nodes = self.nodes.get(one), self.nodes.get(other)
         if (None in nodes or any(node.world.is_frozen for node in nodes)
                 or {one, other} & self.net.slow.keys() or self.net.parted(one, other)):
             return math.inf
         return max(self.troubled[one], self.troubled[other], self._mended)
-
-    def undisturbed_since(self, one: Address, other: Address) -> float:
-        """Return since when also none of their connections broke, or infinity."""
-        return max(self.in_reach_since(one, other), self._broke[one], self._broke[other])
