@@ -97,10 +97,6 @@ def replied_but_still_missed(monkeypatch):
     monkeypatch.setattr(Neighbours, "replied", replied)
 
 
-def report_kept_from_other_seeds(monkeypatch):
-    monkeypatch.setattr(Seed, "relay", lambda self, seed, line: None)
-
-
 def digest_said_before_accepted(monkeypatch):
     original = Peer.enter
 
@@ -121,7 +117,6 @@ def second_link_accepted(monkeypatch):
 
 @pytest.mark.parametrize("mistake, name", [
     (replied_but_still_missed, "misses are not forgotten after a reply"),
-    (report_kept_from_other_seeds, "a report is not passed on to seeds"),
     (digest_said_before_accepted, "gossip is sent before accepted"),
     (second_link_accepted, "a second link always wins")])
 def test_what_may_never_happen_is_found_while_it_happens(mistake, name, monkeypatch):

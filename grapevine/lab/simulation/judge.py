@@ -7,7 +7,6 @@ for nine rounds and 80 seconds, it asks whether all has healed.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from grapevine import wire
 from grapevine.addresses import Address, parse_address
 from grapevine.events import parted
 from grapevine.lab.attackers import LyingSeed
@@ -28,7 +27,6 @@ MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # calls a second above which a thread spins
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
-PASSED_ON = 12.0  # seconds from a report until the seed has probed and told other seeds
 PROBES = 4.25  # seconds that all stages of a probe take
 STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles that may stay
 REFUSALS = (  # reasons that need no broken rule; the last two meet a connection of an earlier life
@@ -59,9 +57,6 @@ class Judge:
         self._dialled: dict[tuple, bool] = {}  # (peer, neighbour) -> whether it dialled their link
         self._replaced: dict[tuple, bool] = {}  # the same of a link that stood, and is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
-        self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it last heard of the death
-        self._own: dict[tuple, float] = {}  # (life of a seed, dead) -> when its peer reported that
-        self._removed: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
         """Note the faults that a question has found."""
@@ -135,35 +130,8 @@ class Judge:
     def on_dead(self, address: Address, peer: Address, rest: str) -> None:
         self._blamed(address, peer)
 
-    def on_dead_report(self, address: Address, peer: str, rest: str) -> None:
-        """Expect a seed to pass on the first report of a listed peer."""
-        (dead, _, reporter), lives = wire.parse(rest.encode())[1], self.lives
-        self._reports[address, dead] = now = lives.net.now
-        died, about = lives.troubled[dead], (lives.life(address), dead)
-        if reporter in lives.nodes[address].registry.rows and self._own.get(about, -1.0) < died:
-            self._own[about] = now
-            lives.net.at(now + PASSED_ON, self._has_passed_on, address, dead, died, now)
-
-    def on_passed_on(self, address: Address, peer: str, rest: str) -> None:
-        """Note that this seed knows of a death."""
-        self._reports[address, wire.parse(rest.encode())[1][0]] = self.lives.net.now
-
-    def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
-        """Check that a seed has told the others of a peer that is dead since before the report."""
-        lives, node = self.lives, self.lives.nodes.get(seed)
-        removed_at = self._removed.get((seed, dead), -1.0)
-        if (dead in lives.nodes or lives.troubled[dead] > died or removed_at < died or not node
-                or dead not in node.registry.removed):
-            return  # the seed has never listed it, or has told of it when it was only cut off
-        self.ask(MEANWHILE, [
-            f"{seed} heard at {reported:.3f} that {dead} is dead, removed it, has not told {other}"
-            for other in lives.seeds
-            if other != seed and lives.undisturbed_since(seed, other) < reported
-            and self._reports.get((other, dead), -1.0) < died])
-
     def on_removed(self, address: Address, peer: Address, reason: str) -> None:
         """Check that a seed removes a living peer only for a reason."""
-        self._removed[address, peer] = self.lives.net.now
         node = self.lives.nodes.get(peer)
         if node is not None and reason != "left" and (reason == "dead" or any(
                 link.peer == address and not link.closed for link in node.registrations.links())):
