@@ -13,7 +13,6 @@ from grapevine.lab.proof.evidence import Row
 from grapevine.lab.simulation.accidents import KINDS, parse_schedule, seed_addresses
 from grapevine.lab.simulation.drawing import draw_schedule
 from grapevine.lab.simulation.simulate import play
-from grapevine.neighbours import Neighbours
 from grapevine.node import Node
 from grapevine.peer import Peer
 from grapevine.seed import Seed
@@ -85,18 +84,6 @@ def test_a_network_heals_from_the_accidents_of_many_schedules(ten):
 
 # The judge finds mistakes.
 
-def replied_but_still_missed(monkeypatch):
-    original = Neighbours.replied
-
-    def replied(self, peer, time, now):
-        misses = self.rows[peer].misses if peer in self.rows else 0
-        took = original(self, peer, time, now)
-        if peer in self.rows:
-            self.rows[peer].misses = misses
-        return took
-    monkeypatch.setattr(Neighbours, "replied", replied)
-
-
 def digest_said_before_accepted(monkeypatch):
     original = Peer.enter
 
@@ -116,7 +103,6 @@ def second_link_accepted(monkeypatch):
 
 
 @pytest.mark.parametrize("mistake, name", [
-    (replied_but_still_missed, "misses are not forgotten after a reply"),
     (digest_said_before_accepted, "gossip is sent before accepted"),
     (second_link_accepted, "a second link always wins")])
 def test_what_may_never_happen_is_found_while_it_happens(mistake, name, monkeypatch):

@@ -53,7 +53,6 @@ class Judge:
         self.faults: list[Fault] = []
         self._event = "at 0.000 nothing"  # that is heard now, or was last, in words
         self._stirred = 0.0, self._event  # the last event of unrest
-        self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._dialled: dict[tuple, bool] = {}  # (peer, neighbour) -> whether it dialled their link
         self._replaced: dict[tuple, bool] = {}  # the same of a link that stood, and is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
@@ -100,17 +99,8 @@ class Judge:
         back = node and node.neighbours.link(link.connection.address)
         return bool(back) and link.connection.leads_to(back.connection)
 
-    def on_liveness_reply(self, address: Address, peer: Address, rest: str) -> None:
-        self._misses[address, peer] = 0
-
-    def on_liveness_missed(self, address: Address, peer: Address, text: str) -> None:
-        """Check that misses are counted in a row. A suspect may miss its last round anew."""
-        count, limit = int(text), self.lives.settings.liveness_misses
-        before = self._misses.get((address, peer), 0)
-        if count not in (1, before + 1) and not count == before == limit:
-            self._wrong("it has answered since")
-        self._misses[address, peer] = count
-        if count == limit:
+    def on_liveness_missed(self, address: Address, peer: Address, count: str) -> None:
+        if int(count) == self.lives.settings.liveness_misses:
             self._blamed(address, peer)
 
     def on_unconfirmed(self, address: Address, peer: Address, start: str) -> None:
