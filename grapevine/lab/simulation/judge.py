@@ -53,8 +53,6 @@ class Judge:
         self.faults: list[Fault] = []
         self._event = "at 0.000 nothing"  # that is heard now, or was last, in words
         self._stirred = 0.0, self._event  # the last event of unrest
-        self._dialled: dict[tuple, bool] = {}  # (peer, neighbour) -> whether it dialled their link
-        self._replaced: dict[tuple, bool] = {}  # the same of a link that stood, and is given up
         self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
@@ -80,24 +78,7 @@ class Judge:
             self._wrong("nobody here breaks the rules")
 
     def on_connected(self, address: Address, peer: Address, rest: str) -> None:
-        """Check that of two links the one that the lower address dialled stays."""
         self._met[self.lives.life(address), self.lives.life(peer)] = None
-        is_dialled = self.lives.nodes[address].neighbours.rows[peer].is_dialled
-        if self._replaced.pop((address, peer), None) == (address < peer) != is_dialled:
-            self._wrong("the link that the higher address dialled stays")
-        self._dialled[address, peer] = is_dialled
-
-    def on_disconnected(self, address: Address, peer: Address, reason: str) -> None:
-        if reason.startswith("duplicate") and any(
-                link.peer == peer and link.role == "NEIGHBOUR" and self._stands(link)
-                for link in self.lives.nodes[address].links):
-            self._replaced[address, peer] = self._dialled[address, peer]
-
-    def _stands(self, link) -> bool:
-        """Tell whether a link of a peer is a neighbour's at the other end."""
-        node = self.lives.nodes.get(link.peer)
-        back = node and node.neighbours.link(link.connection.address)
-        return bool(back) and link.connection.leads_to(back.connection)
 
     def on_liveness_missed(self, address: Address, peer: Address, count: str) -> None:
         if int(count) == self.lives.settings.liveness_misses:
@@ -219,7 +200,9 @@ class Judge:
         """Check that every link is the same at both ends."""
         for address, node in self.lives.peers().items():
             for link in node.neighbours.links:
-                if not self._stands(link):
+                other = self.lives.nodes.get(link.peer)
+                back = other and other.neighbours.link(address)
+                if not back or not link.connection.leads_to(back.connection):
                     yield f"{address} has a link to {link.peer}, which has not"
 
     def messages(self) -> Iterator[str]:
