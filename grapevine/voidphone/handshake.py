@@ -29,7 +29,6 @@ DIALLED_BACK = "DIALLED_BACK"  # that we dial back
 
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, and for replies to our HELLO and our work
 WORK_LIMIT = 300.0  # seconds from a module's HELLO to the end of its work
-SLOT = 60.0  # seconds in which HELLO said again is given no other nonce
 BACK_LIMIT, BACK_DIALS = 2.0, 64  # seconds to answer when it is dialled back; dials at once
 REST, LEFT_ALONE = 0.5, 60.0  # seconds without work for a module that hung up, doubled each time;
 # for one that did not accept our work
@@ -38,8 +37,8 @@ OVERLAP = 2.0  # seconds for which the worse of two links is still read: news ar
 
 
 class Handshaker(Relay):
-    """A link of it has `hello` (the address in the other end's HELLO) and `nonces` (time slot ->
-    nonce of the work that we gave it). A subclass says whom to dial, and welcomes neighbours."""
+    """A link of it has `hello` (the address in the other end's HELLO) and `nonce` (of the work that
+    we gave it). A subclass says whom to dial, and welcomes neighbours."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -88,22 +87,19 @@ class Handshaker(Relay):
             raise ProtocolError("HELLO with our own address")
         if link.hello not in (None, address):
             raise ProtocolError(f"HELLO with another address, {address}")
-        slot = self.now() // SLOT
-        if slot in link.nonces:
+        if link.hello is not None:
             self.counters["HELLOs said again"] += 1
             return
-        if link.hello is None:
-            self.expect(link, WORK_LIMIT)
-        link.hello, link.role = address, CHALLENGED
-        link.nonces[slot] = self.rng.getrandbits(64)
-        link.send(VerificationRequest(link.nonces[slot]).pack())
+        self.expect(link, WORK_LIMIT)
+        link.hello, link.role, link.nonce = address, CHALLENGED, self.rng.getrandbits(64)
+        link.send(VerificationRequest(link.nonce).pack())
 
     def on_work(self, link: Link, nonce: int, challenge: int, peer: Address) -> None:
         """Verify a module's work. Welcome it, send it the view, and tell all neighbours."""
         if peer != link.hello:
             raise ProtocolError(f"work for {peer}, not for {link.hello}")
-        if nonce not in link.nonces.values():
-            raise ProtocolError("work for a nonce that is not this connection's, or too old")
+        if nonce != link.nonce:
+            raise ProtocolError("work for a nonce that is not this connection's")
         if not is_work(nonce, challenge, self.config.pow_bits):
             raise ProtocolError("the work is not done")
         link.peer, view = peer, self.view.addresses(but=peer)

@@ -40,7 +40,7 @@ class ModuleLink(Link):
         self.alone = Budget(ALONE, ALONE)  # see Relay
         self.free = 0
         self.hello: Address | None = None  # see Handshaker
-        self.nonces: dict[float, int] = {}
+        self.nonce = 0
         self.is_asked = False  # for addresses, and has not answered
         self.pushes = Budget(READ_A_SECOND, READ_A_SECOND)
         self.requests = Budget(READ_A_SECOND, READ_A_SECOND)
