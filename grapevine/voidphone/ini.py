@@ -23,7 +23,7 @@ class Config(NamedTuple):
     cache_size: int  # known addresses besides neighbours; remembered messages, if over 65,536
     degree: int  # places of the view; the module dials while a place is free
     p2p_address: Address  # where other modules find this one
-    api_address: tuple[Address, ...]  # where clients find it: the first that works
+    api_address: Address  # where clients find it
     p2p_ttl: int = 5  # hops that a PUSH travels
     bootstrapper: Address | None = None  # None if this is the bootstrapper
     pow_bits: int = 24  # zero bits at the beginning of a proof of work
@@ -36,15 +36,13 @@ def parse_ini(data: bytes) -> Config:
     section = _section_of(data)
     degree = _number(section, "degree", 1, 1000)
     most = _number(section, "max_connections", 1, MOST_NEIGHBOURS, 2 * degree)
-    p2p_address, *_ = _addresses(section, "p2p_address")
-    bootstrapper = p2p_address  # no second lookup, which may lead to another address
-    if "bootstrapper" in section:
-        bootstrapper, *_ = _addresses(section, "bootstrapper")
+    p2p_address = _address(section, "p2p_address")
+    bootstrapper = _address(section, "bootstrapper") if "bootstrapper" in section else p2p_address
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=min(degree, most),  # else it would dial and replace neighbours for ever
         p2p_address=p2p_address,
-        api_address=_addresses(section, "api_address", is_of_peers=False),
+        api_address=_address(section, "api_address", is_of_peers=False),
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
         pow_bits=_number(section, "pow_bits", 0, 64, 24),
@@ -81,8 +79,8 @@ def _number(section: dict[str, str], key: str, low: int, high: int, usual: int |
     return int(value)
 
 
-def _addresses(section: dict[str, str], key: str, is_of_peers: bool = True) -> tuple[Address, ...]:
-    """Return the addresses of a host and port, IPv4 first (or alone)."""
+def _address(section: dict[str, str], key: str, is_of_peers: bool = True) -> Address:
+    """Return the address of a host and port: IPv4, or else, if it is for clients, IPv6."""
     expected = ("an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001" if is_of_peers
                 else "an address or a name and a port: 127.0.0.1:7001, [::1]:7001")
     value = _value(section, key, expected)
@@ -93,10 +91,10 @@ def _addresses(section: dict[str, str], key: str, is_of_peers: bool = True) -> t
     try:
         found = socket.getaddrinfo(host, port, socket.AF_INET if is_of_peers else 0,
                                    socket.SOCK_STREAM)
-        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-        addresses = tuple(dict.fromkeys([address_of(entry[4][0], port) for entry in found]))
+        *_, (ip, *_) = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        address = address_of(ip, port)
     except (OSError, ValueError):
         raise ValueError(f"{key} = {host}: expected is {expected}") from None
-    if is_of_peers and not can_be_dialled(addresses[0]):
-        raise ValueError(f"{key} = {addresses[0]}: expected is an address that others can dial")
-    return addresses
+    if is_of_peers and not can_be_dialled(address):
+        raise ValueError(f"{key} = {address}: expected is an address that others can dial")
+    return address

@@ -1,9 +1,7 @@
 """The program `peer.py -c FILE.ini`: a gossip module."""
 
-import errno
 import functools
 import socket
-from collections.abc import Sequence
 
 from grapevine.addresses import Address
 from grapevine.terminal.command_line import (
@@ -22,7 +20,7 @@ def module_main(arguments: list[str] | None) -> int:
     prepare_descriptors()
     config = load(args.c, parse_ini)
     block_signals()
-    doors = [open_door([config.p2p_address]), open_door(config.api_address)]
+    doors = [open_door(config.p2p_address), open_door(config.api_address)]
     world = ThreadWorld(config.p2p_address, doors)
     screen = Screen()
     output = open_output(args.outputs, "module", config.p2p_address,
@@ -51,11 +49,9 @@ def parse_arguments(arguments: list[str] | None):
     return parser.parse_args(arguments)
 
 
-def open_door(addresses: Sequence[Address]) -> socket.socket:
-    """Listen at the first of these addresses that this machine has. CommandError if it cannot."""
-    for address in addresses:
-        try:
-            return sockets.listener_at(address)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE or address == addresses[-1]:
-                raise cannot_listen(address, error) from None
+def open_door(address: Address) -> socket.socket:
+    """Listen at an address. CommandError if this is not possible."""
+    try:
+        return sockets.listener_at(address)
+    except OSError as error:
+        raise cannot_listen(address, error) from None

@@ -24,7 +24,7 @@ def parse_ini(text: str):
 
 def test_every_key_has_its_meaning_and_its_default():
     config = parse_ini(config_text())
-    assert config == (50, 30, parse_address("127.0.0.1:6001"), (parse_address("127.0.0.1:7001"),),
+    assert config == (50, 30, parse_address("127.0.0.1:6001"), parse_address("127.0.0.1:7001"),
                       5, None, 24, 60, 15)
     assert parse_ini(config_text(p2p_ttl=9, bootstrapper="127.0.0.2:6009", pow_bits=12,
                                  max_connections=40, min_degree=7)) == config._replace(
@@ -68,12 +68,12 @@ def test_addresses_may_be_ipv6_for_modules_and_names_for_all():
                                    api_address="[::1]:7001"))
     assert config.p2p_address == parse_address("127.0.0.1:6001")
     assert config.bootstrapper == parse_address("127.0.0.1:6002")
-    assert config.api_address == (parse_address("[::1]:7001"),)
-    assert parse_ini(config_text(api_address="localhost:7001")).api_address[0] \
+    assert config.api_address == parse_address("[::1]:7001")
+    assert parse_ini(config_text(api_address="localhost:7001")).api_address \
         == parse_address("127.0.0.1:7001")
 
 
-def test_the_api_of_a_name_with_both_listens_on_ipv4_first(monkeypatch):
+def test_the_api_of_a_name_with_both_listens_on_ipv4(monkeypatch):
     def both(host, port, family, kind):
         found = [(socket.AF_INET6, kind, 6, "", ("::1", port, 0, 0)),
                  (socket.AF_INET, kind, 6, "", ("127.0.0.1", port))]
@@ -81,7 +81,7 @@ def test_the_api_of_a_name_with_both_listens_on_ipv4_first(monkeypatch):
 
     monkeypatch.setattr(ini.socket, "getaddrinfo", both)
     config = parse_ini(config_text(api_address="both:7001", p2p_address="both:6001"))
-    assert [str(address) for address in config.api_address] == ["127.0.0.1:7001", "[::1]:7001"]
+    assert config.api_address == parse_address("127.0.0.1:7001")
     assert config.p2p_address == parse_address("127.0.0.1:6001")
 
 

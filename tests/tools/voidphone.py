@@ -46,7 +46,7 @@ def config_of(own: Address = OWN, api: Address = API_ADDRESS, **keys) -> Config:
              "min_degree": max(1, usual["degree"] // 2)} | usual
     if isinstance(usual.get("bootstrapper"), str):
         usual["bootstrapper"] = parse_address(usual["bootstrapper"])
-    return Config(p2p_address=own, api_address=(api,), **usual)
+    return Config(p2p_address=own, api_address=api, **usual)
 
 
 class FrameEnd(End):
