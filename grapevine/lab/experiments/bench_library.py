@@ -24,7 +24,7 @@ OLD = 1_000  # messages that a late program has missed
 LARGE = 1_024  # characters of those that a frozen program misses
 FROZEN, KILLS = 20.0, 5  # seconds; times
 LIMIT, LOOK = 60.0, 0.2  # seconds: for what is awaited, between two looks
-STILL = 2.0  # seconds until a network has settled
+STILL = 4.0  # seconds until all programs are linked, and rest
 AFTERWARDS = 15.0  # seconds in which what was missed can come
 KINDS = "library", "flood"
 
@@ -62,25 +62,25 @@ class Fleet:
         self.programs: list[Program] = []
 
     def add(self) -> Program:
-        """Start a program. Those of a flood are told of neighbours, because they have no seeds."""
+        """Start a program, and wait until it listens. Those of a flood are told of neighbours,
+        because they have no seeds."""
         others = self._seeds
         if self._kind == "flood":
             living = [each.own for each in self.programs if each.process.poll() is None]
             others = self._rng.sample(living, min(LINKS, len(living)))
         own = f"127.0.0.{len(self.programs) + 1}:{self._port}"
         self.programs.append(Program(self._kind, own, others))
+        self.programs[-1].answer()
         return self.programs[-1]
 
 
 @contextlib.contextmanager
 def running(kind: str) -> Iterator[Fleet]:
-    """Run a fleet, whose links stand."""
+    """Run a fleet that is linked."""
     fleet = Fleet(kind)
     try:
         for _ in range(PROGRAMS):
             fleet.add()
-        for program in fleet.programs:
-            program.answer()
         time.sleep(STILL)
         yield fleet
     finally:
@@ -120,9 +120,7 @@ def late(kind: str) -> tuple[str]:
         origin.say(OLD, SIZE)
         received(others, OLD)
         origin.die()
-        joiner = fleet.add()
-        joiner.answer()
-        return f"{received([joiner], OLD, AFTERWARDS)[0]['count']:,}",
+        return f"{received([fleet.add()], OLD, AFTERWARDS)[0]['count']:,}",
 
 
 def frozen(kind: str) -> tuple[str, str]:

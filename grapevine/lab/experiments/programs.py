@@ -4,7 +4,7 @@
     python runner.py program flood IP:PORT NEIGHBOUR…
 
 Each line of its input is `COUNT SIZE`: it says so many messages, one by one, and then prints what
-it has received. It prints that first of all once it has a neighbour.
+it has received. It prints that first of all once it listens.
 """
 
 import contextlib
@@ -18,8 +18,6 @@ import grapevine
 from grapevine.addresses import parse_address
 from grapevine.terminal.command_line import Parser
 
-DIALS = 100  # tries to reach a neighbour that has not begun yet
-PAUSE = 0.05  # seconds between two
 LINKS = 5  # of each program; so many has a flood on average whose programs dial three each
 
 
@@ -49,15 +47,7 @@ class Flood:
         self._listener = socket.create_server((address.ip, address.port))
         threading.Thread(target=self._accept, daemon=True).start()
         for neighbour in map(parse_address, neighbours):
-            self._add(self._dial((neighbour.ip, neighbour.port)))
-
-    @staticmethod
-    def _dial(neighbour: tuple[str, int]) -> socket.socket:
-        for _ in range(DIALS):
-            with contextlib.suppress(ConnectionRefusedError):
-                return socket.create_connection(neighbour)
-            time.sleep(PAUSE)
-        raise TimeoutError(f"{neighbour} does not listen")
+            self._add(socket.create_connection((neighbour.ip, neighbour.port)))
 
     def _accept(self) -> None:
         while True:
@@ -95,9 +85,6 @@ class Flood:
             self._seen.add(line)
             self._send(line, None)
 
-    def has_neighbour(self) -> bool:
-        return bool(self._links)
-
 
 def run_program(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py program", description="A program for `bench --library`.")
@@ -107,15 +94,11 @@ def run_program(arguments: list[str]) -> None:
     args = parser.parse_args(arguments)
     own, others, received = str(args.own), list(map(str, args.others)), Received()
     if args.kind == "flood":
-        flood = Flood(own, others, received)
-        say, is_ready = flood.say, flood.has_neighbour
+        say = Flood(own, others, received).say
     else:
-        peer = grapevine.join(
+        say = grapevine.join(
             own, seeds=others, serve=True, rate=0, backlog="wait", capacity=f"fixed:{LINKS}",
-            on_message=received.note, on_death=received.note_death)
-        say, is_ready = peer.say, lambda: bool(peer.neighbours)
-    while not is_ready():
-        time.sleep(PAUSE)
+            on_message=received.note, on_death=received.note_death).say
     order = "0 0"
     while order:
         count, size = map(int, order.split())
