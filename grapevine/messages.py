@@ -26,6 +26,7 @@ EVICTED_TO = 0.95  # of that, so that evictions are few
 RUN_GAPS = 1_000  # intervals in one run
 SURE_GAPS = 8  # intervals of a run of a named origin, whatever others have
 ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
+FEW = 256  # texts that are put in order one by one
 RUNS = 30_000  # runs, beyond which there is room for named origins alone
 RUNS_OF_NAMED = 8  # runs of one named origin, beyond RUNS
 VECTOR_BYTES = 4 << 20  # of what is told at once of all that was seen; half of a link's backlog
@@ -42,13 +43,24 @@ class Run:
         self.key, self.slice = key, crc32(key) % wire.SLICES
         self.seen = Intervals()
         self.held: dict[int, bytes] = {}  # number -> line, the oldest arrival first
-        self.ordered: list[int] = []  # its numbers, in order
+        self.ordered: list[int] | None = None  # its numbers, once they were needed
         self.size = 0  # weight of the texts held
         self.share = 0  # its part of the digest, as computed last
         self.is_named = is_named  # its gaps are counted with those of named origins
 
+    def keep_order(self, new) -> None:
+        """Note that these texts are held, too; without any, that some were dropped. To sort all
+        costs more than a neighbour pays that says a text, and asks for one, again and again."""
+        if self.ordered is not None and 0 < len(new) <= FEW:
+            for number in new:
+                insort(self.ordered, number)
+        else:
+            self.ordered = None
+
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
+        if self.ordered is None:
+            self.ordered = sorted(self.held)
         return self.ordered[bisect_left(self.ordered, first):bisect_right(self.ordered, last)]
 
     def digest(self) -> int:
@@ -117,7 +129,7 @@ class Messages:
             if self._find_word and not is_own and self.forbids(wire.gossip_text(line)):
                 added.forbidden.append(line)
             else:
-                self._hold(self.runs[key], {number: line}, {line: digest}, self._weight(line, 1))
+                self._hold(self.runs[key], number, line, digest)
                 added.new.append(line)
 
     def _add_block(self, lines: list[bytes], is_own: bool) -> bool:
@@ -128,9 +140,12 @@ class Messages:
                 or not run.seen.continue_with(*block[1:])):
             return False
         self._changed.add(run)
-        digests = {line: sha256(line).digest() for line in lines}
-        self._hold(run, dict(enumerate(lines, block[1])), digests,
-                   sum(map(max, map(len, lines), itertools.repeat(self._least))))
+        digests = [sha256(line).digest() for line in lines]
+        run.held.update(enumerate(lines, block[1]))
+        self.texts.update(zip(lines, digests))
+        self._hashes.update(digests)
+        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))),
+                    range(block[1], block[2] + 1))
         self._evict()
         return True
 
@@ -194,19 +209,17 @@ class Messages:
 
     # Texts. Of too many, the runs that have most lose their oldest.
 
-    def _hold(self, run: Run, texts: dict[int, bytes], digests: dict[bytes, bytes], weight: int
-              ) -> None:
-        """Hold the texts of numbers of a run, in order; `digests` are those of their lines."""
-        run.held.update(texts)
-        if run.ordered and next(iter(texts)) < run.ordered[-1]:
-            for number in texts:
-                insort(run.ordered, number)
-        else:
-            run.ordered += texts
+    def _hold(self, run: Run, number: int, line: bytes, digest: bytes) -> None:
+        run.held[number] = line
+        self.texts[line] = digest
+        self._hashes.add(digest)
+        self._weigh(run, max(self._least, len(line)), [number])
+
+    def _weigh(self, run: Run, weight: int, new=()) -> None:
+        """Note that a run holds so much more, the texts of new numbers, or less."""
+        run.keep_order(new)
         run.size += weight
         self._size += weight
-        self.texts.update(digests)
-        self._hashes.update(digests.values())
 
     def _evict(self) -> None:
         """Make room: each named origin has an equal share of it for all its runs, and all others
@@ -223,26 +236,16 @@ class Messages:
         for runs in shares.values():
             share = equal_share([run.size for run in runs], level)
             for run in sorted(runs, key=lambda run: -run.size):
-                oldest_first = list(run.held.items())
-                for line, items in itertools.groupby(oldest_first, operator.itemgetter(1)):
+                for number in list(run.held):  # the oldest first
                     if run.size <= share or self._size <= target:
                         break
-                    self._drop(run, line, [number for number, _ in items])
-                run.ordered = sorted(run.held)
+                    self._drop(run, number)
 
-    def _drop(self, run: Run, line: bytes, numbers: list[int]) -> None:
-        """Drop a line, which was held for all these numbers at once."""
-        for number in numbers:
-            del run.held[number]
+    def _drop(self, run: Run, number: int) -> None:
+        line = run.held.pop(number)
         self._hashes.remove(self.texts.pop(line))
-        weight = self._weight(line, len(numbers))
-        run.size -= weight
-        self._size -= weight
-        self.dropped["texts evicted"] += len(numbers)
-
-    def _weight(self, line: bytes, count: int) -> int:
-        """Return what a line with so many messages weighs."""
-        return max(self._least * count, len(line))
+        self._weigh(run, -max(self._least, len(line)))
+        self.dropped["texts evicted"] += 1
 
     # What others ask for.
 

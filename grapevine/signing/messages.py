@@ -107,9 +107,10 @@ class SignedMessages(Messages):
         if self._is_forbidden(signed):  # its origin has signed all of it together
             added.forbidden += messages
         elif new:
-            digests = {signed.line: sha256(signed.line).digest()}
-            self._hold(run, dict.fromkeys(new, signed.line), digests,
-                       self._weight(signed.line, len(new)))
+            self.texts[signed.line] = digest = sha256(signed.line).digest()
+            self._hashes.add(digest)
+            run.held.update(dict.fromkeys(new, signed.line))
+            self._weigh(run, self._weight(signed.line, len(new)), new)
             added.new.append(signed.line)
             added.entered.append(signed)
             added.messages += messages
@@ -130,6 +131,22 @@ class SignedMessages(Messages):
     def _is_forbidden(self, signed: Signed) -> bool:
         return (self._find_word is not None and signed.run != self._own_run
                 and any(self.forbids(wire.gossip_text(message)) for message in signed.messages))
+
+    def _weight(self, line: bytes, count: int) -> int:
+        return max(self._least * count, len(line))
+
+    def _drop(self, run: Run, number: int) -> None:
+        """Drop a line with all its messages, which were held together."""
+        line = run.held.get(number)
+        if line is None:
+            return
+        signed = parse_signed(line)
+        held = [each for each in signed.numbers if run.held.get(each) is line]
+        for each in held:
+            del run.held[each]
+        self._hashes.remove(self.texts.pop(line))
+        self._weigh(run, -self._weight(line, len(held)))
+        self.dropped["texts evicted"] += len(held)
 
     def read(self, line: bytes) -> tuple[bytes, int, list[bytes]]:
         signed = parse_signed(line)
