@@ -219,22 +219,6 @@ def test_a_port_that_is_held_for_a_moment_is_waited_for(folder):
     assert folder.file(0).events()[-1] == "stopped:interrupted"
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["0", "0", "5000"], "ID is from 0 to N-1"),
-    (["x", "1", "5000"], "argument --chat: 'x' is not a whole number"),
-    (["0", "9" * 5_000, "5000"], "is not a whole number"), (["0", "1", "70000"], "is not a port"),
-    (["0", "1"], "expected 3 arguments"),
-    (["0", "1", "5000", "--chat-key", "nofile"], "cannot read nofile"),
-    (["0", "1", "5000", "--chat-key", os.devnull], "is empty; write a secret into it"),
-    (["0", "1", "5000", "--udp-base", "65535", "--liveness-interval", "3"], "unrecognized"),
-    (["0", "2", "5000", "--udp-base", "65535"], "leaves no UDP port")])
-def test_a_wrong_command_line_is_one_line_and_exit_2(tmp_path, arguments, says):
-    program = Program([ROOT / "peer.py", "--chat", *arguments], tmp_path / "screen")
-    assert program.code() == 2
-    assert says in program.shown() and program.shown().count("\n") == 1
-    program.close()
-
-
 def test_the_scripts_of_the_readme_run_servers_under_a_stock_proxy(folder):
     """`process` starts a server, `stopall` ends those that it has started, and nothing else."""
     readme = (ROOT / "grapevine" / "chat" / "README.md").read_text()

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from grapevine import runner
 from grapevine.chat import console as chat_console
 from grapevine.chat import server_process
 from grapevine.chat.console import ChatConsole
@@ -84,14 +83,6 @@ def test_wrong_lines_get_one_line_each_and_the_console_goes_on(server, capfd):
              "server 0 runs already", f"server 0 runs already, on port {server.port}", "'0 msg 1'"]
     for line, hint in zip(err.splitlines(), hints, strict=True):
         assert line.startswith("runner.py console: ") and hint in line
-
-
-@pytest.mark.parametrize("arguments", [
-    ["--settle", "-1"], ["--udp-base", "0"], ["more"], ["--chat-key", "nofile"],
-    ["--chat-key", os.devnull]])
-def test_wrong_flags_are_one_line_and_exit_2(arguments, capfd):
-    assert runner.main(["console", *arguments]) == 2
-    assert len(errors(capfd)) == 1
 
 
 def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server):

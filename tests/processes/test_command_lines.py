@@ -64,13 +64,6 @@ def test_an_address_of_another_machine_ends_a_peer_with_one_line(network):
     assert "192.0.2.77 is not an address of this machine" in started.shown()
 
 
-def test_a_wrong_line_of_the_config_is_named(network):
-    network.config.write_text("127.0.0.1:8080\nnonsense here\n")
-    started = network.start("peer.py", "5001")
-    assert started.code() == 2 and started.shown().count("\n") == 1
-    assert f"{network.config}: line 2: " in started.shown()
-
-
 def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(network):
     network.start_seeds()
     network.wrapper = CLOSED

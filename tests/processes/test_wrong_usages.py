@@ -1,6 +1,7 @@
 """Wrong usages: each is answered with one line that says what to do, and exit code 2 (1 where a
 folder cannot be used). They end before anything starts, so they need no process of their own."""
 
+import os
 import re
 
 import pytest
@@ -72,6 +73,30 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
       for command in ("peer.py 5001", "runner.py", "runner.py demo")),
     ("peer.py --filter missing.txt 5001",
      "argument --filter: cannot read missing.txt: No such file or directory"),
+    ("peer.py 5001 --config pyproject.toml",
+     "pyproject.toml: line 3: 'requires = [\"hatchling\"]' is not HOST:PORT"),
+    ("peer.py --chat 0 0 5000", "--chat 0 0: ID is from 0 to N-1"),
+    ("peer.py --chat x 1 5000", "argument --chat: 'x' is not a whole number of 0 or more"),
+    ("peer.py --chat 0 1 70000", "--chat: 70000 is not a port (1 to 65535)"),
+    ("peer.py --chat 0 1", "argument --chat: expected 3 arguments"),
+    ("peer.py --chat 0 1 5000 --liveness-interval 3",
+     "unrecognized arguments: --liveness-interval 3"),
+    ("peer.py --chat 0 2 5000 --udp-base 65535",
+     "--udp-base 65535 leaves no UDP port for each of 2 servers"),
+    *((f"{command} --chat-key {file}", says)
+      for command in ("peer.py --chat 0 1 5000", "runner.py console") for file, says in (
+          ("missing", "cannot read missing: No such file or directory"),
+          (os.devnull, f"{os.devnull}: it is empty; write a secret into it"))),
+    ("runner.py console --settle -1",
+     "argument --settle: '-1' is not a number of seconds of 0 or more"),
+    ("runner.py console more", "unrecognized arguments: more"),
+    ("peer.py -c", "argument -c: expected one argument"),
+    ("peer.py -cmissing.ini", "cannot read missing.ini: No such file or directory"),
+    ("peer.py -c config.txt", "config.txt: no section [gossip]"),
+    ("peer.py -c tests/data/module.ini 5001", "unrecognized arguments: 5001"),
+    *((f"peer.py -c tests/data/module.ini {flag} 0",
+       f"argument {flag}: '0' is not a number of seconds of 0.01 or more")
+      for flag in ("-v", "-s")),
     *((f"{command} --outputs config.txt", "config.txt is a file, not a folder")
       for command in ("runner.py", "runner.py check", "seed.py", "peer.py 5001")),
 ]
