@@ -309,6 +309,7 @@ def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
     ("9 5001 links 5009", "peer_127.0.0.1_5009.txt is named like a node's file, and has no "
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),
+    ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
     ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):
     proof = tell(tmp_path, THREE, story)
