@@ -80,13 +80,6 @@ def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(fold
         live_lines.VANISHED, "started", "dead", "dead"]
 
 
-def test_a_file_that_was_removed_ends_what_it_told(folder, lines):
-    lines.turn(LATER)
-    (folder / "peer_127.0.0.1_5001.txt").unlink()
-    assert events(lines, LATER + TICK) == [(ONE, live_lines.VANISHED, "")]
-    assert events(lines, LATER + 2 * TICK) == []
-
-
 def test_files_are_followed_that_come_later(folder, lines):
     lines.turn(LATER)
     add(folder / "seed_127.0.0.1_8080.txt", text(1, "started:seed:127.0.0.1:8080"))

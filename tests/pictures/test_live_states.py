@@ -66,13 +66,6 @@ class Told:
         number = self.states.nodes[f"127.0.0.1:{port}"].number
         return " ".join(event[3] for event in self.events if event[1:3] == ["state", number])
 
-    def streamed(self, kind: str) -> list[tuple]:
-        """(node, other, the rest) of all events of a kind; nodes by their ports."""
-        ports = {node.number: int(address.rpartition(":")[2])
-                 for address, node in self.states.nodes.items()}
-        return [(ports[event[2]], ports.get(event[3]), *event[4:])
-                for event in self.events if event[1] == kind]
-
 
 def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
     told = Told(tmp_path, THREE, "1.5 5003 disconnected:@5002:full")
@@ -82,31 +75,6 @@ def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
     assert told.links() == 3 and len(told.states.pieces) == 1
     assert told.states.degrees() == [2, 2, 2]
     assert told.until(1.6).links() == 2
-
-
-def test_who_is_killed_is_lost_at_once_and_dead_when_a_neighbour_says_so(tmp_path):
-    told = Told(tmp_path, THREE, KILL)
-    assert told.until(2.9).all(5001) == {"up"}
-    assert told.until(3.5).all(5001) == {"lost"}
-    assert told.all(5002, 5003) == {"up"}
-    assert len(told.states.pieces) == 1 and len(told.states.up("peer")) == 2
-    assert told.until(6.9).all(5001) == {"lost"}
-    assert told.until(7.5).all(5001) == {"dead"}
-    assert told.streamed("liveness missed") == [(5002, 5001, 1), (5002, 5001, 2), (5002, 5001, 3)]
-    assert told.streamed("reported") == [(5002, 8080, "Dead Node:127.0.0.1:5001:1.000000:"
-                                          "127.0.0.1:5002")]
-
-
-def test_who_is_frozen_keeps_its_links_and_answers_again(tmp_path):
-    told = Told(tmp_path, THREE.replace("5001 until 60", "5001 until 3"), """
-        4.5 5002 liveness missed:@5001:1
-        5.5 5002 liveness missed:@5001:2
-        6.2 5002 liveness reply:@5001:1.000
-        7.2 5002 liveness reply:@5001:1.000
-    """)
-    assert told.until(80).states_of(5001) == "joining up"
-    assert told.links() == 3
-    assert told.streamed("liveness reply") == [(5002, 5001, "1.000")]
 
 
 def test_who_was_called_dead_and_is_thawed_is_up_again(tmp_path):
@@ -165,37 +133,13 @@ def test_the_states_of_a_peer_that_has_two_neighbours(tmp_path, story, states):
     lives = [line for line in THREE.splitlines() if "asks" not in line]
     told = Told(tmp_path, "\n".join(lives), story).until(80)
     assert told.states_of(5001) == states
-    assert told.streamed("liveness missed") == [] or "dead" in states
-
-
-def massacre(first, last):
-    """Twelve peers in a ring and across; 5001 to 5004 die, of whom each knows two others."""
-    ports = list(range(5001, 5013))
-    links = [(one, other) for at, one in enumerate(ports)
-             for other in (ports[(at + 1) % 12], ports[(at + 5) % 12])]
-    dead = set(range(first, last + 1))
-    story = ["0.0 8080 starts", *(f"0.1 {port} starts" for port in ports),
-             *(f"0.2 {port} registered:@8080" for port in ports),
-             *(f"1.0 {one} links {other}" for one, other in links)]
-    for one, other in [*links, *[(other, one) for one, other in links]]:
-        if one not in dead and other in dead:
-            story += [f"5.0 {one} parts {other} closed", f"8.0 {one} dead:@{other}"]
-    story += [f"5.2 8080 removed:@{port}:gone" for port in sorted(dead)]
-    return "\n".join(story)
-
-
-def test_of_a_massacre_of_a_third_none_is_counted_as_a_piece(tmp_path):
-    told = Told(tmp_path, massacre(5001, 5004))
-    assert told.until(4).links() == 24 and len(told.states.pieces) == 1
-    told.until(5.1)
-    assert len(told.states.up("peer")) == 8 and len(told.states.pieces) == 1
-    assert told.until(10).all(*range(5001, 5005)) == {"dead"}
-    assert told.all(*range(5005, 5013)) == {"up"}
+    assert "dead" in states or "liveness missed" not in [event[1] for event in told.events]
 
 
 @pytest.mark.parametrize("story, states", [
     ("2.0 5001 parts 5002 closed" + GONE + """2.0 5003 parts 5002 closed
         3.0 8080 removed:@5002:gone""", "joining up lost dead"),  # with all that are there
+    ("2.0 5002 liveness missed:@5001:3", "joining up"),  # it is frozen
     ("2.0 5002 parts 5001 closed" + GONE, "joining up lost"),  # 5002 counts misses,
     ("2.0 5002 parts 5001 closed" + GONE
      + "5.0 5002 stopped:interrupted", "joining up lost dead"),  # until it ends,
@@ -241,16 +185,6 @@ def test_a_seed_that_refuses_a_peer_is_up_and_one_that_is_not_reached_is_gone(tm
     """)
     assert told.until(1.5).all(8080) == {"up"}
     assert told.until(2.5).all(8080) == {"gone"}
-
-
-def test_every_node_is_introduced_before_it_is_named(tmp_path):
-    told = Told(tmp_path, THREE, KILL, "2.0 5002 connected:@5009")
-    known = set()
-    for event in told.until(80).events:
-        if event[1] == "node":
-            known.add(event[2])
-        assert event[2] in known
-        assert event[1] in ("node", "state", "started") or event[3] in known
 
 
 def test_nodes_beyond_the_limit_are_left_out(tmp_path, monkeypatch):
