@@ -76,16 +76,6 @@ def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
     assert [(when, len(what)) for when, what in pair.b.timed] == [(1.6, 500), (2.6, 1000)]
 
 
-def test_bytes_keep_their_order_however_different_their_delays():
-    pair, words = Pair(), [b"%d " % number for number in range(50)]
-    pair.net.cables = pair.net.cables._replace(jitter=5.0)
-    for word in words:
-        pair.here.send(word)
-        pair.run(0.01)
-    pair.run()
-    assert pair.b.bytes() == b"".join(words) and len(pair.b.timed) > 10
-
-
 def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     pair = Pair()
     other = pair.node(C).dial(A)
@@ -97,16 +87,6 @@ def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     pair.run()
     assert pair.a.timed == [(2.0 + LATENCY, b"quick")]
     assert [when for when, _ in pair.b.timed] == [2.0 + LATENCY + 2.0 + 1.0]
-
-
-def test_a_small_buffer_takes_a_part_and_the_rest_is_flushed_when_there_is_room():
-    pair = Pair(buffer=10)
-    sent = bytes(range(256))
-    pair.here.send(sent)
-    assert len(pair.here.waiting) == 246
-    pair.run()
-    assert pair.b.bytes() == sent and not pair.here.waiting
-    assert max(len(what) for _, what in pair.b.timed) == 10
 
 
 # Cuts.
@@ -230,14 +210,6 @@ def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_so
     pair.there.send(b"hello")
     pair.run()
     assert pair.b.words() == ["Connection reset by peer"]
-
-
-def test_nothing_is_read_of_a_link_that_was_closed():
-    pair = Pair()
-    pair.here.send(b"hello")
-    pair.there.close("over")
-    pair.run()
-    assert pair.b.timed == [(1.0, "closed")]
 
 
 def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections():
