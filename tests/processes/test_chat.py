@@ -90,15 +90,6 @@ def test_four_servers_have_the_same_four_texts(folder):
     assert all(folder.file(number).events()[-1] == "stopped:quit" for number in range(4))
 
 
-def test_a_server_that_crashed_and_came_back_elsewhere_has_everything(folder):
-    ports = free_ports(4)
-    code, out, err = folder.console(
-        *starts(ports[:3]), "0 msg 0 a", "1 msg 1 b", "1 crash", "0 msg 2 c", "2 msg 3 d",
-        f"1 start 3 {ports[3]}", "1 msg 4 e", *gets(3))
-    assert (code, err) == (0, "")
-    assert [sorted(line.split(",")) for line in out.splitlines()] == [["a", "b", "c", "d", "e"]] * 3
-
-
 @pytest.mark.parametrize("number, code", [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 def test_servers_end_when_their_console_is_killed(folder, number, code):
@@ -135,14 +126,6 @@ def test_why_a_server_cannot_start_is_one_line(folder):
     assert err.endswith(f"port {folder.base} is in use\n") and err.count("\n") == 1
 
 
-def test_what_was_said_last_arrives_before_the_servers_end(folder):
-    code, out, err = folder.console(
-        *starts(free_ports(2)), *(f"0 msg {number} text {number}" for number in range(5_000)))
-    assert (code, out, err) == (0, "", "")
-    assert len(folder.file(0).events("generated:")) == 5_000
-    assert len(folder.file(1).events("received:")) == 5_000
-
-
 # Starts and ends.
 
 def test_a_server_opens_its_doors_before_anything_slow_is_imported(folder):
@@ -177,34 +160,6 @@ def test_no_logs_are_made_for_a_proxy_that_has_hung_up(folder, monkeypatch):
         assert len(made) < 100
     finally:
         assert world.end("over")
-
-
-def test_a_crash_sends_what_stood_before_it(folder):
-    [port], got = free_ports(1), {0: set(), 2: set()}
-    socks = {own_id: folder.neighbour(own_id) for own_id in got}
-    server = folder.server(1, 3, port)
-    wait_until(lambda: listens(port))
-    said = [f"text {number} " + "x" * 200 for number in range(100)]  # so that all fit into a buffer
-
-    def collect(own_id: int) -> None:
-        while len(got[own_id]) < len(said):
-            got[own_id].update(line.split(b":", 7)[7].decode() for line in
-                               socks[own_id].recv(65_536).splitlines()
-                               if line.startswith(b"rumor:"))
-
-    readers = [threading.Thread(target=collect, args=(own_id,), daemon=True) for own_id in got]
-    for reader in readers:
-        reader.start()
-    with socket.create_connection(("127.0.0.1", port), DEADLINE) as proxy:
-        proxy.sendall("".join(f"msg 1 {text}\n" for text in said).encode()
-                      + b"crash\nmsg 1 no\n")
-        assert server.code() == 1
-    for reader in readers:
-        reader.join(DEADLINE)
-    for sock in socks.values():
-        sock.close()
-    assert got[0] == got[2] == set(said)
-    assert folder.file(1).events()[-1].endswith(said[-1])
 
 
 def test_a_port_that_is_held_for_a_moment_is_waited_for(folder):

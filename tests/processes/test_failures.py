@@ -65,24 +65,6 @@ def test_an_error_in_a_call_for_a_link_ends_this_link_and_the_peer_joins_all_the
     assert len(faulty.events("failed:")) == 1
 
 
-@pytest.mark.parametrize("method, dials", [
-    ("introduce_self", True), ("on_accepted", True), ("on_connect", False)])
-def test_an_error_while_two_peers_link_ends_the_link_and_they_may_try_again(nodes, method, dials):
-    faulty, other = nodes.start(with_fault(method)), nodes.start(Peer)
-    one, two = (faulty, other) if dials else (other, faulty)
-
-    def dial() -> None:
-        with one.world.lock:
-            one.node.dial_peer(two.address)
-        wait_until(lambda: two.address not in one.node.places.dialling)
-
-    dial()
-    faulty.event(f"failed:reader: {PLANTED}")
-    dial()
-    link_all([one, two])
-    assert len(faulty.events("failed:")) == 1
-
-
 def test_an_error_in_a_deadline_costs_no_other_deadline(nodes, monkeypatch):
     monkeypatch.setattr("grapevine.node.INTRODUCTION", 0.2)
     peer = nodes.start(with_fault("overdue"))

@@ -114,17 +114,3 @@ def test_a_connection_for_which_no_thread_is_left_ends_and_is_made_again(network
     for peer in (one, two):
         assert peer.events("unregistered:")[0].endswith(":no thread left")
         peer.event("registered:")
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd") or sys.platform != "linux",
-                    reason="counts descriptors")
-def test_strangers_that_come_and_go_leave_no_descriptor(network):
-    peer = network.start_peer("--quiet")
-    peer.event("started:")
-    host, _, port = peer.address.partition(":")
-    for at in range(100):
-        with socket.create_connection((host, int(port)), timeout=10.0) as stranger:
-            stranger.sendall(PROBE if at % 2 else b"nonsense\n")
-            stranger.recv(100)
-    descriptors = f"/proc/{peer.process.pid}/fd"
-    wait_until(lambda: len(os.listdir(descriptors)) < 12, 5.0, lambda: os.listdir(descriptors))

@@ -189,18 +189,6 @@ def test_a_plain_terminal_has_no_colours(flags, environ):
         assert not terminal.glass.colours
 
 
-def test_raw_lines_are_as_before(network, flags):
-    port = free_ports(1)[0]
-    with Terminal("peer.py", port, *flags, *QUIET, "--raw", width=400) as terminal:
-        terminal.shows(f"started:peer:127.0.0.1:{port}")
-        assert terminal.has_usual_modes()
-        terminal.type("say hello\nmessages\nnonsense\nquit\n")
-        assert terminal.finish() == 0
-        terminal.shows("generated:gmessage:")
-        terminal.shows("unknown command 'nonsense'; type help")
-        terminal.shows("stopped:quit")
-
-
 # Seeds.
 
 @pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
