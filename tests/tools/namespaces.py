@@ -103,8 +103,7 @@ class Switch:
         machine, port = Namespace(), f"port{next(self._ports)}"
         there = self._own.native_id()
         machine.ip("link", "add", "eth0", "type", "veth", "peer", port, "netns", there)
-        length = ["64", "nodad"] if ":" in ip else ["24"]
-        machine.ip("address", "add", f"{ip}/{length[0]}", "dev", "eth0", *length[1:])
+        machine.ip("address", "add", f"{ip}/24", "dev", "eth0")
         machine.ip("link", "set", "eth0", "up")
         self._own.ip("link", "set", port, "master", "switch", "up")
         return machine
