@@ -209,18 +209,6 @@ def test_hostile_files_end_nothing(tmp_path, follow):
     assert figures["peers"] > 0 and figures["toread"] == 0
 
 
-def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_lines, "TURN", 20)
-    add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
-    follow = Follow(tmp_path)
-    follow.turn(LATER)
-    assert follow.is_behind and BEGIN < follow.figures(LATER)["now"] < BEGIN + 1_000_000
-    while follow.is_behind:
-        follow.turn(LATER)
-    told = b",".join(follow.log.read(0, 1 << 30)[0])
-    assert told.count(b'"registered"') == 99
-
-
 def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(live_follow, "LIMIT", 20_000)
     monkeypatch.setattr(live_lines, "TURN", 20)

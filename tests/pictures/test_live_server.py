@@ -302,17 +302,6 @@ def test_who_does_not_hang_up_or_talks_on_after_the_answer_is_left(served, monke
     wait_until(lambda: not served.server.open)
 
 
-def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkeypatch):
-    monkeypatch.setattr(live_server, "CONNECTIONS", 4)
-    stream = served.stream()
-    block(stream)
-    waiting = [served.connect() for _ in range(3)]
-    wait_until(lambda: len(served.server.open) == 4)
-    assert status(served.get()) == 200
-    assert waiting[0].recv(1) == b""
-    assert block(stream)["events"] == []
-
-
 def test_a_thousand_connections_that_say_nothing_keep_nobody_out(served):
     stream = served.stream()
     block(stream)
