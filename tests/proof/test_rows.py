@@ -145,16 +145,11 @@ def test_pieces_agree_with_a_search_of_the_whole_graph():
 
 
 def count_pieces(nodes, links):
-    left, count = set(nodes), 0
-    while left:
-        count += 1
-        todo = [left.pop()]
-        while todo:
-            at = todo.pop()
-            found = {other for link in links if at in link for other in link} & left
-            left -= found
-            todo += found
-    return count
+    pieces = [{node} for node in nodes]
+    for link in links:
+        joined = [piece for piece in pieces if piece & link]
+        pieces = [piece for piece in pieces if not piece & link] + [set().union(*joined)]
+    return len(pieces)
 
 
 RING = "\n".join([*(f"0 {port} starts \n 60 {port} lives" for port in (5001, 5002, 5003, 5004)),

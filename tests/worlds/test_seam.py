@@ -22,12 +22,14 @@ def test_a_dial_is_told_as_up_and_the_other_node_accepts_it_before_any_bytes(sta
     assert pair.a.error(pair.here) is pair.b.error(pair.there) is None
 
 
-def test_a_dial_that_is_refused_ends_with_an_error_and_nothing_else_is_told(stage):
+@pytest.mark.parametrize("where, kind", [
+    (lambda stage: stage.refusing(), ConnectionRefusedError), (lambda stage: NOWHERE, OSError)],
+    ids=["an address at which nobody listens", "a name that leads nowhere"])
+def test_a_dial_that_reaches_nobody_ends_with_an_error_and_nothing_else_is_told(stage, where, kind):
     node = stage.node()
-    link = node.dial(stage.refusing())
-    assert stage.passes(lambda: not node.links, 1.0)
-    assert node.of(link) == ["ended"]
-    assert isinstance(node.error(link), ConnectionRefusedError)
+    link = node.dial(where(stage))
+    assert stage.passes(lambda: not node.links)
+    assert node.of(link) == ["ended"] and isinstance(node.error(link), kind)
 
 
 def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stage):
@@ -43,13 +45,6 @@ def test_a_name_is_looked_up_when_it_is_dialled(stage):
     link = node.dial(stage.name(other))
     assert stage.passes(lambda: "accepted" in other.words() and node.told)
     assert node.of(link) == ["up"] and link.remote == stage.address(other)
-
-
-def test_a_name_that_leads_nowhere_ends_the_dial_with_an_error(stage):
-    node = stage.node()
-    link = node.dial(NOWHERE)
-    assert stage.passes(lambda: not node.links)
-    assert node.of(link) == ["ended"] and isinstance(node.error(link), OSError)
 
 
 @pytest.mark.parametrize("where", ["silent", "refusing", "listening"])
@@ -159,17 +154,6 @@ def test_a_link_that_is_held_is_not_read_until_it_is_resumed_and_others_are(stag
     assert not stage.passes(lambda: pair.b.heard(there), 0.2)
     pair.b.resume(there)
     assert stage.passes(lambda: pair.b.heard(there) == b"first")
-
-
-def test_a_call_for_bytes_may_hold_its_link(stage):
-    pair = Pair(stage)
-    pair.b.acts["took"] = lambda link, data: setattr(link, "is_held", True)
-    pair.a.send(pair.here, b"first")
-    assert stage.passes(lambda: pair.b.heard(pair.there))
-    pair.a.send(pair.here, b"second")
-    assert not stage.passes(lambda: pair.b.heard(pair.there) != b"first", 0.2)
-    pair.b.resume(pair.there)
-    assert stage.passes(lambda: pair.b.heard(pair.there) == b"firstsecond")
 
 
 # Ends.
