@@ -75,14 +75,6 @@ def link_of_stranger(node: Started) -> Link:
                                if link.role == UNIDENTIFIED])[0]
 
 
-def link_all(peers: list[Started]) -> None:
-    """Wait until each peer is linked to all others."""
-    for peer in peers:
-        for other in peers:
-            if other is not peer:
-                peer.has(f"connected:{other.address}")
-
-
 def resources() -> tuple[int, int]:
     """Return the numbers of threads and of descriptors of this process."""
     return threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -8,8 +8,8 @@ import pytest
 from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.worlds import Calls, threads
-from tests.processes.nodes import link_all, link_of_stranger
-from tests.tools.programs import Network, wait_until
+from tests.processes.nodes import link_of_stranger
+from tests.tools.programs import Network, link_all, wait_until
 
 PLANTED = "ZeroDivisionError('planted') in planted, test_failures.py:"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.tools.programs import QUICK, Network, free_ports, wait_until
+from tests.tools.programs import DEADLINE, QUICK, Network, free_ports, wait_until
 
 
 def port_of(address: str) -> int:
@@ -62,42 +62,18 @@ def test_a_network_over_ipv6(tmp_path):
         one.event(f"dead:{two.address}")
 
 
-FORWARD = """
-import asyncio, sys
-async def pass_on(reader, writer):
-    while data := await reader.read(4096):
-        writer.write(data)
-    writer.close()
-async def forward(port, ip, to_port):
-    async def accept(reader, writer):
-        there, back = await asyncio.open_connection(ip, to_port)
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer), return_exceptions=True)
-    await asyncio.start_server(accept, "127.0.0.1", port)
-async def main():
-    for way in sys.argv[1:]:
-        await forward(*way.split(","))
-    print("forwards", flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address on Linux only")
 def test_a_peer_behind_a_router_announces_another_ip_than_it_listens_on(network):
-    """All in its network is 127.0.0.2; others see the router, which forwards two ports."""
-    network.start_seeds()
-    outside = network.start_peer()
-    outside.event("registered:")
-    own, of_seed = free_ports(2)
-    router = network.start_python("-c", FORWARD, f"{own},127.0.0.2,{own}",
-                                   f"{of_seed},127.0.0.1,{port_of(network.seed_addresses[0])}")
-    router.shows("forwards")
-    network.config.write_text(f"127.0.0.1:{of_seed}\n")
-    inside = network.start_peer("--host", "127.0.0.1", "--listen", "127.0.0.2", port=own)
-    network.seeds[0].event(f"registered:{inside.address}")
-    outside.event(f"connected:{inside.address}")
-    inside.type("say hello")
-    assert outside.event("received:").endswith(":hello")
+    """Its router is 127.0.0.1 for all others; in its own network it is 127.0.0.2."""
+    with socket.create_server(("127.0.0.1", port_of(network.seed_addresses[0]))) as seed:
+        seed.settimeout(DEADLINE)
+        inside = network.start_peer("--host", "127.0.0.1", "--listen", "127.0.0.2")
+        link, (ip, _) = seed.accept()
+        with link:
+            assert ip == "127.0.0.2" and link.recv(100) == f"register:{inside.address}\n".encode()
+    with socket.create_connection(("127.0.0.2", port_of(inside.address)), DEADLINE) as stranger:
+        stranger.sendall(b"Liveness Request:1700000000.000000:127.0.0.1:9\n")
+        assert stranger.recv(100).endswith(f":{inside.address}\n".encode())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address on Linux only")

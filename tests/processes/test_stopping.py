@@ -9,8 +9,8 @@ import pytest
 
 from grapevine.peer import Peer
 from grapevine.seed import Seed
-from tests.processes.nodes import link_all, resources, returns_to
-from tests.tools.programs import silent_port, wait_until
+from tests.processes.nodes import resources, returns_to
+from tests.tools.programs import link_all, silent_port, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")
 

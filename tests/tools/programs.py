@@ -10,6 +10,7 @@ Every wait has a deadline, after which it fails and shows what there is instead.
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import random
@@ -179,6 +180,12 @@ class Node(Program, OutputFile):
         self.address = address
 
 
+def link_all(peers: list) -> None:
+    """Wait until the output file of each peer tells of links to all others."""
+    for one, other in itertools.permutations(peers, 2):
+        one.has(f"connected:{other.address}")
+
+
 class Network:
     """Seeds and peers of a test on one IP. What is still running at the end is killed."""
 
@@ -242,10 +249,7 @@ class Network:
     def start_peers(self, count: int, *flags) -> list[Node]:
         """Start peers, and wait until each is linked to all others."""
         peers = [self.start_peer(*flags) for _ in range(count)]
-        for peer in peers:
-            for other in peers:
-                if other is not peer:
-                    peer.has(f"connected:{other.address}")
+        link_all(peers)
         return peers
 
     def __enter__(self) -> "Network":
