@@ -112,14 +112,7 @@ def test_plot_writes_the_figures_beside_the_report_if_asked_to(folder):
     assert (code, err) == (0, "")
     assert [line.rpartition("/")[2] for line in out.splitlines()] == [
         "degrees.svg", "network.svg", *TABLES, "report.html"]
-    peers, deliveries = table(folder, "peers"), table(folder, "deliveries")
-    rows = {row["name"]: row for row in json.loads(check.check_as_json(folder)[1])["rows"]}
-    assert len(deliveries) == 6 and rows["broadcast"]["figures"].startswith("6 of 6 ")
-    degrees = [int(peer["degree"]) for peer in peers]
-    assert degrees == [2] * 4 and "minimum 2, " in rows["degrees"]["figures"]
-    most = max(float(row["milliseconds"]) for row in deliveries)
-    longest = float(rows["latency"]["figures"].partition("max ")[2].split()[0])
-    assert longest == pytest.approx(most, abs=0.006)  # both are rounded
+    assert [peer["degree"] for peer in table(folder, "peers")] == ["2"] * 4
 
 
 # watch

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from grapevine.lab.pictures import charts, network, report
-from tests.tools.pictures import SVG, Folder, circles, power_law_links
+from tests.tools.pictures import HOSTILE, SVG, Folder, circles, power_law_links
 from tests.tools.programs import ROOT
 
 
@@ -144,3 +144,10 @@ def test_ticks_are_1_2_5_10():
     assert charts.linear_ticks(1234) == [0, 500, 1000]
     assert [charts.duration(t) for t in (2e-6, 0.0005, 0.001, 0.25, 20)] == [
         "2 µs", "500 µs", "1 ms", "250 ms", "20 s"]
+
+
+def test_texts_of_charts_are_escaped():
+    parts = [charts.text(1, 2, HOSTILE), charts.dot(0, 0, "x", HOSTILE)]
+    drawing = ElementTree.fromstring(charts.document(10, HOSTILE, parts))
+    assert drawing.get("aria-label") == HOSTILE
+    assert [e.text for e in drawing.iter() if e.text == HOSTILE].count(HOSTILE) == 3

@@ -130,6 +130,19 @@ def test_lines_that_come_too_late_are_not_waited_for(folder, lines):
         (late, "c"), (late, "d"), (LATER + 2 * SECOND, "e")]
 
 
+def test_the_past_of_many_files_is_read_in_the_order_of_time(folder, monkeypatch):
+    monkeypatch.setattr(live_lines, "TURN", 20)
+    for second in range(1, 100):
+        add(folder / f"peer_127.0.0.1_500{1 + second % 2}.txt", text(second, f"dead:{second}"))
+    lines = LiveLines(folder)
+    taken = lines.turn(LATER)
+    assert lines.to_read() > 0
+    while lines.to_read():
+        taken += lines.turn(LATER)
+    assert [int(line.rest) for line in taken if line.kind == "dead"] == list(range(1, 100))
+    assert lines.to_read() == 0
+
+
 def test_of_a_long_line_the_beginning_is_kept_also_while_it_grows(folder, lines):
     path = folder / "peer_127.0.0.1_5001.txt"
     add(path, text(1, "dead:" + "x" * 60_000)[:-1])
