@@ -58,12 +58,6 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program, flags):
         f"{warning}{program}: cannot listen on 127.0.0.1:{port}: port {port} is in use\n")
 
 
-def test_an_address_of_another_machine_ends_a_peer_with_one_line(network):
-    started = network.start("peer.py", "192.0.2.77", *map(str, free_ports(1)))
-    assert started.code() == 1 and started.shown().count("\n") == 1
-    assert "192.0.2.77 is not an address of this machine" in started.shown()
-
-
 def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(network):
     network.start_seeds()
     network.wrapper = CLOSED

@@ -86,6 +86,17 @@ def test_a_peer_announces_and_dials_from_the_ip_that_it_is_given(network):
     assert one.event(f"connected:127.0.0.2:{port}")
 
 
+def test_a_life_begins_with_a_line_of_its_own_behind_one_that_a_power_failure_tore(network):
+    [port] = free_ports(1)
+    path = network.outputs / f"peer_127.0.0.1_{port}.txt"
+    network.outputs.mkdir()
+    path.write_bytes(b"2026-01-02 03:04:05.000000:started:peer:127.0.0.1:1\n2026-01-02 03:0")
+    network.start_peer(port=port).event(f"started:peer:127.0.0.1:{port}")
+    begin = path.read_bytes().split(b"\n")
+    assert begin[1] == b"2026-01-02 03:0"
+    assert begin[2].endswith(b":started:peer:127.0.0.1:%d" % port)
+
+
 def test_25000_messages_that_are_said_before_quit_all_arrive(network):
     network.start_seeds()
     one, two = network.start_peers(2, "--quiet", "--rate", "0")

@@ -30,9 +30,12 @@ def write_ini(folder: pathlib.Path, own: int, api: int, **keys) -> pathlib.Path:
 class Module(Program, OutputFile):
     """A module as a process."""
 
-    def __init__(self, folder: pathlib.Path, *flags: str, ports: tuple[int, int] = (), **keys):
+    def __init__(self, folder: pathlib.Path, *flags: str, ports: tuple[int, int] = (),
+                 text: bytes = b"", **keys):
         self.own, self.api = ports or free_ports(2)
         ini = write_ini(folder, self.own, self.api, **keys)
+        if text:
+            ini.write_bytes(text)
         Program.__init__(self, [ROOT / "peer.py", "-c", ini, "--outputs", folder, *flags],
                          folder / f"screen_{self.own}.txt")
         OutputFile.__init__(self, folder / f"module_127.0.0.1_{self.own}.txt")
@@ -105,27 +108,20 @@ def test_two_modules_tell_each_others_clients_exactly_once(start):
     assert f" connected:{other.address}\n" in one.shown() and other.shown() == ""
 
 
-def test_what_readme_shows_with_the_files_of_tests_data(tmp_path):
+def test_what_readme_shows_with_the_files_of_tests_data(start):
     ports = dict(zip((b"6001", b"6002", b"7001", b"7002"), free_ports(4)))
     modules = []
-    with contextlib.ExitStack() as stack:
-        for name, own in (("bootstrapper.ini", b"6001"), ("module.ini", b"6002")):
-            data = (DATA / name).read_bytes().replace(b"pow_bits = 20", b"pow_bits = 18")
-            for old, new in ports.items():
-                data = data.replace(old, b"%d" % new)
-            (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
-            program = Program([ROOT / "peer.py", f"-c={tmp_path / name}", "--outputs", tmp_path],
-                              tmp_path / f"screen {name}")
-            stack.callback(program.close)
-            modules.append(OutputFile(tmp_path / f"module_127.0.0.1_{ports[own]}.txt"))
-            modules[-1].event("started:")
-            modules[-1].api = ports[own.replace(b"6", b"7", 1)]
-        linked(*modules)
-        with Client(modules[0], TYPE) as listener, Client(modules[1]) as announcer:
-            wait_until(lambda: announcer.announce(b"Hello from next door") or
-                       modules[0].events("received:"))
-            assert listener.told() == b"Hello from next door"
-        assert modules[0].event("received:").endswith(":1337:da20db476d9a9791")
+    for name, own, api in (("bootstrapper", b"6001", b"7001"), ("module", b"6002", b"7002")):
+        text = (DATA / f"{name}.ini").read_bytes().replace(b"pow_bits = 20", b"pow_bits = 18")
+        for old, new in ports.items():
+            text = text.replace(old, b"%d" % new)
+        modules.append(start(ports=(ports[own], ports[api]), text=text))
+    linked(*modules)
+    with Client(modules[0], TYPE) as listener, Client(modules[1]) as announcer:
+        wait_until(lambda: announcer.announce(b"Hello from next door") or
+                   modules[0].events("received:"))
+        assert listener.told() == b"Hello from next door"
+    assert modules[0].event("received:").endswith(":1337:da20db476d9a9791")
 
 
 def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(start):

@@ -1,5 +1,6 @@
 """Wrong usages: each is answered with one line that says what to do, and exit code 2 (1 where a
-folder cannot be used). They end before anything starts, so they need no process of their own."""
+folder or an address cannot be used). They end before anything starts, so they need no process of
+their own."""
 
 import os
 import re
@@ -50,6 +51,8 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
                                  "give the one they shall use"),
     ("peer.py --host no/where 1", "argument --host: 'no/where' does not appear to be an IPv4 or "
                                   "IPv6 address"),
+    ("peer.py 192.0.2.77:5001",
+     "cannot listen on 192.0.2.77:5001: 192.0.2.77 is not an address of this machine"),
     ("peer.py 5001 --listen 127.0.0.1", "--listen needs --host, the IP that others dial"),
     ("peer.py --capacity 5 5001", "argument --capacity: '5' is no rule; did you mean fixed:5?"),
     ("peer.py 5001 --capacity odd", "argument --capacity: 'odd' is none of rule, fixed:K with a K "
@@ -116,7 +119,7 @@ def call(monkeypatch, capfd):
 def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says, call):
     code, out, err = call(*usage.split())
     program, _, message = err.partition(": ")
-    assert (code, out) == (1 if "a file" in says else 2, "")
+    assert (code, out) == (1 if "a file" in says or "this machine" in says else 2, "")
     assert usage.startswith(program) and err.count("\n") == 1
     assert message.partition(" (see ")[0].strip() == says
 

@@ -23,7 +23,7 @@ from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 from tests.tools.programs import free_ports
-from tests.tools.virtual import End, EventFile, Scene
+from tests.tools.virtual import End, Scene
 
 A, B = "127.0.0.1:5001", "127.0.0.1:5002"
 
@@ -32,21 +32,16 @@ class Server(Scene):
     """One server, with its file. `crashed` tells whether it ended its process itself."""
 
     def __init__(self, line: "Line", own_id: int, key: bytes | None, **settings):
-        self.net, self.line = line.net, line
-        self.address, self.proxies_at = line.udp[own_id], line.tcp[own_id]
-        self._file, self._read, self.crashed = EventFile(), 0, False
+        self.line, self.proxies_at, self.crashed = line, line.tcp[own_id], False
         neighbours = [line.udp[own_id + way] for way in (-1, 1) if own_id + way in line.ids]
 
-        def make(world: VirtualWorld) -> ChatServer:
-            output = Output(self._file, clock=lambda: int(world.time() * 1e9))
+        def make(output: Output, world: VirtualWorld) -> ChatServer:
             node = ChatServer(self.address, CHAT._replace(**settings), output, world,
                               f"{own_id} of {len(line.ids)}", neighbours, key)
             node.die = self._die
             return node
 
-        self.world = VirtualWorld(self.net, self.address, make, random.Random(own_id),
-                                  doors=(self.address, self.proxies_at))
-        self.node = self.world.node
+        self.begin(line.net, line.udp[own_id], make, own_id, (line.udp[own_id], self.proxies_at))
 
     def _die(self) -> None:
         self.crashed = True

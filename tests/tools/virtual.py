@@ -194,19 +194,24 @@ class Scene:
 
     def __init__(self, kind, address: str = NODE, seeds: list[str] = (),
                  cables: Cables = Cables(latency=(STEP, STEP)), **settings):
-        self.net = Network(random.Random(1), cables)
-        self.address = parse_address(address)
-        self._file = EventFile()
         quiet = {"gossip_count": 0, "antientropy_interval": 0.0}
         targets: list[Target] = list(map(parse_target, seeds))
 
-        def make(world: VirtualWorld):
-            output = Output(self._file, clock=lambda: int(world.time() * 1e9))
-            return kind(self.address, Settings(**quiet | settings), output, world, targets)
+        self.begin(Network(random.Random(1), cables), parse_address(address),
+                   lambda output, world: kind(self.address, Settings(**quiet | settings), output,
+                                              world, targets))
+        self._read = len(self._file.events)
 
-        self.world = VirtualWorld(self.net, self.address, make, random.Random(2))
+    def begin(self, net: Network, address: Address, make, chance: int = 2,
+              doors: tuple[Address, ...] = ()) -> None:
+        """Begin the node that `make(output, world)` returns."""
+        self.net, self.address, self._file = net, address, EventFile()
+        self._read = 0  # of the events: those that `event` has passed
+        self.world = VirtualWorld(
+            net, address, lambda world: make(
+                Output(self._file, clock=lambda: int(world.time() * 1e9)), world),
+            random.Random(chance), doors=doors)
         self.node = self.world.node
-        self._read = len(self._file.events)  # of the events: those that `event` has passed
 
     @property
     def now(self) -> float:

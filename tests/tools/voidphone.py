@@ -11,15 +11,14 @@ import hashlib
 import random
 
 from grapevine.addresses import Address, address_of, parse_address
-from grapevine.output import Output
 from grapevine.settings import Settings
 from grapevine.voidphone.ini import Config
 from grapevine.voidphone.messages import (
     Announce, Hello, Notification, Notify, PeerNotification, PeerRequest, PeerResponse, Push,
     Validation, VerificationRequest, VerificationResponse, cut, parse)
 from grapevine.voidphone.module import API, PEERS, GossipModule
-from grapevine.worlds.virtual import Cables, Network, VirtualWorld
-from tests.tools.virtual import STEP, End, EventFile, Machine, Scene
+from grapevine.worlds.virtual import Cables, Network
+from tests.tools.virtual import STEP, End, Machine, Scene
 
 WAITING = "messages that wait for validation"  # a count
 BITS = 4  # of proof of work, which costs nothing
@@ -172,17 +171,11 @@ class ModuleScene(Scene):
 
     def __init__(self, patience: float = 5.0, memory: float = 60.0, liveness: float = 60.0,
                  own: Address = OWN, buffer: int = 256 << 10, **keys):
-        self.net = Network(random.Random(1), Cables(latency=(STEP, STEP), buffer=buffer))
-        self.address, self.doors = own, (own, API_ADDRESS)
-        self._file, self._read = EventFile(), 0
-
-        def make(world: VirtualWorld) -> GossipModule:
-            output = Output(self._file, clock=lambda: int(world.time() * 1e9))
-            return GossipModule(config_of(own, **keys), Settings(liveness_interval=liveness),
-                                output, world, patience, memory)
-
-        self.world = VirtualWorld(self.net, own, make, random.Random(2), doors=self.doors)
-        self.node = self.world.node
+        self.doors = own, API_ADDRESS
+        self.begin(Network(random.Random(1), Cables(latency=(STEP, STEP), buffer=buffer)), own,
+                   lambda output, world: GossipModule(
+                       config_of(own, **keys), Settings(liveness_interval=liveness), output, world,
+                       patience, memory), doors=self.doors)
         self._ports = iter(range(6001, 7000))
         self._clients = self.machine("127.0.0.1:9999", listens=False)
 
