@@ -1,6 +1,7 @@
 """The commands `plot` and `watch`, and the page of a network of this process."""
 
 import contextlib
+import functools
 import http.client
 import json
 import pathlib
@@ -21,7 +22,7 @@ from grapevine.lab.pictures.live_server import live_page
 from grapevine.lab.proof import check
 from grapevine.terminal.folders import TABLES
 from tests.tools.pictures import Folder, add, table, text
-from tests.tools.programs import ROOT, Program, free_ports, is_clean, wait_until
+from tests.tools.programs import ROOT, Network, free_ports, is_clean, wait_until
 from tests.tools.stories import THREE, tell
 from tests.tools.terminals import CTRL_C, Terminal
 
@@ -39,13 +40,8 @@ def run(*arguments, **options):
 @pytest.fixture
 def programs(tmp_path):
     """`programs(*arguments)` starts a command of the runner; it ends with the test."""
-    with contextlib.ExitStack() as stack:
-        def start(*arguments):
-            screen = tmp_path / "screen"
-            program = Program([ROOT / "runner.py", *arguments], screen)
-            stack.callback(program.close)
-            return program
-        yield start
+    with Network(tmp_path) as network:
+        yield functools.partial(network.start_python, ROOT / "runner.py")
 
 
 @pytest.fixture

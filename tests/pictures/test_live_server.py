@@ -351,12 +351,3 @@ def test_who_reads_a_large_report_slowly_gets_all_of_it(served, tmp_path, monkey
         read += len(data)
         threading.Event().wait(0.03)
     assert read > len(report) and time.monotonic() - began > live_server.STALLED
-
-
-def test_a_folder_that_vanishes_ends_it(tmp_path):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    server = Server(folder, free_ports(1)[0])
-    folder.rmdir()
-    with pytest.raises(FileNotFoundError):
-        server.serve(lambda seconds: False)

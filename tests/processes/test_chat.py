@@ -18,25 +18,23 @@ from grapevine.output import Output
 from grapevine.worlds.threads import ThreadWorld
 from tests.tools.chat import free_udp_range, listens
 from tests.tools.programs import (
-    DEADLINE, ROOT, OutputFile, Program, free_ports, is_clean, wait_until)
+    DEADLINE, ROOT, Network, OutputFile, Program, free_ports, is_clean, wait_until)
 
 
-class Folder:
+class Folder(Network):
     """The flags of a line of servers, and the programs that a test starts there."""
 
     def __init__(self, path):
-        self.path, self.base = path, free_udp_range(4)
-        self.flags = ["--udp-base", str(self.base), "--outputs", str(path / "out")]
-        self.programs: list[Program] = []
+        super().__init__(path)
+        self.base = free_udp_range(4)
+        self.flags = ["--udp-base", str(self.base), "--outputs", str(self.outputs)]
 
     def server(self, own_id: int, size: int, port: int) -> Program:
-        arguments = ["-S", "-E", ROOT / "peer.py", "--quiet", "--chat", own_id, size, port,
-                     *self.flags]
-        self.programs.append(Program(arguments, self.path / f"screen_{len(self.programs)}"))
-        return self.programs[-1]
+        return self.start_python("-S", "-E", ROOT / "peer.py", "--quiet", "--chat", own_id, size,
+                                 port, *self.flags)
 
     def file(self, own_id: int) -> OutputFile:
-        return OutputFile(self.path / "out" / f"peer_127.0.0.1_{self.base + own_id}.txt")
+        return OutputFile(self.outputs / f"peer_127.0.0.1_{self.base + own_id}.txt")
 
     def console(self, *lines: str, more=()) -> tuple[int, str, str]:
         """Carry out lines; return the exit code, the output, and the errors."""
@@ -49,19 +47,13 @@ class Folder:
         """Return a bare socket in place of a server."""
         sock = socket.socket(type=socket.SOCK_DGRAM)
         sock.bind(("127.0.0.1", self.base + own_id))
-        sock.settimeout(DEADLINE)
         return sock
-
-    def close(self) -> None:
-        for program in self.programs:
-            program.close()
 
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = Folder(tmp_path)
-    yield folder
-    folder.close()
+    with Folder(tmp_path) as folder:
+        yield folder
 
 
 def starts(ports: list[int]) -> list[str]:
@@ -75,7 +67,7 @@ def gets(count: int) -> list[str]:
 # Sessions of a console.
 
 def test_four_servers_have_the_same_four_texts(folder):
-    ports, key = free_ports(4), folder.path / "key"
+    ports, key = free_ports(4), folder.folder / "key"
     key.write_bytes(b"a secret of thirty-two bytes....\n")
     texts = ["First, with a comma", "second  text", "\u00e4\u4e2d\U0001f347", " x "]
     messages = [f"{number} msg {number} {text}" for number, text in enumerate(texts)]
@@ -94,9 +86,8 @@ def test_four_servers_have_the_same_four_texts(folder):
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 def test_servers_end_when_their_console_is_killed(folder, number, code):
     ports = free_ports(2)
-    program = Program([ROOT / "runner.py", "console", *folder.flags], folder.path / "screen",
-                      start_new_session=True)
-    folder.programs.append(program)
+    program = folder.start_python(ROOT / "runner.py", "console", *folder.flags,
+                                  start_new_session=True)
     program.type(*starts(ports), *gets(2))
     program.shows("<empty>")
     assert all(map(listens, ports))
@@ -181,15 +172,14 @@ def test_the_scripts_of_the_readme_run_servers_under_a_stock_proxy(folder):
     for name in ("process", "stopall"):
         at = readme.index(f"# {name}:")
         block = readme[readme.rindex("```sh\n", 0, at) + 6:readme.index("```", at)]
-        scripts[name] = folder.path / name
+        scripts[name] = folder.folder / name
         scripts[name].write_text(block.replace("python3 -S", f"{sys.executable} -S")
                                  .replace("/path/to/grapevine", str(ROOT)))
         scripts[name].chmod(0o755)
-    ports, bystander = free_ports(2), Program(["-S", "-c", "input()"], folder.path / "bystander")
-    folder.programs.append(bystander)
-    (folder.path / "chat_pids").write_text(f"{bystander.process.pid}\n")  # a server's once
+    ports, bystander = free_ports(2), folder.start_python("-S", "-c", "input()")
+    (folder.folder / "chat_pids").write_text(f"{bystander.process.pid}\n")  # a server's once
     started = [subprocess.Popen([scripts["process"], str(own_id), "2", str(port), *folder.flags],
-                                stdin=subprocess.DEVNULL, cwd=folder.path)
+                                stdin=subprocess.DEVNULL, cwd=folder.folder)
                for own_id, port in enumerate(ports)]
     try:
         for own_id, process in enumerate(started):
@@ -197,7 +187,7 @@ def test_the_scripts_of_the_readme_run_servers_under_a_stock_proxy(folder):
             args = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)],
                                   capture_output=True, text=True, timeout=30).stdout
             assert str(scripts["process"]) in args, "some courses end servers by this name"
-        subprocess.run([scripts["stopall"]], check=True, cwd=folder.path, timeout=30)
+        subprocess.run([scripts["stopall"]], check=True, cwd=folder.folder, timeout=30)
         assert [process.wait(30) for process in started] == [0, 0]
         assert bystander.process.poll() is None
     finally:

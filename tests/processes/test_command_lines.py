@@ -73,18 +73,6 @@ def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_tha
     assert all(event.endswith(":duplicate") for event in second.events("refused:"))
 
 
-def test_a_screen_that_blocks_stops_nobody(network):
-    network.start_seeds()
-    peer = network.start_peer(stdout=subprocess.PIPE)
-    other = network.start_peer("--quiet")
-    peer.has("connected:")
-    peer.type(*[f"say {'x' * 500} {number}" for number in range(2_000)])  # more than a pipe takes
-    other.has("received:", 2_000)
-    peer.type("quit")
-    assert peer.code(5.0) == 0
-    peer.process.stdout.close()
-
-
 def test_the_last_lines_are_shown_on_a_screen_that_is_read_late(network):
     peer = network.start_peer(stdout=subprocess.PIPE)
     peer.type(*[f"say {'x' * 500} {number}" for number in range(300)])  # more than a pipe takes

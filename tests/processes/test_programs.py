@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.tools.programs import ROOT, Program, free_ports, is_clean, wait_until
+from tests.tools.programs import ROOT, free_ports, is_clean, wait_until
 
 
 @pytest.fixture
@@ -141,11 +141,10 @@ def test_status_shows_who_answers(started):
     peer = started.start_peer("--quiet")
     seed = started.seed_addresses[0]
     peer.event("registered:")
-    arguments = [ROOT / "runner.py", "status", "--config", started.config]
 
     def status(*nodes) -> tuple[int, list[str]]:
-        program = Program([*arguments, *nodes], started.folder / "status.txt")
-        started.programs.append(program)
+        program = started.start_python(ROOT / "runner.py", "status", "--config", started.config,
+                                       *nodes)
         return program.code(), program.shown().splitlines()
 
     code, lines = status()
