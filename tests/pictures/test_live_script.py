@@ -30,6 +30,13 @@ const link = (time, one, other) => {
 };
 link(2, 0, 1); link(2, 1, 2); link(2, 2, 3); link(2, 3, 0);
 const answer = {};
+const look = (times, what) => {
+  model.take(events);
+  for (const time of times) {
+    model.seek(seconds(time));
+    answer[time] = what();
+  }
+};
 const sync = () => layout.sync(
   model.shown().filter(node => !node.seed).map(node => node.number), model.links());
 const places = () => Object.fromEntries([...layout.places].map(([n, p]) => [n, [p.x, p.y]]));
@@ -51,11 +58,7 @@ def play(script: str, hops: str = "1.5e6") -> dict:
 def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     told = play("""
         tell(5, "disconnected", 0, 1, "lost");
-        model.take(events);
-        for (const time of [1.5, 3, 6]) {
-          model.seek(seconds(time));
-          answer[time] = model.figures();
-        }
+        look([1.5, 3, 6], () => model.figures());
     """)
     assert told["1.5"]["links"] == 0 and told["1.5"]["peers"] == 4 and told["1.5"]["pieces"] == 0
     assert told["3"] | {"messages": 0} == {"peers": 4, "links": 4, "pieces": 1, "least": 2,
@@ -67,11 +70,7 @@ def test_misses_are_those_of_the_neighbour_that_counts_most_until_it_answers():
     told = play("""
         tell(5, "liveness missed", 1, 0, 1); tell(6, "liveness missed", 3, 0, 2);
         tell(7, "liveness reply", 3, 0, ""); tell(8, "liveness reply", 1, 0, "");
-        model.take(events);
-        for (const time of [4, 5, 6, 7, 8]) {
-          model.seek(seconds(time));
-          answer[time] = model.nodes.get(0).missed;
-        }
+        look([4, 5, 6, 7, 8], () => model.nodes.get(0).missed);
     """)
     assert told == {"4": 0, "5": 1, "6": 2, "7": 1, "8": 0}
 
@@ -80,11 +79,7 @@ def test_the_dead_keep_their_place_until_half_a_minute_after_their_removal():
     told = play("""
         tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead");
         tell(25, "removed", 9, 0, "dead");
-        model.take(events);
-        for (const time of [19, 54, 56]) {
-          model.seek(seconds(time));
-          answer[time] = model.shown().some(node => node.number === 0);
-        }
+        look([19, 54, 56], () => model.shown().some(node => node.number === 0));
     """)
     assert told == {"19": True, "54": True, "56": False}
 
