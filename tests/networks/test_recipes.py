@@ -13,7 +13,7 @@ import pytest
 
 from grapevine.lab.proof import check
 from tests.networks.test_machines import LONG, Machines
-from tests.tools.programs import ROOT, Program, free_ports, wait_until
+from tests.tools.programs import ROOT, OutputFile, Program, free_ports, wait_until
 
 FOLDER = ROOT / "grapevine" / "machines"
 
@@ -39,16 +39,16 @@ def test_the_units_of_systemd(name, tmp_path):
     command = [{"/usr/bin/python3": sys.executable, "/etc/grapevine.txt": config,
                 "/var/lib/grapevine": tmp_path, "%i": port}.get(word, word)
                for word in start.removeprefix("ExecStart=").split()]
+    assert command[0] == sys.executable
     command[1] = ROOT / pathlib.Path(command[1]).name
-    with (subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL) as node,
-          contextlib.ExitStack() as stack):
-        stack.callback(node.kill)  # or a failure would wait for it
-        [path] = wait_until(lambda: list(tmp_path.glob(f"*_127.0.0.1_{port}.txt")))
-        wait_until(lambda: "started:" in path.read_text())
-        node.send_signal(signal.SIGTERM)
-        assert node.wait(30) == 0
-    assert path.read_text().splitlines()[-1][27:] == (
-        "stopped:interrupted" if "seed" in name else "stopped:quit")
+    kind, last = ("seed", "interrupted") if "seed" in name else ("peer", "quit")
+    file = OutputFile(tmp_path / f"{kind}_127.0.0.1_{port}.txt")
+    node = Program(command[1:], tmp_path / "screen", stdin=subprocess.DEVNULL)
+    with contextlib.closing(node):
+        file.event("started:")
+        node.send(signal.SIGTERM)
+        assert node.code() == 0
+    assert file.events()[-1] == f"stopped:{last}"
 
 
 def services() -> dict[str, tuple[list[str], list[str]]]:

@@ -161,12 +161,11 @@ def test_the_command_line_says_how_long_to_wait_and_to_remember(start):
 
 @pytest.mark.parametrize("key, host", [("p2p_address", "127.0.0.1"), ("api_address", "127.0.0.1"),
                                        ("api_address", "localhost")])
-def test_a_port_in_use_is_exit_1(tmp_path, key, host):
+def test_a_port_in_use_is_exit_1(network, tmp_path, key, host):
     with socket.create_server(("127.0.0.1", free_ports(1)[0])) as taken:
         port = taken.getsockname()[1]
         path = write_ini(tmp_path, *free_ports(2), **{key: f"{host}:{port}"})
-        program = Program([ROOT / "peer.py", "-c", path], tmp_path / "screen")
-        with contextlib.closing(program):
-            assert program.code() == 1
+        program = network.start_python(ROOT / "peer.py", "-c", path)
+        assert program.code() == 1
     assert program.shown().count("\n") == 1 and program.shown().startswith("peer.py: ")
     assert program.shown().endswith(f"port {port} is in use\n")
