@@ -11,8 +11,6 @@ import itertools
 import os
 import pathlib
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,7 +18,6 @@ import threading
 import pytest
 
 CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 class Namespace:
@@ -32,10 +29,10 @@ class Namespace:
         self._worker = concurrent.futures.ThreadPoolExecutor(1, "namespace")
         try:
             self.do(_unshare, CLONE_NEWNET)
-            self.do(_bring_loopback_up)
         except OSError as error:
             self.close()
             pytest.skip(f"a network namespace cannot be made here: {error.strerror}")
+        self.ip("link", "set", "lo", "up")
 
     def do(self, function, *args, **options):
         """Call a function within; sockets and processes that it makes stay there."""
@@ -80,13 +77,6 @@ def _unshare(what: int) -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(what):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def _bring_loopback_up() -> None:
-    import fcntl  # not on Windows
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
 
 
 class Switch:
