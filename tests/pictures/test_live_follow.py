@@ -132,22 +132,6 @@ def test_many_of_a_kind_within_a_second_are_one_line(tmp_path, follow):
         "8 more get no answer from 5001: miss 2 of 3"]
 
 
-def crowd(folder, peers, messages, gap):
-    """Peers of whom the first says messages, some seconds apart, and all others hear them."""
-    first = "127.0.0.1:5001"
-    for port in range(5001, 5001 + peers):
-        node = f"127.0.0.1:{port}"
-        lines = [text(0, f"started:peer:{node}")]
-        others = [first] if node != first else [
-            f"127.0.0.1:{port}" for port in range(5002, 5001 + peers)]
-        lines += [text(0.5, *(f"connected:{other}" for other in others))]
-        for number in range(1, messages + 1):
-            line = f"gmessage:1.000000:{first}:1:{number}:message {number}"
-            event = f"generated:{line}" if node == first else f"received:{first}:{line}"
-            lines.append(text(1 + number * gap + (node != first) * 0.001, event))
-        add(folder / f"peer_127.0.0.1_{port}.txt", *lines)
-
-
 def waves(events):
     """Message -> how many of its deliveries are told."""
     found = {event[3]: 0 for event in events if event[1] == "generated"}
@@ -161,8 +145,13 @@ def waves(events):
                          ids=["room for three a second", "a second has not room for one"])
 def test_whole_messages_are_left_out_and_all_are_counted(tmp_path, monkeypatch, room, least, most):
     monkeypatch.setattr(live_sample, "SHOWN_PER_SECOND", room)
+    ports, numbers = range(5002, 5021), range(11, 61)
+    tell(tmp_path, "0 5001 starts",
+         *(f"0 {port} starts \n 0.5 5001 links {port}" for port in ports),
+         *(f"{number / 10:.1f} 5001 says {number}" for number in numbers),
+         *(f"{number / 10:.1f}01 {port} hears 5001/{number} from 5001"
+           for number in numbers for port in ports))
     follow = Follow(tmp_path)
-    crowd(tmp_path, peers=20, messages=50, gap=0.1)
     shown = waves(told(follow))
     assert set(shown.values()) == {19} and least <= len(shown) <= most
     figures = follow.figures(LATER)
