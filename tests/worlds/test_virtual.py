@@ -249,14 +249,6 @@ def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
     assert pair.b.timed == []
 
 
-def test_nobody_is_reached_by_a_dial_of_a_machine_that_loses_power_meanwhile():
-    pair = Pair()
-    pair.a.dial(B)
-    pair.a.world.lose_power()
-    pair.run()
-    assert pair.b.timed == []
-
-
 # Time.
 
 def test_calls_come_late_by_the_lag_at_most_and_in_the_order_of_their_times():
