@@ -58,26 +58,16 @@ def test_lines_before_the_first_start_are_nobodys(folder, lines):
     assert len(events(lines)) == 2
 
 
-@pytest.mark.parametrize("emptied", [False, True])
-def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, emptied):
+@pytest.mark.parametrize("before, after", [(["dead:x"], []), ([], ["dead:x", "dead:y"])],
+                         ids=["shorter than before", "longer than before"])
+def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, before, after):
     path = folder / "peer_127.0.0.1_5001.txt"
-    add(path, text(1, "dead:x"))
+    add(path, text(1, *before))
     lines.turn(LATER)
-    if emptied:
-        path.write_bytes(b"")
-    else:
-        path.unlink()
-    add(path, text(2, f"started:peer:{ONE}"))
-    assert events(lines, LATER + TICK) == [
-        (ONE, live_lines.VANISHED, ""), (ONE, "started", f"peer:{ONE}")]
-
-
-def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(folder, lines):
-    lines.turn(LATER)
-    (folder / "peer_127.0.0.1_5001.txt").write_bytes(
-        text(2, f"started:peer:{ONE}", "dead:x", "dead:y"))
-    assert [kind for _, kind, _ in events(lines) + events(lines)] == [
-        live_lines.VANISHED, "started", "dead", "dead"]
+    path.write_bytes(text(2, f"started:peer:{ONE}", *after))
+    found = events(lines, LATER + TICK) + events(lines, LATER + 2 * TICK)
+    assert [(node, kind) for node, kind, _ in found] == [
+        (ONE, kind) for kind in (live_lines.VANISHED, "started", *["dead"] * len(after))]
 
 
 def test_files_are_followed_that_come_later(folder, lines):

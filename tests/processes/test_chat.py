@@ -98,16 +98,6 @@ def test_servers_end_when_their_console_is_killed(folder, number, code):
         folder.file(own_id).event("stopped:quit")
 
 
-def test_a_server_that_was_started_by_hand_lives_on(folder):
-    [port] = free_ports(1)
-    by_hand = folder.server(0, 1, port)
-    wait_until(lambda: listens(port))
-    for expected in ("a\n", "a,a\n"):
-        assert folder.console(f"0 start 1 {port}", "0 msg 1 a", "0 get chatLog",
-                              more=["--settle", "0"]) == (0, expected, "")
-    assert by_hand.process.poll() is None
-
-
 def test_why_a_server_cannot_start_is_one_line(folder):
     [port] = free_ports(1)
     with folder.neighbour(0):
