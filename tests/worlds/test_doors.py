@@ -135,14 +135,6 @@ def test_datagrams_are_heard_and_posted(stage, pair):
     assert customer.heard_of[0] == b"yes" and shop.heard_of[0] == b"open?"
 
 
-def test_a_datagram_to_nobody_is_lost_and_harms_nothing(stage, pair):
-    customer, shop = pair
-    for _ in range(3):
-        call(customer, lambda: customer.world.post(b"hello", stage.refusing(), 2))
-    call(customer, lambda: customer.world.post(b"hello", shop.doors[2], 2))
-    assert stage.passes(lambda: shop.heard_of == [b"hello"])
-
-
 def test_a_link_whose_other_end_is_gone_takes_no_more_also_while_it_is_held(stage, pair):
     customer, shop = pair
     order(customer, shop, 0, "buy 1", "buy 2", "buy 3", "buy 4")
