@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from grapevine.lab.proof import check
 from tests.networks.test_machines import LONG, Machines
 from tests.tools.programs import ROOT, OutputFile, Program, free_ports, wait_until
 
@@ -122,7 +121,4 @@ def test_what_compose_starts_lives_and_is_proved_by_its_logs(tmp_path):
         leaver = peers[0][1]
         leaver.send(signal.SIGTERM)
         assert leaver.code() == 0 and leaver.shown().splitlines()[-1].endswith(":stopped:quit")
-        proof = wait_until(lambda: (told := check.check_folder(net.outputs))[0] == "holds"
-                           and told, LONG,
-                           lambda: check.check_folder(net.outputs)[1])
-        assert proof[0]
+        net.prove()

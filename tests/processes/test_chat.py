@@ -16,9 +16,9 @@ from grapevine.chat.doorstep import open_doors
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.threads import ThreadWorld
-from tests.tools.chat import free_udp_range, listens
+from tests.tools.chat import listens
 from tests.tools.programs import (
-    DEADLINE, ROOT, Network, OutputFile, Program, free_ports, is_clean, wait_until)
+    DEADLINE, ROOT, Network, OutputFile, Program, free_ports, free_range, is_clean, wait_until)
 
 
 class Folder(Network):
@@ -26,7 +26,7 @@ class Folder(Network):
 
     def __init__(self, path):
         super().__init__(path)
-        self.base = free_udp_range(4)
+        self.base = free_range(4, socket.SOCK_DGRAM)
         self.flags = ["--udp-base", str(self.base), "--outputs", str(self.outputs)]
 
     def server(self, own_id: int, size: int, port: int) -> Program:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.test_voidphone_work import children, is_living
 from tests.tools.programs import (
-    OutputFile, Program, ROOT, free_ports, is_clean, wait_until)
+    ROOT, OutputFile, Program, free_ports, is_clean, link_all, wait_until)
 
 TYPE = 1337
 DATA = pathlib.Path(__file__).parents[1] / "data"
@@ -82,15 +82,10 @@ class Client(contextlib.AbstractContextManager):
         self._sock.close()
 
 
-def linked(*modules: Module) -> None:
-    for module in modules:
-        module.has("connected:", len(modules) - 1)
-
-
 def test_two_modules_tell_each_others_clients_exactly_once(start):
     one = start("--end-with-input")
     other = start("--end-with-input", "--quiet", bootstrapper=one.address)
-    linked(one, other)
+    link_all([one, other])
     with Client(one, TYPE) as here, Client(other, TYPE) as there:
         for speaker, listener in ((here, there), (there, here)):
             for number in range(200):
@@ -116,7 +111,7 @@ def test_what_readme_shows_with_the_files_of_tests_data(start):
         for old, new in ports.items():
             text = text.replace(old, b"%d" % new)
         modules.append(start(ports=(ports[own], ports[api]), text=text))
-    linked(*modules)
+    link_all(modules)
     with Client(modules[0], TYPE) as listener, Client(modules[1]) as announcer:
         wait_until(lambda: announcer.announce(b"Hello from next door") or
                    modules[0].events("received:"))

@@ -22,7 +22,6 @@ from grapevine.chat.neighbours import sign
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
-from tests.tools.programs import free_ports
 from tests.tools.virtual import End, Scene
 
 A, B = "127.0.0.1:5001", "127.0.0.1:5002"
@@ -157,17 +156,6 @@ def with_neighbour(**settings) -> tuple[Server, Hand]:
 def received(server: Server) -> list[str]:
     """Return the texts that a server has got from others, in order."""
     return [event.split(":", 9)[9] for event in server.events("received:")]
-
-
-def free_udp_range(size: int) -> int:
-    """Return the first of so many free UDP ports in a row."""
-    while True:
-        [first] = free_ports(1)
-        with contextlib.ExitStack() as socks, contextlib.suppress(OSError):
-            for port in range(first, first + size):
-                sock = socks.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-                sock.bind(("127.0.0.1", port))
-            return first
 
 
 def listens(port: int) -> bool:

@@ -54,14 +54,14 @@ def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
     return found
 
 
-def free_range(count: int) -> int:
-    """Return the first of so many free ports in a row."""
+def free_range(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return the first of so many free ports in a row, of TCP or UDP."""
     rng = random.SystemRandom()
     while True:
         first = rng.choice(PORTS)
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             for port in range(first, first + count):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
             return first
 
 
