@@ -62,6 +62,8 @@ def test_an_error_in_a_call_for_a_link_ends_this_link_and_the_peer_joins_all_the
         faulty.node.originate(["hello"])
     for peer in others:
         peer.event("received:")
+    ended = faulty.events("unregistered:") + faulty.events("disconnected:")
+    assert method == "neighbour_ended" or any(":failed" in event for event in ended)
     assert len(faulty.events("failed:")) == 1
 
 
