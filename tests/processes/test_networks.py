@@ -73,24 +73,22 @@ def test_an_attacker_is_kicked_and_the_proof_says_in_time(tmp_path):
 
 
 @pytest.mark.parametrize("flags", [["--processes", 2], ["--process-per-peer"]])
-def test_ctrl_c_ends_a_network_without_a_goodbye_and_its_runner_without_an_error(tmp_path, flags):
-    with Network(tmp_path, seeds=1) as network:
-        program = start(network, *flags, start_new_session=True)
-        program.shows("until Ctrl-C: 4 peers, 12 messages, 36 of 36 delivered")
-        os.killpg(program.process.pid, signal.SIGINT)  # as a terminal does
-        assert program.code(20.0) == 0 and is_clean(program.shown())
-        assert last_words(network) == {"interrupted"}
-        assert not any(":dead:" in file.read_text() for file in network.outputs.glob("*_*.txt"))
+def test_ctrl_c_ends_a_network_without_a_goodbye_and_its_runner_without_an_error(network, flags):
+    program = start(network, *flags, start_new_session=True)
+    program.shows("until Ctrl-C: 4 peers, 12 messages, 36 of 36 delivered")
+    os.killpg(program.process.pid, signal.SIGINT)  # as a terminal does
+    assert program.code(20.0) == 0 and is_clean(program.shown())
+    assert last_words(network) == {"interrupted"}
+    assert not any(":dead:" in file.read_text() for file in network.outputs.glob("*_*.txt"))
 
 
 @pytest.mark.parametrize("flags", [["--processes", 2], ["--process-per-peer"]])
-def test_all_nodes_end_with_a_runner_that_is_killed(tmp_path, flags):
-    with Network(tmp_path, seeds=1) as network:
-        program = start(network, *flags)
-        wait_until(lambda: sum(":connected:" in file.read_text()
-                               for file in network.outputs.glob("peer_*.txt")) == 4)
-        program.kill()
-        wait_until(lambda: last_words(network) == {"interrupted"})
+def test_all_nodes_end_with_a_runner_that_is_killed(network, flags):
+    program = start(network, *flags)
+    wait_until(lambda: sum(":connected:" in file.read_text()
+                           for file in network.outputs.glob("peer_*.txt")) == 4)
+    program.kill()
+    wait_until(lambda: last_words(network) == {"interrupted"})
 
 
 def test_peers_join_seeds_that_run_already(tmp_path):
@@ -102,36 +100,34 @@ def test_peers_join_seeds_that_run_already(tmp_path):
         assert not list((tmp_path / "own").glob("seed_*"))
 
 
-def test_a_network_that_cannot_start_tells_why_and_leaves_earlier_files_alone(tmp_path):
-    with Network(tmp_path, seeds=1) as network:
-        network.outputs.mkdir()
-        earlier = network.outputs / "peer_127.0.0.1_1.txt"
-        earlier.write_text("earlier\n")
-        first = free_range(3)
-        with socket.create_server(("127.0.0.1", first + 2)):
-            program = network.start("runner.py", "--peers", 3, "--base-port", first)
-            assert program.code() == 1
-        assert program.shown() == f"runner.py: port {first + 2} is in use\n"
-        assert earlier.read_text() == "earlier\n"
+def test_a_network_that_cannot_start_tells_why_and_leaves_earlier_files_alone(network):
+    network.outputs.mkdir()
+    earlier = network.outputs / "peer_127.0.0.1_1.txt"
+    earlier.write_text("earlier\n")
+    first = free_range(3)
+    with socket.create_server(("127.0.0.1", first + 2)):
+        program = network.start("runner.py", "--peers", 3, "--base-port", first)
+        assert program.code() == 1
+    assert program.shown() == f"runner.py: port {first + 2} is in use\n"
+    assert earlier.read_text() == "earlier\n"
 
 
-def test_a_benchmark_shows_a_table_of_its_figures(tmp_path):
+def test_a_benchmark_shows_a_table_of_its_figures(network, tmp_path):
     short = ("import sys, runner; from grapevine.lab.experiments import bench; "
              "bench.QUIET, bench.REST, bench.STEADY_MESSAGES = 0.5, 0.5, 5; "
              "sys.exit(runner.main(sys.argv[1:]))")
-    with Network(tmp_path, seeds=1) as network:
-        program = network.start_python(
-            "-c", short, "bench", "--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood",
-            "--liveness-interval", 1, "--config", network.config, "--base-port", free_range(3),
-            "--json", tmp_path / "figures", cwd=ROOT)
-        assert program.code(60.0) == 0, program.shown()
-        heading, ran, way, heads, *rows = program.shown().splitlines()
-        assert heading == ("3 peers, each a process, mean degree 2.0; burst of 20 messages of 64 "
-                           "bytes")
-        assert ran.startswith("flood, run 1 of 1: ") and ran.endswith(" deliveries/s")
-        assert (way.split(), heads.split()) == (["flood"], ["median", "least", "most"])
-        assert len(rows) == 11 and max(map(len, rows)) == 72
-        assert all(float(row[-12:].replace(",", "")) >= 0 for row in rows)
-        [copies] = [row for row in rows if row.startswith("transmissions per delivery, copies ")]
-        assert 1.2 < float(copies.split()[-1]) < 2.5  # each of three peers has both others
-        assert (tmp_path / "figures").read_text().startswith("{")
+    program = network.start_python(
+        "-c", short, "bench", "--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood",
+        "--liveness-interval", 1, "--config", network.config, "--base-port", free_range(3),
+        "--json", tmp_path / "figures", cwd=ROOT)
+    assert program.code(60.0) == 0, program.shown()
+    heading, ran, way, heads, *rows = program.shown().splitlines()
+    assert heading == ("3 peers, each a process, mean degree 2.0; burst of 20 messages of 64 "
+                       "bytes")
+    assert ran.startswith("flood, run 1 of 1: ") and ran.endswith(" deliveries/s")
+    assert (way.split(), heads.split()) == (["flood"], ["median", "least", "most"])
+    assert len(rows) == 11 and max(map(len, rows)) == 72
+    assert all(float(row[-12:].replace(",", "")) >= 0 for row in rows)
+    [copies] = [row for row in rows if row.startswith("transmissions per delivery, copies ")]
+    assert 1.2 < float(copies.split()[-1]) < 2.5  # each of three peers has both others
+    assert (tmp_path / "figures").read_text().startswith("{")

@@ -9,7 +9,7 @@ import pytest
 
 from grapevine import runner
 from grapevine.terminal.programs import peer_main, seed_main
-from tests.tools.programs import ROOT, Network, free_ports
+from tests.tools.programs import ROOT, free_ports
 
 MAINS = {"peer.py": peer_main, "seed.py": seed_main, "runner.py": runner.main}
 OF_A_NODE = "--outputs - is for a single node: python peer.py, or python seed.py with a PORT"
@@ -161,14 +161,13 @@ def test_help_begins_with_examples_and_commands_and_names_each_flag_once(call, m
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_the_port_of_a_seed_is_refused_and_another_one_proposed(tmp_path, call):
-    with Network(tmp_path, seeds=2) as network:
-        port = network.seed_addresses[1].rpartition(":")[2]
-        assert call("peer.py", port, "--config", network.config) == (
-            2, "", f"peer.py: {port} is the port of a seed in config.txt; take another, for "
-                   "example 5001\n")
-    (tmp_path / "config.txt").write_text("127.0.0.1:5001\n")
-    code, _, err = call("peer.py", 5001, "--config", tmp_path / "config.txt")
+def test_the_port_of_a_seed_is_refused_and_another_one_proposed(network, call):
+    port = network.seed_addresses[0].rpartition(":")[2]
+    assert call("peer.py", port, "--config", network.config) == (
+        2, "", f"peer.py: {port} is the port of a seed in config.txt; take another, for example "
+               "5001\n")
+    network.config.write_text("127.0.0.1:5001\n")
+    code, _, err = call("peer.py", 5001, "--config", network.config)
     assert code == 2 and err.endswith("take another, for example 5002\n")
 
 
@@ -183,12 +182,10 @@ def test_an_address_that_no_seed_can_reach_is_refused(tmp_path, call):
            "none\n")
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_else(tmp_path, call):
-    with Network(tmp_path) as network:
-        folder = network.config / "out"
-        told = f"cannot write into {folder}: Not a directory\n"
-        flags = ["--config", network.config, "--outputs", folder]
-        assert call("runner.py", *flags) == (1, "", f"runner.py: {told}")
+def test_a_folder_that_cannot_be_written_is_told_before_anything_else(network, call):
+    folder = network.config / "out"
+    assert call("runner.py", "--config", network.config, "--outputs", folder) == (
+        1, "", f"runner.py: cannot write into {folder}: Not a directory\n")
 
 
 def test_seeds_that_monitor_have_to_be_named_by_their_ips(tmp_path, call):
