@@ -23,11 +23,9 @@ def last_words(network):
             for file in network.outputs.glob("*_*.txt")}
 
 
-@pytest.mark.parametrize("flags, deliveries", [
-    (["--spread", "tree", "--processes", 3, "--filter"], "168 of 168 deliveries"),
-    (["--process-per-peer", "--sign"], "168 of 168 deliveries")])
-def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, flags,
-                                                                          deliveries):
+@pytest.mark.parametrize("flags", [["--spread", "tree", "--processes", 3, "--filter"],
+                                   ["--process-per-peer", "--sign"]])
+def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_path, flags):
     with Network(tmp_path, seeds=3) as network:
         if "--filter" in flags:
             (tmp_path / "words.txt").write_text("virus\n")
@@ -35,7 +33,7 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
         program = start(network, "--kill", 1, "--once", *flags, peers=8)
         assert program.code(60.0) == 0, program.shown()
         *_, text = program.shown().partition("gossips    holds ")
-        assert deliveries in text and "dead       holds   1 died; " in text
+        assert "168 of 168 deliveries" in text and "dead       holds   1 died; " in text
         assert "FAILS" not in text and is_clean(program.shown())
         assert sum("filter=1" in file.read_text()
                    for file in network.outputs.glob("peer_*.txt")) == 8 * ("--filter" in flags)
