@@ -291,7 +291,7 @@ def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdi
 
 
 @pytest.mark.parametrize("story, verdict", [
-    ("30 8080 removed:@5003:gone", FAILS), ("30 8080 removed:@5003:dead", FAILS),
+    *((f"30 8080 removed:@5003:{reason}", FAILS) for reason in ("gone", "dead", "left")),
     ("30 8080 removed:@5003:malicious:0.900", HOLDS),
     ("30 8080 removed:@5003:gone \n 31 5003 unregistered:@8080:silent \n 32 5003 joins 8080",
      HOLDS),
