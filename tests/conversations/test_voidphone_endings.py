@@ -31,16 +31,6 @@ def test_a_client_that_breaks_the_rules_is_disconnected_once_what_came_before_is
     assert witness.hear(0.1) is None and scene.count("subscriptions") == 1
 
 
-@pytest.mark.parametrize("header, words", [
-    ("0003", "message of 3 bytes"), ("0009 01f5", "message 501 of 9 bytes"),
-    ("0009 01f7", "message 503 of 9 bytes"), ("ffff 270f", "unknown type 9999")])
-def test_a_header_that_is_wrong_is_enough(header, words):
-    scene = ModuleScene()
-    end = scene.client()
-    end.send(bytes.fromhex(header))
-    assert scene.refusal(end).endswith(f":{words}")
-
-
 @pytest.mark.parametrize("is_reset", [False, True])
 @pytest.mark.parametrize("data", [b"\0", b"\0\x08\x01", ALMOST])
 def test_the_end_of_the_stream_inside_a_message_is_written_down(data, is_reset):

@@ -6,7 +6,7 @@ import pytest
 
 from grapevine.voidphone.messages import (
     Announce, Notification, Notify, PeerNotification, Validation)
-from grapevine.voidphone.news import NOT_WAITING, TOO_LATE, Item
+from grapevine.voidphone.news import NOT_WAITING, Item
 from grapevine.voidphone.relay import OLD, TOO_OFTEN
 from tests.tools.voidphone import TYPE, WAITING, hear_next, stage
 
@@ -27,15 +27,6 @@ def test_every_other_subscriber_is_told_and_the_announcer_is_not():
     assert announcer.told().data == b"second"
 
 
-def test_a_type_that_is_asked_for_twice_is_told_once():
-    scene, announcer, subscriber = stage(1, 0)
-    subscriber.say(Notify(TYPE), Notify(TYPE + 1), Notify(TYPE))
-    scene.run(0.1)
-    announcer.announce(b"one")
-    announcer.announce(b"two", 0, TYPE + 1)
-    assert [subscriber.told()[1:] for _ in range(2)] == [(TYPE, b"one"), (TYPE + 1, b"two")]
-
-
 def test_what_neighbours_bring_is_told_to_all_subscribers_and_written_down():
     scene, _, one, other, peer = stage(2)
     peer.bring(b"from afar")
@@ -44,18 +35,6 @@ def test_what_neighbours_bring_is_told_to_all_subscribers_and_written_down():
     digest = hashlib.sha256(b"from afar").hexdigest()[:16]
     assert scene.event("received:") == (
         f"received:{peer.machine.address}:message:7:{TYPE}:{digest}")
-
-
-def test_closed_subscriptions_leave_nothing_behind():
-    scene, announcer, witness = stage(1, 0)
-    for data in (b"one", b"two"):
-        ends = [scene.client(*range(TYPE, TYPE + 20)) for _ in range(5)]
-        announcer.announce(data)
-        assert {end.hear_all(0.1)[-1] for end in ends} == {witness.told()}
-        for end in ends:
-            end.hang_up()
-        scene.run(0.1)
-        assert scene.count("subscriptions") == 1
 
 
 # What is forwarded.
@@ -79,59 +58,15 @@ def test_what_another_client_wants_is_forwarded_after_its_validation():
     assert one.news().ttl == other.news().ttl == 3 and scene.count(WAITING) == 0
 
 
-@pytest.mark.parametrize("flags", [0, 0xFFFE])
-def test_what_is_not_valid_goes_no_further(flags):
+def test_what_is_not_valid_goes_no_further():
     scene, announcer, subscriber, one, other = stage(1, 2)
     announcer.announce()
     other.bring(b"from afar")
     for told in (subscriber.told(), subscriber.told()):
-        subscriber.say(Validation(told.id, flags))
+        subscriber.say(Validation(told.id, 0xFFFE))  # of whose bits the lowest counts
         subscriber.validate(told)  # too late
     scene.run(0.1)
     assert scene.count(NOT_WAITING) == 2 and hear_next([one, other], announcer)
-
-
-def test_without_an_answer_in_time_it_is_dropped():
-    scene, announcer, subscriber, peer, other = stage(1, 2, patience=5.0)
-    announcer.announce()
-    other.bring(b"from afar")
-    told = [subscriber.told(), subscriber.told()]
-    scene.run(5.1)
-    assert scene.count(TOO_LATE) == 2 and scene.count(WAITING) == 0
-    for one in told:
-        subscriber.validate(one)
-    scene.run(0.1)
-    assert scene.count(NOT_WAITING) == 2 and hear_next([peer, other], announcer)
-
-
-def test_only_who_was_notified_may_validate():
-    scene, announcer, subscriber, peer = stage()
-    stranger = scene.client(TYPE + 1)
-    announcer.announce()
-    told = subscriber.told()
-    for end in (announcer, stranger):
-        end.validate(told)
-        end.validate(told, False)
-    subscriber.say(Validation(told.id ^ 1, True))
-    scene.run(0.1)
-    assert scene.count(NOT_WAITING) == 5 and hear_next([peer], announcer)
-    subscriber.validate(told)
-    assert peer.news().data == b"news"
-
-
-def test_who_has_gone_has_no_say_in_its_next_life():
-    scene, announcer, subscriber, peer = stage()
-    announcer.announce()
-    told = subscriber.told()
-    subscriber.hang_up()
-    scene.run(0.1)
-    again = scene.client()
-    again.validate(told)
-    assert hear_next([peer], announcer) and scene.count(NOT_WAITING) == 1
-    again.say(Notify(TYPE))
-    assert again.told() == told
-    again.validate(told)
-    assert peer.news().data == b"news"
 
 
 def test_news_go_to_none_of_those_that_brought_a_copy():
@@ -147,8 +82,7 @@ def test_news_go_to_none_of_those_that_brought_a_copy():
 
 
 @pytest.mark.parametrize("ttls, relayed", [
-    ((3, 7), 6), ((7, 3), 6), ((0, 1), 0), ((0, 0), None), ((1, 255), 255), ((255, 3), 255),
-    ((254,), 253), ((255,), 255), ((1,), 0), ((0,), None)])
+    ((3, 7), 6), ((7, 3), 6), ((1, 255), 255), ((255,), 255), ((1,), 0), ((0,), None)])
 def test_a_copy_with_a_higher_ttl_raises_it_while_it_waits(ttls, relayed):
     scene, announcer, subscriber, peer = stage()
     for ttl in ttls:
@@ -182,21 +116,6 @@ def test_what_does_not_fit_into_511_is_told_here_and_not_forwarded(size, is_want
 
 
 # What is old.
-
-def test_what_shares_an_id_and_differs_is_told_and_copies_are_not():
-    scene, _, subscriber, first, second = stage(1, 2)
-    subscriber.say(Notify(TYPE + 1))
-    scene.run(0.1)
-    for peer in (first, second):
-        peer.bring(b"one")
-        peer.bring(b"other")
-        peer.bring(b"one", data_type=TYPE + 1)
-        scene.run(0.1)
-    assert [value[1:] for value in subscriber.hear_all(0.1)] == [
-        (TYPE, b"one"), (TYPE, b"other"), (TYPE + 1, b"one")]
-    assert scene.count(OLD) == 3
-    first.bring(b"one", number=8)
-    assert subscriber.told()[1:] == (TYPE, b"one")
 
 
 def test_a_message_is_remembered_for_a_while():
@@ -257,18 +176,3 @@ def test_each_notification_goes_out_by_itself_up_to_100_a_second(monkeypatch):
     assert [int(one.data) for one in told] == list(range(1_000))
     assert sent[:100] == [one.pack() for one in told[:100]] and len(sent) < 120
     assert b"".join(sent) == b"".join(one.pack() for one in told)
-
-
-def test_messages_may_come_byte_by_byte():
-    scene, announcer, _, peer = stage()
-    subscriber = scene.client()
-
-    def dribble(end, message) -> None:
-        for byte in message.pack():
-            end.send(bytes([byte]))
-            scene.run(0.002)
-
-    dribble(subscriber, Notify(TYPE))
-    dribble(announcer, Announce(9, TYPE, b"drop by drop"))
-    dribble(subscriber, Validation(subscriber.told().id, True))
-    assert peer.news().ttl == 8 and scene.events("refused:") == []

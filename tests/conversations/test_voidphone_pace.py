@@ -5,7 +5,7 @@ import pytest
 
 from grapevine.link import BACKLOG
 from grapevine.voidphone import news
-from grapevine.voidphone.messages import Announce, PeerNotification, Ping, Validation
+from grapevine.voidphone.messages import Announce, PeerNotification, Validation
 from grapevine.voidphone.relay import CLIENT_WAIT, PIECE, PIECES
 from tests.tools import voidphone
 from tests.tools.voidphone import TYPE, WAITING, ModuleScene, hear_next
@@ -124,16 +124,6 @@ def test_a_client_that_never_reads_keeps_no_neighbour_waiting_for_long():
     peer.say(*numbered(PeerNotification, 1_500))
     assert numbers(reader.hear_all(60.0)) == list(range(1_500))
     assert scene.count("subscriptions") == 1
-
-
-def test_a_neighbour_that_is_not_read_for_that_is_no_silent_one():
-    """It says PING, but behind what waits; and a liveness interval is shorter than the wait."""
-    scene, _, client, peer = stage(liveness=1.0)
-    peer.say(*numbered(PeerNotification, 2_000), Ping())
-    reader = Reader(client, 0.1e6)
-    reader.read(20.0)
-    assert scene.neighbours() == {str(peer.machine.address)}
-    assert waiting_for(scene) > MIB
 
 
 def test_a_neighbour_that_hardly_reads_keeps_no_announcer_waiting_for_long():
