@@ -76,15 +76,6 @@ def test_a_silent_address_is_probed_in_stages_and_refused_after_all():
     assert all(probe.closed for probe in probes) and len(machine.ends) == 3
 
 
-def test_silent_addresses_delay_nobody_who_answers():
-    scene = Scene(Seed)
-    for port in range(1001, 1601):
-        ask(scene.machine(f"127.0.0.1:{port}", is_alive=False))
-    began = scene.now
-    registered(scene, A)
-    assert scene.now - began < 1.0
-
-
 def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
     scene = Scene(Seed)
     machine = scene.machine(A, is_alive=False)
@@ -136,18 +127,6 @@ def test_one_connection_registers_one_peer():
     end.say(f"register:{A}")
     assert end.hear() == "registered successfully"
     assert list_of(scene) == [A]
-
-
-def test_at_most_so_many_peers_of_an_ip_are_registered_except_on_loopback():
-    scene = Scene(Seed, "10.0.0.1:8001", registrations_per_ip=2)
-    for port in (6001, 6002):
-        registered(scene, f"10.0.0.2:{port}")
-    third = ask(scene.machine("10.0.0.2:6003"))
-    assert third.hear() == "registration refused:too many of your IP are registered"
-    registered(scene, "10.0.0.3:6001")
-    scene = Scene(Seed, registrations_per_ip=2)
-    for port in (6001, 6002, 6003):
-        registered(scene, f"127.0.0.1:{port}")
 
 
 def test_an_ipv6_network_has_the_room_of_one_ip_and_of_lists_the_share_of_one(monkeypatch):
@@ -266,24 +245,6 @@ def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does
     scene.run(40.0)
     assert list_of(scene) == [A]
     assert len(living.machine.ends) == 1 + 2  # it is probed every three rounds
-
-
-def test_a_silent_peer_whose_connection_is_dead_is_found_out_by_what_the_seed_says():
-    scene = Scene(Seed, liveness_interval=10.0)
-    end = registered(scene, A)
-    end.vanish()
-    scene.run(45.0)
-    assert list_of(scene) == [A]  # it answers
-    assert scene.event("removed:", 60.0) == f"removed:{A}:gone:60.004:did not come back"
-
-
-def test_a_peer_that_repeats_its_registration_is_not_probed():
-    scene = Scene(Seed, liveness_interval=10.0)
-    end = registered(scene, A)
-    for _ in range(6):
-        scene.run(25.0)
-        end.say(f"register:{A}")
-    assert len(end.machine.ends) == 1
 
 
 def test_a_peer_that_leaves_is_removed_and_nobody_leaves_for_another():
