@@ -3,7 +3,6 @@
 import pytest
 
 from grapevine.addresses import parse_address
-from grapevine.peer import Peer
 from grapevine.signing import grammar
 from grapevine.signing.peer import SignedPeer
 from grapevine.signing.seed import VouchingSeed
@@ -150,20 +149,6 @@ def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     assert stale.hear() == UNPROVEN and again.closed is None
 
 
-def test_bad_proofs_with_its_key_cost_a_peer_nothing():
-    scene = Scene(SignedPeer)
-    machine, end = neighbour(scene, LOWER)
-    end.hang_up()
-    forger = KeyMachine(scene, B)
-    for _ in range(400):
-        stranger = forger.dial()
-        _, key, *_ = link_proof(machine.key, LOWER, NODE).split(":")
-        _, _, *rest = link_proof(forger.key, LOWER, NODE).split(":")
-        stranger.say(":".join(["proof", key, *rest]), f"Connection with Peer:{LOWER}")
-        assert stranger.hear() == UNPROVEN
-    assert machine.link(LATER).closed is None
-
-
 @pytest.mark.parametrize("proof_of_b", [
     lambda: proof(signer(B), f"{B} accepts {NODE} at {LATER}", LATER),
     lambda: link_proof(signer(B), B, NODE)])
@@ -174,16 +159,6 @@ def test_what_another_has_signed_for_a_dial_links_nobody_else(proof_of_b):
     thief = machine.dial()
     thief.say(proof_of_b(), f"Connection with Peer:{B}")
     assert thief.hear() == UNPROVEN
-
-
-def test_a_peer_that_does_not_sign_and_one_that_does_part():
-    scene = Scene(SignedPeer)
-    end = scene.machine(A).ask_to_link()
-    assert end.hear() == UNPROVEN
-    plain = Scene(Peer)
-    end = KeyMachine(plain, A).dial()
-    end.say(link_proof(signer(A), A, NODE), f"Connection with Peer:{A}")
-    assert end.ends_within(0.1) and plain.event(f"refused:{A[:9]}")
 
 
 # Signs of life.
