@@ -108,20 +108,6 @@ def test_what_a_list_names_is_asked_for_ahead():
     assert questions(seeds[0], NODE) == []
 
 
-def test_neighbours_with_ever_more_unknown_runs_leave_room_for_others():
-    scene, _, end, _ = scene_with_seeds(None, None, None)
-    liars = [end, *[neighbour(scene, f"127.0.0.1:{6010 + at}")[1] for at in range(4)]]
-    for at, liar in enumerate(liars):
-        entries = [f"127.0.0.{at + 2}:{port}:7=1" for port in range(1, 700)]
-        liar.say(f"status:seen:{' '.join(entries)}")
-    scene.run(0.01)
-    assert len(scene.node.runs.open) < 1_000
-    _, honest = neighbour(scene, B)
-    honest.say(of_dead("hello"))
-    scene.run(0.01)
-    assert run_of(DEAD, KEY).encode() in scene.node.runs.open
-
-
 def test_a_run_that_no_seed_answers_for_keeps_no_other_run_of_its_address_waiting():
     scene, _, end, seeds = scene_with_seeds(True, True, True)
     for seed in seeds:
