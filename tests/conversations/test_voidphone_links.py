@@ -1,9 +1,7 @@
 """Which links of a gossip module stay: silent ones, two of a pair, those of made-up modules, and of
 modules that do not take its work."""
 
-import pytest
-
-from grapevine.addresses import address_of, parse_address
+from grapevine.addresses import parse_address
 from grapevine.node import CROWD_LIMIT
 from grapevine.voidphone.handshake import HELLO_LIMIT, LEFT_ALONE, WORK_LIMIT
 from grapevine.voidphone.messages import (
@@ -60,27 +58,14 @@ def test_of_too_many_that_are_not_verified_the_oldest_goes():
 
 # Which of two links stays.
 
-@pytest.mark.parametrize("is_ours_first", [True, False])
-@pytest.mark.parametrize("own, other", [(5001, 6101), (6201, 6101)])
-def test_of_two_links_of_a_pair_the_one_dialled_by_the_lower_address_stays(
-        own, other, is_ours_first):
-    scene = ModuleScene(own=address_of("127.0.0.1", own), bootstrapper=str(ONE), min_degree=1)
+def test_a_second_link_is_refused_if_the_higher_address_has_dialled_it():
+    scene = ModuleScene(bootstrapper=str(ONE), min_degree=1)
     machine = scene.machine(str(ONE))
-    ours = machine.accept()
-    if is_ours_first:
-        ours.give_work()
-        ours.say(PeerResponse(()))
-        scene.run(0.1)
+    ours = machine.welcome()
     theirs, nonce = machine.challenged()
     theirs.say(machine.work(nonce))
-    if not is_ours_first:
-        theirs.hear_kind(PeerResponse)
-        ours.give_work()
-        ours.say(PeerResponse(()))
-    scene.run(5.0)
-    stays, goes = (ours, theirs) if own < other else (theirs, ours)
-    assert goes.closed and stays.is_there()
-    assert scene.neighbours() == {str(ONE)}
+    assert scene.refusal(theirs) == f"{ONE}:duplicate"
+    assert ours.is_there() and scene.neighbours() == {str(ONE)}
 
 
 def test_of_two_links_in_one_direction_the_newer_stays_and_the_older_is_read_for_a_while():
