@@ -95,15 +95,6 @@ def test_what_is_fetched_from_a_pruned_link_has_it_push_again_and_the_parent_sta
     assert heard(parent, "status:prune") == []
 
 
-def test_when_the_parent_ends_those_that_were_pruned_push_again():
-    parent, other, third = begun(A, B, C)
-    other.say(gossip(A, 1))
-    third.say(gossip(A, 1))
-    heard(other), heard(third)
-    parent.hang_up()
-    assert heard(other) == heard(third) == [f"status:graft:{RUN}=1"]
-
-
 def test_of_many_that_were_pruned_eight_replace_a_parent():
     parent, *others = begun(*[f"127.0.0.1:{6001 + n}" for n in range(20)])
     for end in others:
