@@ -331,6 +331,12 @@ def test_who_has_said_something_waits_so_long_for_neighbours(known, linked, seco
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
 
 
+def test_what_a_thread_died_of_is_an_error_for_the_program():
+    scene = ProgramScene()
+    scene.node.output.failed("failed:timer: TypeError")
+    assert scene.program.of("error") == ["failed:timer: TypeError"]
+
+
 def test_what_a_neighbour_has_not_read_is_an_error_for_the_program():
     scene = ProgramScene(SEED)
     end = neighbour(scene, A)

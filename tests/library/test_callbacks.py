@@ -1,7 +1,6 @@
 """Callbacks: in a thread of their own, one at a time; what they do wrong stops nothing."""
 
 import logging
-import sys
 import threading
 import time
 
@@ -130,23 +129,3 @@ def test_deaths_are_told_while_messages_keep_coming(net, monkeypatch):
             net.kill(1)
             wait_until(lambda: deaths == [net[1].address])
             stop.set()
-
-
-def test_what_a_thread_of_the_node_died_of_is_logged_without_the_lock(net, caplog):
-    """The program's handler of logs may say something."""
-    heard = []
-
-    class Handler(logging.Handler):
-        def emit(self, record):
-            heard.append(peer.say(f"log {len(peer.status())}"))
-
-    with join(net) as peer:
-        handler = Handler()
-        logging.getLogger("grapevine").addHandler(handler)
-        try:
-            with peer._node.world.lock:
-                peer._node.later(0.0, sys.exc_info, "one argument too many")
-            wait_until(lambda: heard)
-        finally:
-            logging.getLogger("grapevine").removeHandler(handler)
-    assert "failed:timer: TypeError" in caplog.text
