@@ -83,15 +83,10 @@ def test_thousands_of_messages_come_and_are_said_while_the_loop_does_other_thing
 
 
 def test_a_peer_may_outlive_its_loop(net):
-    peers = []
-
-    async def start():
-        peers.append(await join(net))
-
-    run(start())
+    peer = run(join(net))
     net[0].say("nobody listens")
-    wait_until(lambda: peers[0].status()["messages not taken yet"] == 1)
-    asyncio.run(peers[0].close())
+    wait_until(lambda: peer.status()["messages not taken yet"] == 1)
+    run(peer.close())
 
 
 def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
@@ -156,18 +151,10 @@ def test_a_task_that_is_cancelled_as_its_message_comes_ends_and_the_message_stay
 
 
 def test_messages_are_taken_in_the_loop_of_the_join_and_another_one_is_told_so(net):
-    async def take():
-        with pytest.raises(RuntimeError, match="in the event loop in which the peer joined"):
-            await peers[0].next(5)
-        await peers[0].close()
-
-    peers = []
-
-    async def start():
-        peers.append(await join(net))
-
-    run(start())
-    run(take())
+    peer = run(join(net))
+    with pytest.raises(RuntimeError, match="in the event loop in which the peer joined"):
+        run(peer.next(5))
+    run(peer.close())
 
 
 @pytest.mark.parametrize("end", ["leave", "close"])
