@@ -8,7 +8,8 @@ from tests.tools.programs import free_ports, wait_until
 
 @contextlib.contextmanager
 def serving(*ips: str, **settings):
-    """Yield programs at these IPs, each of which serves the seed of its IP, if there is one."""
+    """Yield programs at these IPs, which are all linked, and each of which serves the seed of its
+    IP, if there is one."""
     seed_port, port = free_ports(2)
     seeds = [f"{ip}:{seed_port}" for ip in dict.fromkeys(ips[:3])]
     with contextlib.ExitStack() as stack:
@@ -19,6 +20,8 @@ def serving(*ips: str, **settings):
             peers.append(grapevine.join(own, seeds=seeds, serve=True, capacity="fixed:4", **named,
                                         **settings))
             stack.callback(peers[-1].close)
+        assert all(peer.joined.wait(20) for peer in peers)
+        wait_until(lambda: all(len(peer.neighbours) == len(ips) - 1 for peer in peers))
         yield seeds, peers
 
 
@@ -31,7 +34,6 @@ def served(peer: grapevine.Peer) -> list[str]:
 
 def test_the_programs_of_three_ips_are_the_seeds_of_all():
     with serving(*LOOPBACK) as (seeds, peers):
-        assert all(peer.joined.wait(20) for peer in peers)
         assert [served(peer) for peer in peers] == [[seed] for seed in seeds] + [[], []]
         assert peers[4].caught_up(20)
         message = peers[4].say("x")
@@ -41,8 +43,6 @@ def test_the_programs_of_three_ips_are_the_seeds_of_all():
 def test_a_killed_program_that_serves_is_told_dead_by_all_and_comes_back_as_a_seed():
     deaths: list[str] = []
     with serving(*LOOPBACK, on_death=deaths.append) as (seeds, peers):
-        assert all(peer.joined.wait(20) for peer in peers)
-        wait_until(lambda: all(len(peer.neighbours) == 4 for peer in peers))
         peers[1].close()
         wait_until(lambda: len(deaths) == 4)
         assert deaths == [peers[1].address] * 4
@@ -54,8 +54,6 @@ def test_a_killed_program_that_serves_is_told_dead_by_all_and_comes_back_as_a_se
 
 def test_all_that_serve_killed_at_once_and_started_again_have_what_the_others_have():
     with serving(*LOOPBACK) as (seeds, peers), contextlib.ExitStack() as stack:
-        assert all(peer.joined.wait(20) for peer in peers)
-        wait_until(lambda: all(len(peer.neighbours) == 4 for peer in peers))
         said = [peer.say("before").number for peer in peers[:3]]
         for peer in peers[3:]:
             assert sorted(peer.next(20).number for _ in said) == said
@@ -81,8 +79,6 @@ def test_the_next_program_on_the_machine_takes_a_seed_over():
 
 def test_a_young_seed_does_not_make_a_newcomer_caught_up():
     with serving(*LOOPBACK[:2]) as (seeds, (first, second)):
-        assert first.joined.wait(20) and second.joined.wait(20)
-        wait_until(lambda: first.neighbours and second.neighbours)
         second.say("x")
         assert first.next(20).text == "x"
         first.close()
