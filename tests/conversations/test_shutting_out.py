@@ -86,20 +86,6 @@ def test_who_is_kicked_while_it_is_dialled_is_refused():
     assert scene.events("connected:") == [] and scene.node.neighbours.links == []
 
 
-def test_who_is_kicked_while_it_is_probed_is_refused():
-    scene, desk = watched_scene()
-    one = KeyMachine(scene, A, is_alive=False)
-    end = one.dial()
-    one.say_connect(end)
-    probe = one.accept()
-    desk.link.say(f"kick:{A}:0.500:600.000")
-    scene.run(0.1)
-    time, asker = probe.hear_until("Liveness Request:").split(":", 2)[1:]
-    reply = f"Liveness Reply:{time}:{asker}:{A}"
-    probe.say(one.key.proof(reply).decode().rstrip(), reply)
-    assert end.hear_until("connection") == KICKED
-
-
 @pytest.mark.parametrize("line, ban, lasts", [
     (f"kick:{A}:0.500:20.000", 600.0, 20), (f"kick:{A}:0.500:60000.000", 30.0, 30),
     (f"unconfirmed:{A}", 30.0, 30)])
