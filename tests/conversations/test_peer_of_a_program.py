@@ -263,15 +263,6 @@ def talker(*known: str) -> ProgramScene:
     return scene
 
 
-def test_a_second_neighbour_is_waited_for_because_the_first_may_leave_too():
-    scene = talker(B, C)
-    neighbour(scene, A)
-    scene.run(1.0)
-    assert not scene.node.is_leaving
-    neighbour(scene, B)
-    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
-
-
 def test_who_has_left_may_not_have_read_it():
     scene = ProgramScene(SEED)
     seed_of(scene, SEED, "127.0.0.1#6003:127.0.0.1#6004")
