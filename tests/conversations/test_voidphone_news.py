@@ -4,8 +4,7 @@ import hashlib
 
 import pytest
 
-from grapevine.voidphone.messages import (
-    Announce, Notification, Notify, PeerNotification, Validation)
+from grapevine.voidphone.messages import Announce, Notification, PeerNotification, Validation
 from grapevine.voidphone.news import NOT_WAITING, Item
 from grapevine.voidphone.relay import OLD, TOO_OFTEN
 from tests.tools.voidphone import TYPE, WAITING, hear_next, stage
@@ -128,15 +127,6 @@ def test_a_message_is_remembered_for_a_while():
     scene.run(0.2)
     peer.bring()
     assert subscriber.told().data == b"news"
-
-
-def test_ones_own_news_that_come_back_are_old():
-    scene, announcer, peer = stage(0)
-    announcer.say(Notify(TYPE))
-    announcer.announce(b"mine")
-    peer.say(peer.news())
-    peer.bring(b"next")
-    assert announcer.told().data == b"next" and scene.count(OLD) == 1
 
 
 def test_the_same_data_announced_again_is_a_new_message():
