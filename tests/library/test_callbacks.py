@@ -58,16 +58,6 @@ def test_a_callback_that_raises_is_logged_and_the_next_is_made(net, caplog, erro
     assert [record.exc_info[0] for record in caplog.records] == [error] * 2
 
 
-def test_a_callback_may_say_something_and_ask(net):
-    def answer(message):
-        if message.text == "ping":
-            peer.say(f"pong {len(peer.status())} {peer.caught_up(30)}")
-
-    with join(net, on_message=answer) as peer:
-        net[0].say("ping")
-        wait_until(lambda: net[1].next(30).text.startswith("pong"))
-
-
 def test_a_callback_that_blocks_holds_up_nobody_else(net):
     begun, go = threading.Event(), threading.Event()
 
