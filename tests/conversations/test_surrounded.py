@@ -44,14 +44,7 @@ class Siege:
             self.scene.run(INTERVAL)
 
     def honest_neighbours(self) -> set[str]:
-        linked = set()
-        for event in self.scene.events():
-            kind, _, rest = event.partition(":")
-            if kind == "connected":
-                linked.add(rest)
-            elif kind == "disconnected":
-                linked.discard(":".join(rest.split(":")[:2]))
-        return linked & set(HONEST)
+        return set(map(str, self.scene.node.neighbours.linked())) & set(HONEST)
 
 
 @pytest.mark.parametrize("are_listed", [False, True])
