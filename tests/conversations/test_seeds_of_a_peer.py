@@ -214,22 +214,9 @@ def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
     assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
 
 
-def test_peers_that_were_called_dead_are_dialled_while_there_is_no_seed():
-    """They may have been cut off only, and the other half of the network calls this one dead."""
-    scene = Scene(Peer, liveness_interval=5.0)
-    end = neighbour(scene)
-    scene.net.cut(frozenset([scene.address]))
-    assert scene.event("dead:", 30.0) == f"dead:{A}:17.000"
-    scene.run(20.0)
-    scene.net.mend(frozenset([scene.address]))
-    end.machine.replies[f"Connection with Peer:{NODE}"] = f"connection accepted:{A}"
-    assert scene.event("connected:", 11.0) == f"connected:{A}"
-    scene.run(20.0)
-    assert len(scene.events("connected:")) == 2
-
-
 def test_a_peer_with_many_ports_makes_nobody_forget_the_other_side_of_a_cut():
-    """It links, breaks off, and refuses to be dialled, from one port after the other."""
+    """Whom this one called dead may have been cut off only, and calls this one dead. An attacker
+    links, breaks off, and refuses to be dialled, from one port after the other."""
     scene = Scene(Peer, liveness_interval=1.0)
     end = neighbour(scene)
     side = frozenset([end.machine.address])
