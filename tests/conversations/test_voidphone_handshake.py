@@ -66,12 +66,6 @@ def test_work_for_two_modules_is_done_for_one_after_the_other():
     assert [end.hear_kind(VerificationResponse).nonce for end in ends] == [0, 1]
 
 
-def test_the_bootstrapper_dials_nobody_by_itself():
-    scene = ModuleScene(bootstrapper=None, degree=1)
-    scene.run(60.0)
-    assert not scene.node.links and scene.neighbour().is_there()
-
-
 def test_the_view_that_one_is_told_is_without_oneself():
     scene = ModuleScene()
     machine = scene.machine()
