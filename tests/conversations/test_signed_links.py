@@ -77,6 +77,7 @@ def test_time_grows_from_dial_to_dial():
     lambda key: [link_proof(key, A, B)],  # meant for somebody else
     lambda key: [link_proof(key, B, NODE)],  # of another address
     lambda key: [proof(key, f"{A} links to {NODE} at {TIME}")],  # without TIME
+    lambda key: [accept_proof(key, A, NODE, TIME)],  # of an answer to a dial
     lambda key: [link_proof(signer(A, "another key"), A, NODE)]])
 def test_a_newcomer_without_a_good_proof_of_the_key_at_home_is_refused(words):
     scene = Scene(SignedPeer)
@@ -147,18 +148,6 @@ def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     stale = squatter.dial()
     stale.say(link_proof(signer(A, "squatter"), A, NODE, LATER), f"Connection with Peer:{A}")
     assert stale.hear() == UNPROVEN and again.closed is None
-
-
-@pytest.mark.parametrize("proof_of_b", [
-    lambda: proof(signer(B), f"{B} accepts {NODE} at {LATER}", LATER),
-    lambda: link_proof(signer(B), B, NODE)])
-def test_what_another_has_signed_for_a_dial_links_nobody_else(proof_of_b):
-    scene = Scene(SignedPeer)
-    machine, end = neighbour(scene, B)
-    end.hang_up()
-    thief = machine.dial()
-    thief.say(proof_of_b(), f"Connection with Peer:{B}")
-    assert thief.hear() == UNPROVEN
 
 
 # Signs of life.
