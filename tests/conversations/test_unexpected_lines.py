@@ -6,7 +6,7 @@ from grapevine import wire
 from grapevine.addresses import parse_address
 from grapevine.peer import Peer
 from grapevine.seed import Seed
-from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, registered, seed_of
+from tests.tools.virtual import TIME, End, Scene, gossip, neighbour, registered, seed_of
 
 NEWCOMER, OTHER = "127.0.0.1:6001", parse_address("127.0.0.1:7001")
 GOSSIP = gossip(NEWCOMER, 1)
@@ -89,13 +89,9 @@ def test_gossip_of_somebody_who_is_no_neighbour_ends_the_connection(kind, role):
 
 @pytest.mark.parametrize("line, reason", [
     ("hello", "unknown line b'hello'"),
-    ("", "unknown line b''"),
-    ("peer list ", "unknown line b'peer list '"),
-    ("Connection with Peer:localhost:5001", "malformed line 'Connection with Peer'"),
     ("Connection with Peer:127.0.0.1:05001", "malformed line 'Connection with Peer'"),
     ("Connection with Peer:127.0.0.001:5001",
      "'127.0.0.001:5001': '127.0.0.001' does not appear to be an IPv4 or IPv6 address"),
-    (f"Liveness Request:soon:{NODE}", "malformed line 'Liveness Request'"),
     ("status:digest:12", "malformed line 'status:digest'"),
     (gossip(NEWCOMER, 0), "malformed line 'gmessage'"),
     ("rumor:" + gossip(NEWCOMER, 1 << 63), "malformed line 'gmessage'"),
