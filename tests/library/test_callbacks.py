@@ -58,22 +58,6 @@ def test_a_callback_that_raises_is_logged_and_the_next_is_made(net, caplog, erro
     assert [record.exc_info[0] for record in caplog.records] == [error] * 2
 
 
-def test_a_callback_that_blocks_holds_up_nobody_else(net):
-    begun, go = threading.Event(), threading.Event()
-
-    def block(message):
-        begun.set()
-        go.wait(30)
-
-    with join(net, on_message=block) as peer:
-        net[0].say("block")
-        assert begun.wait(30)
-        peer.say("meanwhile")
-        wait_until(lambda: net[1].next(30).text == "meanwhile")
-        assert peer.neighbours
-        go.set()
-
-
 def test_a_callback_may_leave_and_close_makes_no_call_any_more(net):
     left, taken, go = threading.Event(), [], threading.Event()
 
