@@ -3,7 +3,6 @@
 import pytest
 
 from grapevine.voidphone.messages import Notify
-from grapevine.voidphone.news import UNWANTED
 from grapevine.voidphone.relay import OLD
 from tests.tools.voidphone import TYPE, hear_next, stage
 
@@ -52,16 +51,6 @@ def test_who_comes_just_after_the_validation_is_told_of_what_is_valid(is_valid):
         assert newcomer.told() == told and peer.news().data == b"news"
     announcer.announce(b"next")
     assert newcomer.told().data == b"next"
-
-
-def test_who_comes_a_second_later_is_not_told():
-    scene, announcer, peer = stage(0)
-    announcer.announce(b"too early")
-    peer.bring(b"too early, too")
-    scene.run(1.1)
-    newcomer = scene.client(TYPE)
-    announcer.announce(b"in time")
-    assert newcomer.told().data == b"in time" and scene.count(UNWANTED) == 1
 
 
 def test_a_client_is_told_of_what_came_for_nobody_a_moment_before():
