@@ -60,7 +60,6 @@ class Conditions(NamedTuple):
     clocks: float = 0.0  # by which clocks are ahead, at most
     unrest: float = 60.0  # from the first start to the end of all accidents
     malicious: str = ""  # the attacks on a watched network; empty: it is not watched
-    churn: int = 0  # percent of all links that break in each second of a watched network
 
     def settings(self) -> Settings:
         settings = Settings(**{name: value for name, value in self._asdict().items()

@@ -17,7 +17,7 @@ FEW = 20  # peers; generators of more peers are silent, because everyone hears e
 PEERS, SEEDS = 40, 5
 STARTING = 3.0  # seconds in which peers start, except late joiners
 LASTING = 24.0  # seconds of a schedule, and as many periods
-CHURN = 5  # percent of all links that break in a period, if any do
+BROKEN = 4  # connections of each peer that break, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
 IN_ALL = 25  # messages a second that all peers say together
@@ -186,7 +186,10 @@ def draw_watched(number: int, attacks: str, peers: int | None = None, seeds: int
         capacity=capacity or drawn, gossip_count=FOR_EVER,
         gossip_interval=len(everybody) / IN_ALL, liveness_interval=5.0,
         latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]),
-        churn=rng.choice([0, CHURN]) if restless else 0, unrest=LASTING)
+        unrest=LASTING)
+    if restless and rng.random() < 0.5:
+        accidents += [Accident(round(rng.uniform(STARTING, LASTING), 3), "reset", (peer,),
+                               number=rng.randrange(1000)) for peer in everybody * BROKEN]
     return Schedule(number, conditions, tuple(sorted(accidents, key=lambda each: each.at)))
 
 

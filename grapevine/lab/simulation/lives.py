@@ -141,17 +141,6 @@ class Lives:
             if both:
                 end.other.reset()
 
-    def churn(self, share: float, every: float, until: float, rng: random.Random) -> None:
-        """Break a share of the links between peers, at both ends, again and again."""
-        ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
-                for end in node.world.connections()
-                if address < end.other.address and end.other.address not in self.seeds]
-        for end in rng.sample(ends, round(share * len(ends))):
-            end.reset()
-            end.other.reset()
-        if self.net.now + every < until:
-            self.net.at(self.net.now + every, self.churn, share, every, until, rng)
-
     def say(self, address: Address, text: str) -> None:
         """Let a peer say a text, as its console would."""
         node = self.nodes.get(address)

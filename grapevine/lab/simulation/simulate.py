@@ -19,8 +19,8 @@ from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.malicious import Tally, tally_of
 from grapevine.lab.simulation.accidents import (
-    PERIOD, SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
-from grapevine.lab.simulation.drawing import PEERS, STARTING, draw_schedule
+    SEEDS_LIMIT, Conditions, Schedule, parse_schedule, seed_addresses)
+from grapevine.lab.simulation.drawing import PEERS, draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS, parse_capacity, parse_way
@@ -59,9 +59,6 @@ def play(schedule: Schedule, until: float | None = None,
     faults = [] if judge is None else judge.faults
     for accident in schedule.accidents:
         lives.net.at(accident.at, accident.befall, lives)
-    if conditions.churn:
-        lives.net.at(STARTING, lives.churn, conditions.churn / 100, PERIOD, conditions.unrest,
-                     random.Random(f"{schedule.number}:churn"))
     try:
         lives.net.run(conditions.unrest + CALM * watched if until is None else until)
         if until is None and judge is not None:
