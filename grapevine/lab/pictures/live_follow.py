@@ -135,7 +135,7 @@ class Follow:
         degrees = self.states.degrees() or [0]
         return {
             "peers": len(self.states.up("peer")), "seeds": len(self.states.up("seed")),
-            "links": sum(degrees) // 2, "pieces": len(self.states.pieces),
+            "links": sum(degrees) // 2, "pieces": self.states.pieces(),
             "least": degrees[0], "median": quantile(degrees, 0.5), "most": degrees[-1],
             **self._messages.figures(told),
             "behind": round(max(0, now - told) / 1e6, 2), "toread": self._lines.to_read(),

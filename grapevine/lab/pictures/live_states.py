@@ -38,7 +38,6 @@ class Node:  # a peer or a seed, as its lines tell
         self.bit = 1 << number  # in sets of nodes, which are numbers, because there are thousands
         self.state: str | None = None  # None: it has no file, and others only name it
         self.before: str | None = None  # the state before that, or before its last start
-        self.links: set[Node] = set()  # its neighbours, by the word of both
         self.last = 0  # time of the last line of its own
         self.limit = Settings().liveness_misses  # misses after which it calls a neighbour dead
         self.forget()
@@ -54,15 +53,6 @@ class Node:  # a peer or a seed, as its lines tell
     def is_up(self) -> bool:
         return self.state in (JOINING, UP)
 
-    def group(self) -> list["Node"]:
-        """Return all nodes that links join with it, and itself, by number."""
-        found, todo = {self}, [self]
-        while todo:
-            new = todo.pop().links - found
-            found |= new
-            todo += new
-        return sorted(found, key=lambda node: node.number)
-
 
 class States:
     """The states of all nodes, and the links between them."""
@@ -70,14 +60,21 @@ class States:
     def __init__(self):
         self.nodes: dict[str, Node] = {}
         self.numbered: list[Node] = []
-        self.pieces = Pieces()  # peers that are up, from their first link on
-        self.expected = 0  # the bits of `pieces`, whom a new message is to reach
+        self._graph = Pieces()  # peers from their first link on, linked by the word of both
+        self.expected = 0  # the bits of peers that are UP, whom a new message is to reach
         self._off_lists: dict[Node, None] = {}  # peers that a seed has removed as gone
         self.changes: list[list] = []  # events that nobody has taken yet
 
     def degrees(self) -> list[int]:
-        """Return all degrees in the graph, in order."""
-        return sorted(len(node.links & piece) for piece in self.pieces.all() for node in piece)
+        """Return the degrees of all peers that are UP, in order."""
+        return sorted(sum(other.state == UP for other in self._graph.links(node))
+                      for piece in self._graph.all() for node in piece if node.state == UP)
+
+    def pieces(self) -> int:
+        """Return how many pieces the peers that are UP make."""
+        return sum(1 if all(node.state == UP for node in piece) else len(Pieces(
+            {node: self._graph.links(node) for node in piece if node.state == UP}))
+            for piece in self._graph.all())
 
     def up(self, kind: str) -> list[Node]:
         return [node for node in self.numbered if node.kind == kind and node.is_up()]
@@ -133,17 +130,17 @@ class States:
             self._settle(one, at)
 
     def heard(self, node: Node, at: int) -> None:
-        """Note that a node has written, so its group is not silent."""
+        """Note that a node has written, so its piece is not silent."""
         node.last = at
-        if node.state == LOST and node.links:
-            for member in node.group():
-                self._rise(member, at)
+        if node.state == LOST and self._graph.links(node):
+            for member in _by_number(self._graph.of(node)):
+                self._enter(member, UP, at)
 
     def _begin(self, node: Node, state: str, at: int) -> None:
         """End the last run of a node, and forget what it said."""
-        for other in list(node.links):
-            self._unlink(node, other)
+        for other in self._graph.links(node):
             other.says.discard(node)
+        self._graph.remove(node)
         node.forget()
         self._off_lists.pop(node, None)
         self._enter(node, state, at)
@@ -185,44 +182,40 @@ class States:
     def _connected(self, node: Node, other: Node, at: int) -> None:
         node.says.add(other)
         node.misses.pop(other, None)
-        if node not in other.says or other in node.links or node is other or any(
+        if node not in other.says or other in self._graph.links(node) or node is other or any(
                 end.kind == "seed" or end.state == LEFT for end in (node, other)):
             return  # a peer that leaves has no links, although others may still connect to it
-        node.links.add(other)
-        other.links.add(node)
         for end in (node, other):
             end.parted.clear()
             end.deserted = 0
             self._off_lists.pop(end, None)
-            self._rise(end, at)
-        self.pieces.link(node, other)
+            self._graph.add(end)
+            self._enter(end, UP, at)
+        self._graph.link(node, other)
 
     def _disconnected(self, node: Node, other: Node, rest: str, at: int) -> None:
         reason, who = end_of_link(rest)
         node.says.discard(other)
         if reason in ("dead", "told dead", "left"):
             node.misses.pop(other, None)
-        if other in node.links:
-            self._unlink(node, other)
+        if other in self._graph.links(node):
+            self._graph.unlink(node, other)
             if who == BROKEN:  # both ends count misses of the other
                 node.parted.add(other)
                 other.parted.add(node)
             other.deserted = at
-            if reason not in RENEWED and not (
-                    node in self.pieces and other in self.pieces
-                    and self.pieces.joined(node, other)):  # else its group has just written this
+            if reason not in RENEWED:
                 self._lose(other, at)
         if not node.says and reason not in RENEWED:
             node.deserted = 0
             self._lose(node, at)
 
     def _lose(self, node: Node, at: int) -> None:
-        """Call a peer without connections lost, or a group that has been silent since the others
-        dropped it. All of it was killed or frozen then, and nobody else tells of its links."""
-        group = node.group()
-        latest = max(member.deserted for member in group)
-        if not node.links or all(member.last < (member.deserted or latest) for member in group):
-            for member in group:
+        """Call a peer without links lost, or a piece that has been silent since the others dropped
+        it. All of it was killed or frozen then, and nobody else tells of its links."""
+        piece = self._graph.of(node)
+        if len(piece) == 1 or all(member.last < (member.deserted or at) for member in piece):
+            for member in _by_number(piece):
                 if member.state == UP:
                     self._enter(member, LOST, at)
 
@@ -236,40 +229,30 @@ class States:
                 node.misses[other] = int(number)
                 self.changes.append([line.at, line.kind, node.number, other.number, int(number)])
             return
-        is_thawed = other.state == DEAD_STATE and other.links
+        is_thawed = other.state == DEAD_STATE and self._graph.links(other)
         if node.misses.pop(other, None) is not None or is_thawed:
             self.changes.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
         if is_thawed:
-            self._rise(other, line.at)
+            self._enter(other, UP, line.at)
 
     def _settle(self, node: Node, at: int) -> None:
         """Call a peer dead that seeds removed, and that has no witness."""
         if node.state in ENDED:
             del self._off_lists[node]
         elif node.state in (JOINING, LOST) and not any(
-                witness.is_up() for witness in node.parted | node.links):
+                witness.is_up() for witness in node.parted | self._graph.links(node)):
             self._enter(node, DEAD_STATE, at)
-
-    def _rise(self, node: Node, at: int) -> None:
-        """Put a peer that has links into the graph."""
-        self._enter(node, UP, at)
-        if node not in self.pieces:
-            self.expected |= node.bit
-            self.pieces.add(node)
-            for other in node.links:
-                if other in self.pieces:
-                    self.pieces.link(node, other)
 
     def _enter(self, node: Node, state: str, at: int) -> None:
         if node.state == state:
             return
         node.before, node.state = node.state, state
         self.changes.append([at, "state", node.number, state])
-        if state != UP:
+        if state == UP and node.kind == "peer":
+            self.expected |= node.bit
+        else:
             self.expected &= ~node.bit
-            self.pieces.remove(node)
 
-    def _unlink(self, node: Node, other: Node) -> None:
-        node.links.remove(other)
-        other.links.remove(node)
-        self.pieces.unlink(node, other)
+
+def _by_number(nodes: set[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda node: node.number)

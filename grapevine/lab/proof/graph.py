@@ -40,12 +40,9 @@ class Pieces:
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, node: Hashable) -> bool:
-        return node in self._links
-
-    def joined(self, one: Hashable, other: Hashable) -> bool:
-        """Tell whether two nodes are in the same piece."""
-        return self._piece[one] is self._piece[other]
+    def links(self, node: Hashable) -> set:
+        """Return the nodes with which it is linked."""
+        return self._links.get(node, set())
 
     def of(self, node: Hashable) -> set:
         """Return the nodes of its piece."""
