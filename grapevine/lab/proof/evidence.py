@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from grapevine.lab.proof.disturbances import (
-    FAILS, HOLDS, UNCLEAR, Disturbances, Fault, shared)
+    FAILS, HOLDS, UNCLEAR, Disturbances, Fault, quiet, shared)
 from grapevine.lab.proof.records import Records, machine_of
 from grapevine.lab.proof.runs import KICKED, Run
 
@@ -78,9 +78,8 @@ class Proof:
 
     def seeds_up(self, begin: float, end: float, count: int) -> float:
         """Return for how many seconds of a window so many seeds were up."""
-        lives = [[(max(begin, seed.first), min(end, self.end_of(seed)))] for seed in self.seeds
-                 if max(begin, seed.first) < min(end, self.end_of(seed))]
-        return sum(until - since for since, until in shared(lives, count))
+        lives = [[(seed.first, self.end_of(seed))] for seed in self.seeds]
+        return end - begin - quiet(begin, end, shared(lives, count))
 
     def missing_from(self, address: str) -> str:
         """Return words that ask for the files of another machine, if none of it is here."""
