@@ -32,8 +32,7 @@ class Tail:
         self._longest = longest  # bytes that are read of a line
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` says last
-        self.lacks_beginning = False  # lines came before the first `started:`, which is damaged
-        self._lost: tuple | None = None  # a `lost:` among them: a full disk has refused `started:`
+        self.lacks_beginning = False  # lines came before the first `started:`, which is missing
         self._rest = b""  # a line that has no end yet
 
     def read(self, file: BinaryIO, most: int) -> Iterator[tuple[float, str, str]]:
@@ -55,12 +54,7 @@ class Tail:
                 self.node = node
             if self.node is not None:
                 yield found
-                if self._lost:
-                    yield self._lost
-                    self._lost = None
-            elif found[1] == "lost":
-                self._lost, self.lacks_beginning = found, False
-            elif not self._lost:
+            else:
                 self.lacks_beginning = True
 
 
@@ -175,7 +169,7 @@ class Records:
                       if not file.runs and not file.is_copy)
 
     def headless(self) -> set[str]:
-        """Return the nodes whose first `started:` is damaged."""
+        """Return the nodes whose first `started:` is missing."""
         return {file.node for file in self._files.values() if file.runs and file.lacks_beginning}
 
     @property
