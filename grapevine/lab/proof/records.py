@@ -3,15 +3,14 @@
 The runner and the benchmark follow a network with records; the check reads its files once.
 """
 
-import calendar
 import contextlib
 import copy
+import datetime
 import functools
 import math
 import os
 import pathlib
 import re
-import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -68,24 +67,18 @@ class File(Tail):
         self.is_copy = False  # of another file, such as a second download
 
 
-@functools.lru_cache(maxsize=1024)
-def _second(text: str) -> int | None:
-    try:
-        return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
-    except ValueError:
-        return None
-
-
 def parse_line(line: str) -> tuple[float, str, str] | None:
     """Return (Unix seconds, event, the rest) of a line, or None. The line is like
     `2026-01-02 03:04:05.000000:event:rest`, and may begin and end as in Windows."""
     line = line.removeprefix("\ufeff")
-    second, micros = _second(line[:19]), line[20:26]
-    if second is None or line[26:27] != ":" or line[19] != "." or not (
-            micros.isdigit() and micros.isascii()):
+    try:
+        at = datetime.datetime.fromisoformat(f"{line[:26]}+00:00")
+    except ValueError:
+        return None
+    if line[26:27] != ":":
         return None
     event, _, rest = line[27:].removesuffix("\r").partition(":")
-    return second + int(micros) / 1e6, event, rest
+    return at.timestamp(), event, rest
 
 
 def usual_address(text: str) -> str | None:
