@@ -18,7 +18,7 @@ from grapevine.terminal.command_line import USAGE, complain, did_you_mean, find,
 COMMANDS = {  # word -> its module and function, what it is for
     "demo": ("grapevine.lab.experiments.commands:run_demo",
              "ten peers gossip, one dies; the proof"),
-    "check": ("grapevine.lab.proof.command:check_folders", "the proof, from output files"),
+    "check": ("grapevine.lab.proof.check:check_folders", "the proof, from output files"),
     "plot": ("grapevine.lab.pictures.report:plot", "the proof as a page, with pictures"),
     "watch": ("grapevine.lab.pictures.live_server:watch",
               "a running network, live in a browser"),

@@ -1,7 +1,6 @@
 """The proof of what a network did, by its output files: each claim holds, FAILS, or is unclear.
 
-command       `runner.py check`
-check         all rows, most of them here, and how they are shown
+check         `runner.py check`: all rows, most of them here, and how they are shown
 delivery      the rows about messages          deaths     the row about life and death
 malicious     the row about peers that were kicked
 disturbances  the one mechanism by which a claim that is not met is unclear

@@ -1,4 +1,4 @@
-"""The check, which proves from output files what a network did.
+"""The command `check`, which proves from output files what a network did.
 
 A row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to say.
 Rows about messages are in delivery.py, others in deaths.py, malicious.py and clocks.py, most here.
@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import operator
+import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +26,9 @@ from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun
 from grapevine.settings import majority
-from grapevine.terminal.command_line import printable
+from grapevine.terminal.command_line import Parser, printable, show
+from grapevine.terminal.folders import parse_folders
+from grapevine.terminal.screen import folded
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
@@ -33,6 +36,7 @@ TRIED = 30.0  # seconds in which a peer has tried another seed: twice what a res
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
+ROW = 18  # columns before what a row of the proof says
 CODES = {HOLDS: 0, FAILS: 1, UNCLEAR: 3}  # exit codes
 CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
     "clocks": "The clocks of all machines agree, or could be put right.",
@@ -256,14 +260,30 @@ def threads(proof: Proof) -> Row:
                [Fault(FAILS, words) for words in failures])
 
 
+def check_folders(arguments: list[str]) -> int:
+    """The command `check`: the proof of a folder of output files, or a verdict for each of several.
+    """
+    parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
+    parser.switch("--json", "write the rows as JSON, one object a line for each folder")
+    folders, args = parse_folders(parser, arguments, many=True, more="; of several folders each "
+                                  "has a verdict, and what fails")
+    judge = check_as_json if args.json else judge_folder if len(folders) > 1 else check_folder
+    verdicts = []
+    for verdict, text in map(judge, folders):
+        text = "\n".join(map(printable, text.split("\n")))  # much of it comes from others' files
+        show(folded(text, ROW) if os.isatty(1) and not args.json else text)
+        verdicts.append(verdict)
+    return CODES[worst(verdicts)]
+
+
 def format_rows(rows: list[Row]) -> str:
     """Return the proof as text, each row above its details."""
     lines = []
     for one in rows:
         lines.append(str(one))
-        lines += [f"{'':<18} {failure}" for failure in one.details[:SHOWN]]
+        lines += [f"{'':<{ROW}} {failure}" for failure in one.details[:SHOWN]]
         if len(one.details) > SHOWN:
-            lines.append(f"{'':<18} and {len(one.details) - SHOWN} more")
+            lines.append(f"{'':<{ROW}} and {len(one.details) - SHOWN} more")
     return "\n".join(lines)
 
 
