@@ -8,6 +8,7 @@ import pytest
 from grapevine.addresses import address_of
 from grapevine.lab.proof import check, delivery, graph
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
+from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.graph import Pieces, PowerLaw, fit, shares
 from grapevine.lab.proof.records import Records
 from grapevine.settings import capacity_of
@@ -184,6 +185,14 @@ def test_pieces_that_stay_apart_fail_and_who_leaves_is_none(tmp_path):
     story = RING.replace("60 5002 lives", ""), gone.format("lives")
     row = check.pieces(tell(tmp_path, SEED, *story))
     assert row.verdict == FAILS and "5001 was apart from the largest piece from" in row.details[0]
+
+
+def test_a_peer_without_a_file_may_have_kept_the_others_together(tmp_path):
+    tell(tmp_path, SEED, RING)
+    (tmp_path / "peer_127.0.0.1_5002.txt").unlink()
+    row = check.pieces(Proof(Records(tmp_path).refresh()))
+    assert row.verdict == UNCLEAR and row.details[0].endswith(
+        ": there is no file of 127.0.0.1:5002")
 
 
 @pytest.mark.parametrize("registered, came, expected", [

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, FAILS, HOLDS, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge, parts,
-    quiet, shared)
+    ANSWER_TIME, FAILS, HOLDS, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge,
+    no_file, parts, quiet, shared)
 from grapevine.lab.proof.events import ADDRESS
 from grapevine.lab.proof.evidence import (
     ON_ITS_WAY, Proof, Row, quantile, row, start_time, worst)
@@ -241,12 +241,13 @@ def _history(proof: Proof) -> tuple[list[tuple[float, float, int]], dict[PeerRun
 def _apart(proof: Proof, run: PeerRun, others: list[PeerRun], begin: float, end: float,
            need: float) -> Fault:
     """Judge a run that was apart from others for so long. Of the seeds, and of the others, the one
-    counts that was disturbed least."""
-    told = proof.disturbances
+    counts that was disturbed least. Whoever has no file may have linked them."""
+    told, linked = proof.disturbances, {peer for one in proof.peers for peer in one.links}
     spans = [span for nodes in (
         [told.of_node(seed) for seed in sorted({seed.address for seed in proof.seeds})],
         [told.of_node(other.address) + told.around(other) for other in others])
         for span in max(nodes, key=lambda spans: quiet(begin, end, spans), default=[])]
+    spans += map(no_file, sorted(linked & proof.strangers) if run.links else ())
     words = (f"was apart from the largest piece from {clock(begin)} to {clock(end)}" if run.links
              else "never had a neighbour")
     return judge(f"{proof.name(run)} {words}", begin, end, need, spans + told.around(run))
