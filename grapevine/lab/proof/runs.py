@@ -64,6 +64,7 @@ class Run:
         if self.ended == KICKED:
             return
         self._keep_order(at)
+        self.last = at
         self._take(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
@@ -175,7 +176,6 @@ class PeerRun(Run):
             yield at, len(standing)
 
     def _take(self, at: float, event: str, rest: str) -> None:
-        self.last = at
         match event:
             case "received":
                 source, _, line = rest.partition(":gmessage:")
@@ -269,7 +269,6 @@ class SeedRun(Run):
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
 
     def _take(self, at: float, event: str, rest: str) -> None:
-        self.last = at
         if event == "alive":
             return
         self.until = at
