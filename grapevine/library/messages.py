@@ -148,7 +148,7 @@ class Program:
         self.joined = threading.Event()  # enough seeds list the peer
         self.drops_calls = self._has_ended = False  # no further call is made; the peer has ended
         self.on_end: Callable[[], None] = lambda: None
-        self.serving: Any = None  # its seeds, if it serves some (serving.py)
+        self.nodes: list = []  # its peer, and the seeds that it serves
         self._own = ""
         self._calls: queue.SimpleQueue = queue.SimpleQueue()  # (function, arguments); None wakes
         inbox.on_drop = lambda: self.call(_log.warning, DROPPED)
@@ -173,9 +173,13 @@ class Program:
                          self.inbox.count())
         self.drops_calls = True
 
+    def seeds(self) -> list:
+        """Return the nodes of the seeds that the program is at present."""
+        return [node for node in self.nodes[1:] if not node.stopping]
+
     def serves(self) -> list[str]:
-        """Return IP:PORT of each seed that the program is at present."""
-        return self.serving.addresses() if self.serving is not None else []
+        """Return IP:PORT of each of them."""
+        return [str(seed.address) for seed in self.seeds()]
 
     # What the node tells.
 

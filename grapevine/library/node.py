@@ -147,7 +147,7 @@ class _Telling(DeathsAtOnce):
     def is_complete(self) -> bool:
         """Tell whether it has all that its neighbours have, or is alone. While seeds that it serves
         are young, they may know only peers that have begun anew, too."""
-        if self._program.serving is not None and self._program.serving.is_young():
+        if any(self.now() < seed.grown_at for seed in self._program.seeds()):
             return False
         if not self.settings.antientropy_interval:
             return self.is_alone() or bool(self.neighbours.links)
@@ -179,17 +179,16 @@ class Hand:
     it ends its nodes if what stands inside fails, as by such a handler."""
 
     def __init__(self) -> None:
-        self.nodes: list = []
-        self.closing = contextlib.ExitStack()  # what ends after them
+        self.nodes: list = []  # which the thread alone changes
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
         self._said: collections.deque = collections.deque()  # ((text, TIME), number) of messages
         self._moment = 0.0  # Unix seconds of the TIME of the latest
         self._is_idle, self._is_ending = False, False
         self._process = os.getpid()
 
-    def start(self, begin: Callable[["Hand"], list]) -> None:
-        """`begin(hand)` returns nodes that have begun, one at least. What it raises is raised
-        here. Refused if no thread can be started, as in some interpreters within a process."""
+    def start(self, begin: Callable[[], None]) -> None:
+        """`begin()` adds nodes that have begun, one at least. What it raises is raised here.
+        Refused if no thread can be started, as in some interpreters within a process."""
         outcome: queue.SimpleQueue = queue.SimpleQueue()
         try:
             self._thread = threading.Thread(target=self._live, args=(begin, outcome), name="hand",
@@ -206,8 +205,7 @@ class Hand:
 
     def __exit__(self, error: object, *_: object) -> None:
         if error is not None:
-            self._is_ending = True
-            self.call(None)
+            self.request_end()
 
     # The program calls these.
 
@@ -263,28 +261,31 @@ class Hand:
         """Wait until the nodes have ended, so many seconds at most."""
         self._thread.join(seconds)
 
-    def end(self, seconds: float = 5.0) -> None:
-        """End the nodes without a word, and wait for that."""
+    def request_end(self) -> None:
+        """Have the nodes end without a word."""
         self._is_ending = True
         self.call(None)
+
+    def end(self, seconds: float = 5.0) -> None:
+        """End the nodes without a word, and wait for that."""
+        self.request_end()
         self.join(seconds)
 
     # The thread.
 
-    def _live(self, begin: Callable[["Hand"], list], outcome: queue.SimpleQueue) -> None:
-        with self.closing:
-            try:
-                self.nodes = begin(self)
-            except BaseException as error:
-                outcome.put(error)
-                return
+    def _live(self, begin: Callable[[], None], outcome: queue.SimpleQueue) -> None:
+        try:
+            begin()
+        except BaseException as error:
+            outcome.put(error)
+        else:
             outcome.put(None)
             self.nodes[0].world.live(self._work)
-            for node in self.nodes:
-                node.world.end("interrupted")
+        for node in self.nodes:
+            node.world.end("interrupted")
 
     def _work(self) -> None:
-        while not self._is_ending and not all(node.stopping for node in self.nodes):
+        while not self._is_ending:
             self._is_idle = self._calls.empty()
             calls = [self._calls.get()]
             self._is_idle = False

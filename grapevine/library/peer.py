@@ -58,21 +58,19 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     address = address_asked_for(port, host, seed_list)
     _check(serve, on_message, on_neighbour, on_death)
     program = Program(_inbox(backlog, since), on_message, on_neighbour, on_death)
-    kind = program_class(peer_class(chosen))
+    kind, hand = program_class(peer_class(chosen)), Hand()
+    program.nodes, program.on_end = hand.nodes, hand.request_end
 
-    def begin(hand: Hand) -> list:
-        program.on_end = lambda: hand.call(None)
+    def begin() -> None:
         with world_at(address) as world:
             output = ProgramOutput(file_of(outputs, "peer", world.address), program)
             world.begin(kind(program, world.address, chosen, output, world, seed_list))
+            hand.nodes.append(world.node)
             if serve:
-                program.serving = Serving(world.address, seed_list, chosen, outputs, program.error)
-                hand.closing.callback(program.serving.end)
-                program.serving.begin()
+                Serving(hand, program, seed_list, chosen, outputs).begin()
             program.begin(str(world.address))
-        return [world.node]
 
-    with Hand() as hand:
+    with hand:
         hand.start(begin)
         return Peer(hand, program)
 

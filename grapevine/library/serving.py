@@ -1,17 +1,16 @@
 """The seeds that a program serves besides its peer: those of the list that have the peer's IP.
 
-An address that another program has is looked at every second, so that the next one on this machine
-takes it over when that program ends.
+The thread `hand` looks every second at an address that another program has, so that the next one on
+this machine takes it over when that program ends.
 """
 
 import contextlib
-import threading
-from collections.abc import Callable
-from typing import Any
 
 from grapevine.addresses import Address, Target, look_up
 from grapevine.classes import seed_class
-from grapevine.library.errors import PortInUse, Refused
+from grapevine.library.errors import PortInUse
+from grapevine.library.messages import Program
+from grapevine.library.node import Hand
 from grapevine.library.starting import Folder, begin_seed, program_seed_class, world_at
 from grapevine.registrations import LONGEST_REST
 from grapevine.settings import Settings
@@ -43,65 +42,45 @@ class _Served:
 
 
 class Serving:
-    """The seeds of one program, and the thread `caretaker`, which looks for more. No node's lock is
-    held when a method is called."""
+    """The seeds of one program, which become nodes of its hand. No node's lock is held when a
+    method is called."""
 
-    def __init__(self, own: Address, seeds: list[Target], settings: Settings, outputs: Folder,
-                 on_error: Callable[[str], None]):
-        """`own` is the peer's address. `on_error` is told what keeps a free address from being
-        served later."""
-        self._seeds = {seed: _where(seed, own) for seed in seeds}
-        self._own = [address for address in self._seeds.values()
-                     if address is not None and address.ip == own.ip]
+    def __init__(self, hand: Hand, program: Program, seeds: list[Target], settings: Settings,
+                 outputs: Folder):
+        """`program` is told what keeps a free address from being served later."""
+        self._hand, self._program, self._failure = hand, program, ""
         self._settings, self._outputs = settings, outputs
-        self._on_error, self._failure = on_error, ""
-        self._nodes: dict[Address, Any] = {}
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="caretaker", daemon=True)
+        peer = hand.nodes[0].address
+        self._seeds = {seed: _where(seed, peer) for seed in seeds}
+        self._own = [address for address in self._seeds.values()
+                     if address is not None and address.ip == peer.ip]
 
     def begin(self) -> None:
-        """Serve what nobody else does. Refused if that cannot be."""
-        self._take_over()
+        """Serve what nobody else does, now and later. Refused if that cannot be."""
+        peer = self._hand.nodes[0]
         if self._own:
-            try:
-                self._thread.start()
-            except RuntimeError as error:
-                raise Refused(f"nodes need threads: {error}") from None
+            with peer.world.lock:
+                peer.later(LOOK, self._hand.call, self._look)
+        self._take_over()
 
     def _look(self) -> None:
-        while not self._is_over.wait(LOOK):
-            try:
-                self._take_over()
-            except Exception as error:  # whatever it is, it may be over in a second
-                if str(error) != self._failure:
-                    self._failure = str(error)
-                    self._on_error(f"a seed is not served: {error}")
+        try:
+            self.begin()
+        except Exception as error:  # whatever it is, it may be over in a second
+            if str(error) != self._failure:
+                self._failure = str(error)
+                self._program.error(f"a seed is not served: {error}")
 
     def _take_over(self) -> None:
         kind = program_seed_class(seed_class(self._settings), _Served)
+        for seed in [node for node in self._hand.nodes[1:] if node.stopping]:
+            seed.world.end("failed")
+            self._hand.nodes.remove(seed)
         for own in self._own:
-            if own in self._nodes and not self._nodes[own].stopping:
-                continue
-            with contextlib.suppress(PortInUse), world_at(own) as world:
-                if own in self._nodes:
-                    self._nodes[own].world.end("failed")
+            with contextlib.suppress(PortInUse), world_at(own) as world:  # also of its own seed
                 others = [seed for seed, address in self._seeds.items() if address != own]
-                self._nodes[own] = begin_seed(kind, world, self._settings, self._outputs, others)
-
-    def is_young(self) -> bool:
-        """Tell whether one of them has begun a moment ago."""
-        return any(node.now() < node.grown_at for node in list(self._nodes.values()))
-
-    def addresses(self) -> list[str]:
-        """Return IP:PORT of each seed that is served at present."""
-        return [str(own) for own, node in list(self._nodes.items()) if not node.stopping]
-
-    def end(self) -> None:
-        self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        for node in self._nodes.values():
-            node.world.end("interrupted")
+                self._hand.nodes.append(
+                    begin_seed(kind, world, self._settings, self._outputs, others))
 
 
 def _where(seed: Target, own: Address) -> Address | None:

@@ -152,14 +152,15 @@ class Seeds(contextlib.AbstractContextManager["Seeds"]):
     def __init__(self, own: list[Address], others: list[Target], settings: Settings,
                  outputs: Folder):
         """Start seeds, on free ports for port 0. `others` are those of other processes."""
-        def begin(hand: Hand) -> list:
+        def begin() -> None:
             with contextlib.ExitStack() as stack:
                 worlds = [stack.enter_context(world_at(address)) for address in own]
                 known = [world.address for world in worlds] + others
-                return [begin_seed(kind, world, settings, outputs, known) for world in worlds]
+                self._hand.nodes += [begin_seed(kind, world, settings, outputs, known)
+                                     for world in worlds]
 
-        kind = program_seed_class(seed_class(settings))
-        with Hand() as self._hand:
+        kind, self._hand = program_seed_class(seed_class(settings)), Hand()
+        with self._hand:
             self._hand.start(begin)
             self.addresses = [str(node.address) for node in self._hand.nodes]  # IP:PORT of each
 
