@@ -153,18 +153,17 @@ class _Telling(DeathsAtOnce):
             return self.is_alone() or bool(self.neighbours.links)
         return self.is_alone() or self.has_caught_up()
 
-    def leave_when_heard(self, until: float) -> None:
-        """Leave once two neighbours can have heard what was said, or one that stays, or nobody can;
-        at `until` at the latest."""
-        now, rows = self.now(), self.neighbours.rows
+    def leave(self, until: float | None = None) -> None:
+        """Wait for two neighbours that can have heard what was said, or one that stays, unless
+        nobody can."""
+        now = self.now()
         heard = {peer for peer, since in self._hearers.items() if since <= now}
         enough = min(2, max(1, len(self.peer_list.known)))
-        if (not self._has_said() or self.is_alone() or now >= until or len(heard) >= enough
-                or any(peer in heard and row.link is not None and now - row.since >= STAYS
-                       for peer, row in rows.items())):
-            self.leave(now)
-        else:
-            self.later(LOOK, self.leave_when_heard, until)
+        one_stays = any(row.link is not None and now - row.since >= STAYS
+                        for peer, row in self.neighbours.rows.items() if peer in heard)
+        self.is_unheard = (self._has_said() and not self.is_alone()
+                           and len(heard) < enough and not one_stays)
+        super().leave(until)
 
 
 @functools.cache

@@ -25,7 +25,6 @@ USUAL = Settings(gossip_count=0, liveness_interval=1.0)  # a program says, and w
 AT_ONCE = 128  # texts that are said at once
 BACKLOG = 10_000  # messages that wait for the program
 FULL_LOOK = 0.001  # seconds between two looks whether a text has room
-ALONE = 3.0  # seconds that leaving waits for neighbours that hear what was said
 LEAVE_LIMIT, CALLS_LIMIT = 25.0, 5.0  # seconds that leaving may take, and waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5}  # for networks of one process
@@ -247,7 +246,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
 
     def _leave(self) -> None:
         with self._node.world.lock:
-            self._node.leave_when_heard(self._node.now() + ALONE)
+            self._node.leave()
 
     def close(self) -> None:
         """End abruptly like a crash, so that others find this peer dead."""

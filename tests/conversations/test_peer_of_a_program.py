@@ -229,7 +229,7 @@ def test_who_leaves_with_a_full_inbox_hears_that_others_hang_up():
     end = neighbour(scene, A)
     end.say(gossip(C, 1), gossip(C, 2))
     scene.run(0.1)
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     assert end.hear_until("leave:")
     end.hang_up()
     assert scene.is_left(0.5)
@@ -240,7 +240,7 @@ def test_who_leaves_with_a_full_inbox_hears_that_others_hang_up():
 def test_who_has_said_nothing_leaves_at_once():
     scene = ProgramScene(SEED)
     end = neighbour(scene, A)
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     assert end.hear_until("leave:", 0.1) == f"leave:{NODE}"
 
 
@@ -249,7 +249,7 @@ def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
     seed_of(scene, SEED)
     scene.run(1.0)
     scene.node.originate(["hello"])
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
 
 
@@ -259,7 +259,7 @@ def talker(*known: str) -> ProgramScene:
     seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
     scene.run(1.0)
     scene.node.originate(["hello"])
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     return scene
 
 
@@ -271,7 +271,7 @@ def test_who_has_left_may_not_have_read_it():
     for end, peer in zip(ends, (A, B)):
         end.say(f"leave:{peer}")
     scene.run(0.1)
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     scene.run(0.1)
     assert not scene.node.is_leaving
     for peer in C, "127.0.0.1:6004":
@@ -287,7 +287,7 @@ def late_neighbour() -> tuple[ProgramScene, End]:
     scene.run(1.0)
     scene.node.originate(["x" * 60_000] * 6)
     end = neighbour(scene, A)
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     return scene, end
 
 
@@ -333,7 +333,7 @@ def test_what_a_neighbour_has_not_read_is_an_error_for_the_program():
     end = neighbour(scene, A)
     end.stop_reading()
     scene.node.originate([f"{number} {'x' * 60_000}" for number in range(20)])
-    scene.node.leave_when_heard(scene.now + 3.0)
+    scene.node.leave()
     assert scene.is_left(30.0)
     assert [event[:24] for event in scene.program.of("error")] == [f"not read:{A}:"]
 
