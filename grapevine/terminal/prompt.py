@@ -1,7 +1,7 @@
-"""The prompt of a peer on a terminal, below its events.
+"""Events in words on a terminal, above a last line: the prompt of a peer, or what seeds have to do.
 
-Only the screen's thread writes. With a single write it erases the prompt line, prints new lines and
-draws the prompt again. Only raw events may be wider than the terminal, and wrap.
+Only the screen's thread writes. With a single write it erases the last line, prints new lines and
+draws it again. Only raw events may be wider than the terminal, and wrap.
 """
 
 import codecs
@@ -9,10 +9,9 @@ import itertools
 import re
 import time
 
-from grapevine.terminal.keys import Keys
 from grapevine.terminal.screen import (
     CLOCK, Screen, columns, cut, fold, obeys, terminal_width, width_of)
-from grapevine.terminal.words import Sentence, Words
+from grapevine.terminal.words import Narrator, Sentence
 
 HISTORY = 200  # lines that arrow up finds again
 LINE_LIMIT = 131_073  # characters of a line; further ones are dropped
@@ -124,37 +123,16 @@ def window(text: str, cursor: int, room: int) -> tuple[str, int]:
     return cut(text[start:], room), before
 
 
-class PromptScreen(Screen):
-    """A screen with a prompt. It shows events in words, or raw as in the output file."""
+class WordsScreen(Screen):
+    """A screen that shows events in words, or raw as in the output file, above a last line."""
 
-    def __init__(self, words: Words, keys: Keys, descriptor: int = 1):
-        self.words, self._keys, self._editor = words, keys, LineEditor()
-        self._line: tuple[str, int] | None = None  # the typed line, and the cursor
-        self._drawn = self._before = 0  # columns of the prompt line, and before the cursor
-        self._has_escapes, self.raw = obeys(descriptor), False
+    _line: tuple[str, int] | None = ("", 0)  # what follows the prompt, and the cursor there
+
+    def __init__(self, words: Narrator, descriptor: int = 1):
+        self.words, self.raw = words, False
+        self._drawn = self._before = 0  # columns of the last line, and before the cursor
+        self._has_escapes = obeys(descriptor)
         super().__init__(descriptor)
-
-    def lines(self) -> list[bytes] | None:
-        """Wait for lines, and return all that came; None at the end."""
-        lines: list[bytes] = []
-        while not lines:
-            self.typed(self._editor.view() if self._keys.is_in_front() else None)
-            keys = self._keys.read()
-            if keys is None:
-                self.typed(None)
-                return None
-            lines = self._editor.feed(keys)
-        self.typed(self._editor.view())
-        return lines
-
-    def typed(self, line: tuple[str, int] | None) -> None:
-        """Show the typed line and the cursor, or no prompt for None."""
-        self._line = line
-        self._has_items.set()
-
-    def close(self) -> None:
-        super().close()
-        self._keys.give_back()
 
     # The screen's thread calls the rest.
 
@@ -183,7 +161,7 @@ class PromptScreen(Screen):
         return lines
 
     def _event(self, line: str, seed) -> list[str]:
-        sentences = self.words.tell(line[:CLOCK - 1], line[CLOCK:])
+        sentences = self.words.tell(line[:CLOCK - 1], line[CLOCK:], seed)
         return [self._raw(line, seed)] if self.raw else self._laid_out(sentences)
 
     def _laid_out(self, sentences: list[Sentence]) -> list[str]:
@@ -212,7 +190,7 @@ class PromptScreen(Screen):
         return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
-        """Erase the prompt line, print lines, and draw the prompt line below."""
+        """Erase the last line, print lines, and draw the last line below."""
         room, erased, prompt = self._room(), "", ""
         if self._drawn and self._has_escapes:
             rows = self._before // (room + 1)  # above the cursor, if the terminal became narrower
@@ -221,10 +199,39 @@ class PromptScreen(Screen):
             erased = f"\r{' ' * self._drawn}\r"
         self._drawn = 0
         if line is not None:
-            head = self.words.prompt()
-            if 2 * len(head) > room:
-                head = "> "
+            head = self.words.prompt(room)
             shown, before = window(*line, room - len(head))
             self._drawn, self._before = len(head) + columns(shown), len(head) + before
             prompt = head + shown + "\b" * (self._drawn - self._before)
         self._put(erased + "".join(f"{text}\n" for text in lines) + prompt)
+
+
+class PromptScreen(WordsScreen):
+    """A screen with a prompt."""
+
+    def __init__(self, words: Narrator, keys, descriptor: int = 1):
+        """`keys` are those of a terminal (keys.py)."""
+        self._keys, self._editor, self._line = keys, LineEditor(), None
+        super().__init__(words, descriptor)
+
+    def lines(self) -> list[bytes] | None:
+        """Wait for lines, and return all that came; None at the end."""
+        lines: list[bytes] = []
+        while not lines:
+            self.typed(self._editor.view() if self._keys.is_in_front() else None)
+            keys = self._keys.read()
+            if keys is None:
+                self.typed(None)
+                return None
+            lines = self._editor.feed(keys)
+        self.typed(self._editor.view())
+        return lines
+
+    def typed(self, line: tuple[str, int] | None) -> None:
+        """Show the typed line and the cursor, or no prompt for None."""
+        self._line = line
+        self._has_items.set()
+
+    def close(self) -> None:
+        super().close()
+        self._keys.give_back()

@@ -222,19 +222,11 @@ class StatusLine:
         self._left, self._right = left, right
         show(f"{_ERASE}{self._line()}", end="")
 
-    def above(self, text: str, indent: int = 0) -> None:
-        """Show permanent lines above the status line."""
-        show(f"{_ERASE}{folded(text, indent)}\n{self._line()}", end="")
-
     def end(self) -> None:
         """Keep the line, without the ^C behind it, and go below it."""
         if self._left:
             show(f"{_ERASE}{self._line()}")
         self._left = self._right = ""
-
-    def clear(self) -> None:
-        """Remove the line. What follows begins in its place."""
-        self.update("")
 
     def _line(self) -> str:
         if not self._right:

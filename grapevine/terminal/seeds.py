@@ -5,19 +5,19 @@ import os
 import time
 
 from grapevine.addresses import Address
-from grapevine.events import about, parted
+from grapevine.events import about
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
     FAILED, OF_SEEDS, PLAIN, CommandError, Parser, add_common, add_settings, load_seeds, show)
 from grapevine.terminal.folders import command, commands, peer_command, ports
 from grapevine.terminal.programs import begin_seeds, known_seeds
-from grapevine.terminal.screen import CLOCK, Screen, StatusLine, folded, obeys
+from grapevine.terminal.prompt import WordsScreen
+from grapevine.terminal.screen import Screen, cut, folded, obeys
 from grapevine.terminal.starting import (
     block_signals, is_taken, open_output, prepare_descriptors, seed_addresses, wait_for_end)
-from grapevine.terminal.words import many, sentence
+from grapevine.terminal.words import DAY, Narrator, many
 from grapevine.tools import Recent
 
-INDENT = 12  # columns before the second line of a sentence
 REMEMBERED = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
 PORT_PATIENCE = 5.0  # seconds to find out which program has a port
@@ -89,50 +89,40 @@ def what_next(addresses: list[Address], args) -> str:
         "Ctrl-C ends the seeds; the peers go on.", ""])
 
 
-class SeedWords:
+class SeedWords(Narrator):
     """The narrator of seeds' events. A peer is shown GATHER after it came, or when `wanted` seeds
-    list it, or both; and when the last seed removes it. One goodbye is enough. `_on_<kind>` takes
-    seed, peer, rest."""
+    list it, or both; and when the last seed removes it. One goodbye is enough."""
 
     def __init__(self, wanted: int, seeds: int):
+        super().__init__()
         self._wanted = wanted
         self._seeds = seeds  # of this process
-        self._lines: list[str] = []  # to show
-        self._now, self._clock = 0.0, ""  # of the present event
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # peer to show -> when, and its first time
         self._early: set[str] = set()  # peers shown while fewer than `wanted` seeds listed them
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
-        self._host: str | None = None  # of the first peer
 
-    def due_in(self, now: float) -> float | None:
-        """Return the seconds until a peer is to be shown; None if none waits."""
-        return min((max(0.0, at - now) for at, _ in self._coming.values()), default=None)
+    def is_waiting(self) -> bool:
+        return bool(self._coming)
 
-    def tell(self, now: float, line: str = "", seed: Address | None = None) -> list[str]:
-        """Return lines about peers that came GATHER seconds ago, and about a seed's event, if any:
-        `HH:MM:SS.mmm EVENT`."""
-        self._lines, self._now, self._clock = [], now, line[:8]
-        for peer in [peer for peer, (at, _) in self._coming.items() if at <= now]:
+    def _pass(self, clock: str) -> None:
+        super()._pass(clock)
+        for peer in [peer for peer, (came, _) in self._coming.items()
+                     if GATHER <= (self._now - came) % DAY < DAY / 2]:
             self._tell_coming(peer)
             self._early.add(peer)
-        event = line[CLOCK:]
-        kind, peer, rest = parted(event.replace("Dead Node:", "", 1))
-        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
-        if tell is not None and peer:
-            tell(seed, peer, rest)
-        elif kind == "failed":
-            self._lines.append(f"{self._clock}    seed {seed.port}: {event}")
-        return self._lines
 
-    def _on_registered(self, seed: Address, peer: str, _: str) -> None:
+    def _on_registered(self, peer: str, _: str) -> None:
+        if not peer:
+            return
+        self._own = self._own or peer
         listed = self._listed.setdefault(peer, {})
         self._ended.pop(peer, None)
         if not listed:
             self._reported.pop(peer, None)
-            self._coming[peer] = self._now + GATHER, self._clock
-        listed[seed] = None
+            self._coming[peer] = self._now, self._clock
+        listed[self._seed] = None
         if len(listed) >= self._wanted:
             if peer in self._early:
                 self._early.remove(peer)
@@ -143,15 +133,15 @@ class SeedWords:
         _, clock = self._coming.pop(peer, (0.0, None))
         if clock is not None:
             names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
-            self._lines.append(f"{clock}  + {self._name(peer):<12} known to {names}")
+            self._say_so(f"{self.name(peer):<12} known to {names}", "+", clock=clock)
 
-    def _on_removed(self, seed: Address, peer: str, rest: str) -> None:
+    def _on_removed(self, peer: str, rest: str) -> None:
         why = rest.partition(":")[0] if rest.startswith("gone:") else rest
         listed = self._listed.get(peer, {})
-        if seed not in listed:
+        if self._seed not in listed:
             return
         self._tell_coming(peer)
-        del listed[seed]
+        del listed[self._seed]
         if why == "gone" and self._ended.get(peer) == "left":
             why = "left"  # because another seed has heard its goodbye
         self._ended[peer] = why
@@ -160,27 +150,28 @@ class SeedWords:
             self._early.discard(peer)
             self._say("removed", peer, why)
 
-    def _on_dead_report(self, _: Address, peer: str, rest: str) -> None:
+    def _on_dead_report(self, _: str, report: str) -> None:
+        peer, rest = about(report.removeprefix("Dead Node:"))
         reporter, _ = about(rest.partition(":")[2])
         is_known = peer in self._listed or self._ended.get(peer)
         if reporter and is_known and peer not in self._reported:
             self._reported[peer] = True
-            self._say("dead report", reporter, self._name(peer))
+            self._say("dead report", reporter, self.name(peer))
 
-    def _on_rejected(self, _: Address, peer: str, rest: str) -> None:
+    def _on_rejected(self, _: str, report: str) -> None:
+        peer, rest = about(report.removeprefix("Dead Node:"))
         if about(rest.partition(":")[2])[1] == "it answers" and self._reported.pop(peer, None):
             self._say("rejected", peer)
 
-    def _say(self, kind: str, other: str, rest: str = "") -> None:
-        sign, text = sentence(kind, self._name(other), rest)
-        self._lines.append(f"{self._clock}  {sign} {text}")
+    def _on_failed(self, _: str, error: str) -> None:
+        self._say_so(f"seed {self._seed.port}: failed:{error}", " ")
 
-    def status(self) -> str:
+    def prompt(self, room: int) -> str:
         """Return a line with the seeds and the listed peers."""
-        names = [self._name(peer) for peer in sorted(self._listed, key=lambda peer: (
+        names = [self.name(peer) for peer in sorted(self._listed, key=lambda peer: (
             peer.rpartition(":")[0], int(peer.rpartition(":")[2])))]
-        return (f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
-                f"{':' if names else ''} {' '.join(names)}".rstrip())
+        return cut(f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
+                   f"{':' if names else ''} {' '.join(names)}".rstrip(), room)
 
     def summary(self) -> str:
         """Return how many peers came, left, died, and were shut out."""
@@ -190,49 +181,27 @@ class SeedWords:
         return (f"{many(len(self._listed) + len(ends), 'peer')} came, {left} left, {died} died"
                 f"{f', {out} were shut out' if out else ''}")
 
-    def _name(self, peer: str) -> str:
-        """Return a peer's port, or its address if on another IP."""
-        host, _, port = peer.rpartition(":")
-        self._host = self._host or host
-        return port if host == self._host else peer
 
-
-class SeedScreen(Screen):
-    """A screen that shows seeds' events in words, above a status line."""
+class SeedScreen(WordsScreen):
+    """A screen that shows seeds' events in words, above what there is."""
 
     def __init__(self, words: SeedWords, last: str):
-        self._words, self._last = words, last
-        self._status = StatusLine()
-        self._begun = time.monotonic()
-        super().__init__()
+        self._last, self._begun = last, time.monotonic()
+        super().__init__(words)
 
     # The screen's thread calls these.
 
-    def _due_in(self) -> float | None:
-        return self._words.due_in(time.monotonic())
-
     def _present(self, items: list, is_last: bool) -> None:
-        now, lines = time.monotonic(), []
-        for item in items:
-            if isinstance(item, str):
-                self._status.above(item, 4)
-            else:
-                lines += self._words.tell(now, *item)
-        lines += self._words.tell(now)
         if self.dropped and not self._items:
             with self._lock:
                 dropped, self.dropped = self.dropped, 0
-            lines.append(f"{'':{INDENT}}{many(dropped, 'event')} not shown, because the terminal "
-                         "was blocked; the output files have all")
-        for line in lines:
-            self._status.above(line, INDENT)
+            items = [*items, f"{many(dropped, 'event')} not shown, because the terminal was "
+                             "blocked; the output files have all"]
         if is_last:
-            self._tell_end()
-        elif items or lines:
-            self._status.update(self._words.status())
+            minutes, seconds = divmod(round(time.monotonic() - self._begun), 60)
+            items = [*items, f"The seeds have ended after {f'{minutes} min ' if minutes else ''}"
+                             f"{seconds} s: {self.words.summary()}. {self._last}"]
+        super()._present(items, is_last)
 
-    def _tell_end(self) -> None:
-        self._status.clear()
-        minutes, seconds = divmod(round(time.monotonic() - self._begun), 60)
-        show(folded(f"The seeds have ended after {f'{minutes} min ' if minutes else ''}{seconds} "
-                    f"s: {self._words.summary()}. {self._last}"))
+    def _answer(self, answer: str) -> list[str]:
+        return folded(answer, 4).split("\n")

@@ -1,4 +1,4 @@
-"""Sentences about a peer's events, for the person at its terminal.
+"""Sentences about events of nodes, for the person at their terminal.
 
 Pure. Events that do not matter to an onlooker have no sentence. In a form, {other} is the subject
 of an event, {rest} what follows, {limit} how many misses make a death.
@@ -7,6 +7,7 @@ of an event, {rest} what follows, {limit} how many misses make a death.
 import time
 from collections import Counter, defaultdict
 
+from grapevine.addresses import Address
 from grapevine.events import RENEWED, about, end_of_link, gossip_fields, parted
 from grapevine.settings import majority
 from grapevine.tools import Recent
@@ -62,22 +63,69 @@ FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: +
 }
 
 
-def sentence(kind: str, other: str = "", rest: str = "", limit: int = 0) -> tuple[str, str]:
-    """Return the sign and the text for an event of a kind in FORMS."""
-    sign, text = FORMS.get(f"{kind} {rest}", FORMS[kind])
-    return sign, text.format(other=other, rest=rest, limit=limit)
+class Narrator:
+    """What tells events in words. A subclass has methods `_on_<kind>`, which take the address in
+    the event, and what follows; `is_waiting()`, which tells whether something is to be told later,
+    perhaps together with later events; and `prompt(room)`, the beginning of the last line."""
 
-
-class Words:
-    """The narrator of a peer's events. After `misses` misses in a row a neighbour is dead. A method
-    `_on_<kind>` takes the address in the event, and what follows."""
-
-    def __init__(self, own: str, misses: int, seeds: int):
-        self._own, self._misses, self._seeds = own, misses, seeds
+    def __init__(self, own: str = "", misses: int = 0):
+        """Ports are names while all share the IP of `own`. After `misses` misses in a row a
+        neighbour is dead."""
+        self._own, self._misses = own, misses
         self._one_ip = True  # so far, so that ports suffice as names
         self._said: list[Sentence] = []
         self._clock = ""  # the time HH:MM:SS.mmm of the last event or look
         self._now = 0.0  # the same time in seconds since midnight
+        self._seed: Address | None = None  # whose event that is, if it is one of several
+
+    def rest(self) -> list[Sentence]:
+        """Return the sentences about all that waits."""
+        return []
+
+    def tell(self, clock: str, event: str = "", seed: Address | None = None) -> list[Sentence]:
+        """Return the sentences about what waited until `HH:MM:SS.mmm`, and about an event of that
+        time, if there is one, perhaps of one of several seeds."""
+        kind, one, rest = parted(event)
+        self._said, self._seed = [], seed
+        self._pass(clock)
+        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
+        if tell is not None:
+            tell(one, rest)
+        elif event:
+            self._on_other(kind, one, rest, event)
+        return self._said
+
+    def _on_other(self, kind: str, one: str, rest: str, event: str) -> None:
+        """Tell an event for whose kind there is no method."""
+
+    def _pass(self, clock: str) -> None:
+        """Tell what waited until this time."""
+        hours, minutes, seconds = clock.split(":")
+        self._now = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        self._clock = clock
+
+    def name(self, address: str) -> str:
+        """Return an address, or its port while all share an IP."""
+        host, _, port = address.rpartition(":")
+        self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
+        return port if self._one_ip else address
+
+    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
+        """Tell an event of a kind in FORMS."""
+        sign, text = FORMS.get(f"{kind} {rest}", FORMS[kind])
+        self._say_so(text.format(other=other and self.name(other), rest=rest, limit=self._misses),
+                     sign, aside)
+
+    def _say_so(self, text: str, head: str = "", aside: str = "", clock: str = "") -> None:
+        self._said.append(((clock or self._clock)[:8], head, text, aside))
+
+
+class Words(Narrator):
+    """The narrator of a peer's events."""
+
+    def __init__(self, own: str, misses: int, seeds: int):
+        super().__init__(own, misses)
+        self._seeds = seeds
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._is_leaving = False
@@ -94,61 +142,35 @@ class Words:
         self._help = dict(_HELP)  # advice that was not given yet
 
     def is_waiting(self) -> bool:
-        """Tell whether something is to be told later, perhaps together with later events."""
         return bool(self._changed_at is not None or self._old
                     or max(self._shown.values(), default=0) > SHOWN)
 
-    def name(self, address: str) -> str:
-        """Return an address, or its port while all share an IP."""
-        host, _, port = address.rpartition(":")
-        self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
-        return port if self._one_ip else address
-
-    def prompt(self) -> str:
-        """Return the text before the typed line."""
-        return f"{self.name(self._own)}, {self._degree()}, {many(self._messages, 'message')} > "
+    def prompt(self, room: int) -> str:
+        """Return the text before the typed line, which needs half of the room."""
+        whole = f"{self.name(self._own)}, {self._degree()}, {many(self._messages, 'message')} > "
+        return whole if 2 * len(whole) <= room else "> "
 
     def _degree(self) -> str:
         return many(len(self._neighbours), "neighbour")
 
-    def tell(self, clock: str, event: str = "") -> list[Sentence]:
-        """Return the sentences about what waited until `HH:MM:SS.mmm`, and about an event of that
-        time, if there is one."""
-        kind, one, rest = parted(event)
-        self._said = []
-        self._pass(clock)
-        tell = getattr(self, f"_on_{kind.replace(' ', '_')}", None)
-        if tell is not None:
-            tell(one, rest)
-        elif kind in FORMS:
+    def _on_other(self, kind: str, one: str, rest: str, event: str) -> None:
+        if kind in FORMS:
             self._say(kind, one, rest)
-        elif event and kind not in _HIDDEN:
+        elif kind not in _HIDDEN:
             self._say_so(event)
-        return self._said
 
     def rest(self) -> list[Sentence]:
-        """Return the sentences about all that waits."""
         self._said = []
         self._tell_second()
         self._tell_seeds()
         return self._said
 
     def _pass(self, clock: str) -> None:
-        """Tell what waited until this time."""
         if clock[:8] != self._clock[:8]:
             self._tell_second()
-        hours, minutes, seconds = clock.split(":")
-        self._now = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        self._clock = clock
+        super()._pass(clock)
         if self._changed_at is not None and (self._now - self._changed_at) % DAY >= 1:
             self._tell_seeds()
-
-    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
-        sign, text = sentence(kind, other and self.name(other), rest, self._misses)
-        self._say_so(text, sign, aside)
-
-    def _say_so(self, text: str, head: str = "", aside: str = "", clock: str = "") -> None:
-        self._said.append(((clock or self._clock)[:8], head, text, aside))
 
     # Messages.
 

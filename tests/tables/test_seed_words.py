@@ -17,19 +17,18 @@ class Told:
     def __init__(self):
         self.words = SeedWords(2, 3)
         self.lines = []
-        self.now = 0.0
+        self.now = 12.0
 
     def hear(self, *heard):
         for seed, event in heard:
-            self._add(self.words.tell(self.now, f"10:11:12.123 {event}", seed))
+            self._add(self.words.tell(f"10:11:{self.now:06.3f}", event, seed))
 
     def wait(self, seconds):
         self.now += seconds
-        self._add(self.words.tell(self.now))
+        self._add(self.words.tell(f"10:11:{self.now:06.3f}"))
 
-    def _add(self, lines):
-        assert all(line.startswith("10:11:12  ") for line in lines)
-        self.lines += [line[10:] for line in lines]
+    def _add(self, sentences):
+        self.lines += [f"{head} {text}" for _, head, text, _ in sentences]
 
 
 @pytest.fixture
@@ -46,19 +45,16 @@ def test_a_peer_comes_once_with_all_seeds_that_know_it(told):
     come(told, C)
     told.hear((A, "registered:127.0.0.1:4000"), (A, f"peer list:{FIVE}:1"))
     assert told.lines == ["+ 5005         known to 8080 8081"]
-    assert told.words.status() == "3 seeds, 2 peers: 4000 5005"
+    assert told.words.prompt(80) == "3 seeds, 2 peers: 4000 5005"
 
 
 def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
-    assert told.words.due_in(told.now) is None
+    assert not told.words.is_waiting()
     come(told, A)
-    assert told.words.due_in(told.now) == GATHER
     told.wait(GATHER / 2)
-    assert told.lines == [] and told.words.due_in(told.now) == GATHER / 2
-    assert told.words.due_in(GATHER + 1) == 0
-    told.wait(GATHER)
-    assert told.lines == ["+ 5005         known to 8080"]
-    assert told.words.due_in(told.now) is None
+    assert told.lines == [] and told.words.is_waiting()
+    told.wait(GATHER / 2)
+    assert told.lines == ["+ 5005         known to 8080"] and not told.words.is_waiting()
 
 
 def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
@@ -81,10 +77,10 @@ def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
 def test_a_peer_goes_when_the_last_seed_removes_it(told, reason, line, summary):
     come(told, A, B)
     told.hear((A, GONE))
-    assert len(told.lines) == 1 and told.words.status().endswith("1 peer: 5005")
+    assert len(told.lines) == 1 and told.words.prompt(80).endswith("1 peer: 5005")
     told.hear((B, f"removed:{FIVE}:{reason}"), (C, f"removed:{FIVE}:{reason}"))
     assert told.lines[1:] == [line]
-    assert told.words.status() == "3 seeds, 0 peers"
+    assert told.words.prompt(80) == "3 seeds, 0 peers"
     assert told.words.summary() == f"1 peer came, {summary}"
 
 

@@ -1,4 +1,4 @@
-"""The status line: no line is wider than the terminal, and lines above it stay."""
+"""The status line: no line is wider than the terminal, and the last one stays."""
 
 import pytest
 
@@ -34,16 +34,14 @@ def test_a_line_is_cut_to_the_width_of_the_moment(wide, capfd):
         assert capfd.readouterr().out == ERASE + "x" * (width - SPARE)
 
 
-def test_lines_above_stay_and_the_end_is_on_a_line_of_its_own(wide, capfd):
+def test_the_end_is_on_a_line_of_its_own(wide, capfd):
     line = StatusLine()
     line.update("one")
-    line.above("something happened")
     line.update("two")
     line.end()
     line.end()
     out = capfd.readouterr().out
-    assert [shown.rpartition(ERASE)[2] for shown in out.split("\n")] == [
-        "something happened", "two", ""]
+    assert [shown.rpartition(ERASE)[2] for shown in out.split("\n")] == ["two", ""]
 
 
 @pytest.mark.parametrize("text, indent, lines", [

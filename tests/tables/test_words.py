@@ -154,7 +154,7 @@ def test_a_link_that_replaces_another_is_no_news():
     assert len(told(f"connected:{address(5002)}", words=words)) == 1
     assert told(f"disconnected:{address(5002)}:replaced:here", f"connected:{address(5002)}",
                 words=words) == []
-    assert words.prompt() == "5001, 1 neighbour, 0 messages > "
+    assert words.prompt(80) == "5001, 1 neighbour, 0 messages > "
 
 
 def test_who_leaves_is_not_told_who_else_does():
@@ -171,7 +171,7 @@ def test_messages_of_a_second_are_folded_beyond_a_number():
     assert told(received(5002, 5002, "next"), words=words, clock="22:01:46.000") == [
         "... 30 more messages from 3 peers in this second", "5002 next"]
     assert words.rest() == [] and not words.is_waiting()
-    assert words.prompt() == f"5001, 0 neighbours, {SHOWN + 32} messages > "
+    assert words.prompt(80) == f"5001, 0 neighbours, {SHOWN + 32} messages > "
     told(*[f"generated:{gossip(5001, 'x')}"] * (SHOWN + 1), words=words)
     assert [text.strip() for _, _, text, _ in words.rest()] == [
         "... 1 more message of mine in this second"]
@@ -215,4 +215,4 @@ def test_no_event_stops_the_words():
         words.tell(f"{draw.randrange(24):02}:00:{draw.randrange(60):02}.5", event)
         if not draw.randrange(9):
             words.rest()
-    assert words.prompt()
+    assert words.prompt(80)
