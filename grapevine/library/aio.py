@@ -25,7 +25,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         super().__init__(peer._hand, peer._program)
         self._peer = peer
         self._came = asyncio.Event()  # a message came, or the peer has ended
-        self._taken = self._said_count = 0
+        self._uses = 0
         self._loop = asyncio.get_running_loop()
         if self._program.on_message is None:
             self._inbox.on_arrival = self._wake
@@ -63,29 +63,25 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         return said
 
     async def _wait_for_room(self, text: str) -> None:
-        self._said_count += 1
-        if self._said_count % AT_ONCE == 0:
-            await asyncio.sleep(0)  # so that other tasks run, however much is said
+        await self._give_way()
         while not self._hand.has_room(len(text)) and not self._node.stopping:
             await asyncio.sleep(FULL_LOOK)
+
+    async def _give_way(self) -> None:
+        """Let other tasks run now and then, however much is said and taken."""
+        self._uses += 1
+        if self._uses % AT_ONCE == 0:
+            await asyncio.sleep(0)
 
     async def say_bytes(self, data: bytes) -> Message:
         return await self.say(BYTES + base64.b64encode(data).decode())
 
     async def next(self, timeout: float | None = None) -> Message:
-        if seconds_of(timeout) <= 0:
-            return self._next(0)
-        return await self._take(timeout)
-
-    async def _take(self, timeout: float | None = None) -> Message:
-        """Take a message without `wait_for`, which before Python 3.12 may hide a cancellation."""
+        deadline = self._loop.time() + seconds_of(timeout)
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("take messages in the event loop in which the peer joined")
-        self._taken += 1
-        if self._taken % AT_ONCE == 0:
-            await asyncio.sleep(0)  # so that other tasks run, however many messages wait
-        deadline = self._loop.time() + seconds_of(timeout)
-        while True:
+        await self._give_way()
+        while True:  # no `wait_for`, which before Python 3.12 may hide a cancellation
             self._came.clear()
             self._inbox.look()
             try:
@@ -104,7 +100,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def __anext__(self) -> Message:
         try:
-            return await self._take()
+            return await self.next()
         except EOFError:
             raise StopAsyncIteration from None
 
