@@ -90,8 +90,8 @@ def what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords(Narrator):
-    """The narrator of seeds' events. A peer is shown GATHER after it came, or when `wanted` seeds
-    list it, or both; and when the last seed removes it. One goodbye is enough."""
+    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, or GATHER after
+    it came; and when the last seed removes it. One goodbye is enough."""
 
     def __init__(self, wanted: int, seeds: int):
         super().__init__()
@@ -99,7 +99,6 @@ class SeedWords(Narrator):
         self._seeds = seeds  # of this process
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # peer to show -> when, and its first time
-        self._early: set[str] = set()  # peers shown while fewer than `wanted` seeds listed them
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
 
@@ -111,7 +110,6 @@ class SeedWords(Narrator):
         for peer in [peer for peer, (came, _) in self._coming.items()
                      if GATHER <= (self._now - came) % DAY < DAY / 2]:
             self._tell_coming(peer)
-            self._early.add(peer)
 
     def _on_registered(self, peer: str, _: str) -> None:
         if not peer:
@@ -124,9 +122,6 @@ class SeedWords(Narrator):
             self._coming[peer] = self._now, self._clock
         listed[self._seed] = None
         if len(listed) >= self._wanted:
-            if peer in self._early:
-                self._early.remove(peer)
-                self._coming[peer] = self._now, self._clock
             self._tell_coming(peer)
 
     def _tell_coming(self, peer: str) -> None:
@@ -147,7 +142,6 @@ class SeedWords(Narrator):
         self._ended[peer] = why
         if not listed:
             del self._listed[peer]
-            self._early.discard(peer)
             self._say("removed", peer, why)
 
     def _on_dead_report(self, _: str, report: str) -> None:

@@ -57,17 +57,6 @@ def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
     assert told.lines == ["+ 5005         known to 8080"] and not told.words.is_waiting()
 
 
-def test_a_peer_that_enough_seeds_know_later_is_told_of_once_more(told):
-    come(told, A)
-    told.wait(GATHER)
-    told.wait(9)
-    come(told, B)
-    come(told, C)
-    assert told.lines == ["+ 5005         known to 8080", "+ 5005         known to 8080 8081"]
-    told.hear((A, GONE), (B, GONE), (C, GONE))
-    assert len(told.lines) == 3
-
-
 @pytest.mark.parametrize("reason, line, summary", [
     ("left", "- 5005 said goodbye", "1 left, 0 died"),
     ("gone", "- 5005 is gone: its connection has ended, or is silent", "0 left, 1 died"),
