@@ -114,7 +114,7 @@ class SeedWords(Narrator):
     def _on_registered(self, peer: str, _: str) -> None:
         if not peer:
             return
-        self._own = self._own or peer
+        self._own = self._own or peer  # ports are names on the IP of the first peer
         listed = self._listed.setdefault(peer, {})
         self._ended.pop(peer, None)
         if not listed:

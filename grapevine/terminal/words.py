@@ -69,10 +69,8 @@ class Narrator:
     perhaps together with later events; and `prompt(room)`, the beginning of the last line."""
 
     def __init__(self, own: str = "", misses: int = 0):
-        """Ports are names while all share the IP of `own`. After `misses` misses in a row a
-        neighbour is dead."""
+        """After `misses` misses in a row a neighbour is dead."""
         self._own, self._misses = own, misses
-        self._one_ip = True  # so far, so that ports suffice as names
         self._said: list[Sentence] = []
         self._clock = ""  # the time HH:MM:SS.mmm of the last event or look
         self._now = 0.0  # the same time in seconds since midnight
@@ -105,10 +103,9 @@ class Narrator:
         self._clock = clock
 
     def name(self, address: str) -> str:
-        """Return an address, or its port while all share an IP."""
+        """Return an address, or its port if it has the same IP as `own`."""
         host, _, port = address.rpartition(":")
-        self._one_ip = self._one_ip and host == self._own.rpartition(":")[0]
-        return port if self._one_ip else address
+        return port if host == self._own.rpartition(":")[0] else address
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = "") -> None:
         """Tell an event of a kind in FORMS."""
