@@ -156,13 +156,11 @@ def width_of(character: str) -> int:
 
 
 def columns(text: str) -> int:
-    return len(text) if text.isascii() else sum(map(width_of, text))
+    return sum(map(width_of, text))
 
 
 def cut(text: str, room: int) -> str:
     """Return the beginning of a text that fits into `room` columns."""
-    if text.isascii():
-        return text[:max(0, room)]
     taken = 0
     for place, character in enumerate(text):
         taken += width_of(character)
