@@ -4,7 +4,7 @@ A link that breaks at an address that then refuses a probe is a death: nobody li
 more. Neighbours and seeds of the dead peer find that, and each tells all that it can, because its
 next life may answer by the time that one has told another. No answer is no death, because a living
 peer may be slow, or its queue of connections full; that is left to the liveness rounds. Only seeds
-know who has left, and may have to say so; see `_deaths_doubted`.
+know who has left, and may have to say so; see `remove_dead`.
 """
 
 import functools
@@ -31,9 +31,6 @@ class DeathsAtOnce:
         # peer -> when its death was told, by the clock of this node and in Unix seconds
         self._deaths_told = Recent(REMEMBERED)
         self._unlisted = Recent(REMEMBERED)  # peer -> the seed whose list names it no more
-        # those of them that are found dead: maybe they have left, and their goodbye was lost with
-        # the link, or waits behind what is held; if they have died, the seed says so
-        self._deaths_doubted = Recent(REMEMBERED)
         # peer -> its row, and when a seed told of its death though the link of this row stood
         self._deaths_ahead = Recent(REMEMBERED)
 
@@ -81,7 +78,7 @@ class DeathsAtOnce:
         if min(self.now() - told, float(time) - told_at) >= FOUND_WITHIN:  # clocks may differ
             del self._deaths_told[dead]  # it has come back since, and no list was without it
         super().on_dead_node(link, dead, time, reporter)
-        if dead in self._deaths_doubted or row is not None and self._is_broken_off(dead, row):
+        if row is not None and self._is_broken_off(dead, row):
             self.remove_dead(dead, "told dead")
         elif (row is not None and self.neighbours.rows.get(dead) is row
               and self.time() - float(time) <= self.now() - row.since):  # no former life's
@@ -89,14 +86,13 @@ class DeathsAtOnce:
 
     def remove_dead(self, peer: Address, reason: str) -> None:
         """Tell each death once, also of who was too young to be known. Several seeds tell of it,
-        and one that is behind lists it anew."""
+        and one that is behind lists it anew. Who may have left is not told: its goodbye was lost
+        with the link, or waits behind what is held; if it has died, the seed says so."""
         row = self.neighbours.rows.get(peer)
         is_unheard = row is not None and (row.link is None or row.link.is_held)
         super().remove_dead(peer, reason)
-        if reason == "dead" and is_unheard and self._may_have_left(peer):
-            self._deaths_doubted[peer] = True
-        elif peer not in self._deaths_told:
-            self._deaths_doubted.pop(peer, None)
+        may_have_left = reason == "dead" and is_unheard and self._may_have_left(peer)
+        if peer not in self._deaths_told and not may_have_left:
             self._deaths_told[peer] = self.now(), self.time()
             for listed in self.listed.values():
                 listed.add(peer)  # a list that names it is no news unless one since then did not
@@ -128,8 +124,8 @@ class DeathsAtOnce:
 
     def _forget_death(self, peer: Address) -> None:
         """Forget a death, because the peer lives again."""
-        for table in self._deaths_told, self._deaths_doubted, self._unlisted:
-            table.pop(peer, None)
+        self._deaths_told.pop(peer, None)
+        self._unlisted.pop(peer, None)
 
 
 class DeathsOfListed:
