@@ -117,8 +117,7 @@ class DeathsAtOnce:
         for peer in listed - before:
             self._forget_death(peer)  # this seed had removed it, so it has come back
         for peer in before - listed:
-            if peer not in self._deaths_told:
-                self._unlisted[peer] = link.peer
+            self._unlisted[peer] = link.peer
         self.listed[link.peer] = listed
         super().on_peer_list(link, addresses)
 
