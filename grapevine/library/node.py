@@ -13,6 +13,7 @@ import os
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,6 @@ from grapevine.library.errors import Refused
 from grapevine.library.messages import Program
 from grapevine.output import Output
 from grapevine.settings import majority
-from grapevine.tools import Recent
 from grapevine.worlds.threads import wait_for_readers
 
 LOOK = 0.02  # seconds between two looks whether a wait is over
@@ -33,7 +33,6 @@ FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
 UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
 ASKS_AGAIN = 1.0  # seconds within which a neighbour asks for what it still lacks
-HEARERS = 1_000  # neighbours
 STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
 
 
@@ -79,9 +78,8 @@ class _Telling(DeathsAtOnce):
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
-        # neighbour since something was said last, unless it has left -> from when on it counts as
-        # having heard all that was said
-        self._hearers = Recent(HEARERS)
+        # link of a neighbour -> from when on that counts as having heard all that was said
+        self._hears_from: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def start(self) -> None:
         super().start()
@@ -93,12 +91,6 @@ class _Telling(DeathsAtOnce):
                 f"fewer than {self._majority} of the seeds answer, which are "
                 f"{', '.join(map(str, self.registrations.rows))}; this program serves "
                 f"{', '.join(self._program.serves()) or 'none of them'}")
-
-    def publish(self, lines: list[bytes]) -> None:
-        before, self._hearers = self._hearers, Recent(HEARERS)
-        for link in self.neighbours.links:
-            self._hearers[link.peer] = before.get(link.peer, 0.0)
-        super().publish(lines)
 
     def take(self, link, lines: list[bytes]) -> list[bytes]:
         """Take no more of a neighbour while the program's inbox is full, if that waits."""
@@ -113,20 +105,16 @@ class _Telling(DeathsAtOnce):
         super().enter(link, peer, is_dialled)
         if self.neighbours.link(peer) is not link:
             return  # it was turned away after all
-        has_to_fetch = self._has_said() and self.settings.antientropy_interval
-        self._hearers[peer] = self.now() + ASKS_AGAIN if has_to_fetch else 0.0
+        if self._has_said() and self.settings.antientropy_interval:
+            self._hears_from[link] = self.now() + ASKS_AGAIN
         if not is_dialled:  # both ends tell their digests, and both learn if they have the same
             self.compare(link)
         if is_new:
             self._program.call(self._program.on_neighbour, str(peer))
 
-    def on_leave(self, link, who: Address) -> None:
-        super().on_leave(link, who)
-        self._hearers.pop(who, None)  # it may have left before it read what was said
-
     def told_own(self, link, is_rest: bool) -> None:
         super().told_own(link, is_rest)
-        self._hearers[link.peer] = 0.0 if is_rest else self.now() + ASKS_AGAIN
+        self._hears_from[link] = 0.0 if is_rest else self.now() + ASKS_AGAIN
 
     def _has_said(self) -> bool:
         return self.run.encode() in self.messages.runs
@@ -157,10 +145,10 @@ class _Telling(DeathsAtOnce):
         """Wait for two neighbours that can have heard what was said, or one that stays, unless
         nobody can."""
         now = self.now()
-        heard = {peer for peer, since in self._hearers.items() if since <= now}
+        heard = [row for row in self.neighbours.rows.values()
+                 if row.link is not None and self._hears_from.get(row.link, now) <= now]
         enough = min(2, max(1, len(self.peer_list.known)))
-        one_stays = any(row.link is not None and now - row.since >= STAYS
-                        for peer, row in self.neighbours.rows.items() if peer in heard)
+        one_stays = any(now - row.since >= STAYS for row in heard)
         self.is_unheard = (self._has_said() and not self.is_alone()
                            and len(heard) < enough and not one_stays)
         super().leave(until)
