@@ -37,9 +37,6 @@ quit       leave gracefully: nobody reports me dead
         self._answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                          "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
 
-    def greet(self) -> None:
-        """Say what a person should know first."""
-
     def take_leave(self) -> None:
         """Say what a person should know last."""
 

@@ -70,7 +70,6 @@ def run_peer(arguments: list[str] | None) -> int:
     screen.on_failure = functools.partial(write_failure, world, output)
     peer = kind(address, settings, output, world, seeds)
     console = console_of(peer, world, screen)
-    console.greet()
     world.begin(peer)
     threading.Thread(target=world.live, args=(run_console, console, world, args.end_with_input),
                      name="console", daemon=True).start()

@@ -49,15 +49,13 @@ Ctrl-C ends me abruptly, so that others find me dead."""
     _split = staticmethod(understood)
 
     def __init__(self, peer, world, screen: PromptScreen, path: str):
-        """`path` is that of its output file."""
+        """`path` is that of its output file. Say what a person should know first."""
         super().__init__(peer, world, screen, screen)
         self._named, self._told, self._path = screen.words.name, screen.words.message, path
         self._answers["raw"] = self._raw
-
-    def greet(self) -> None:
-        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. /quit says "
-                         "goodbye, Ctrl-C does not.\nEvery event, with all its fields, in UTC: "
-                         f"{shown(self._path)}\n")
+        screen.say(f"I am {peer.address.port}. Type a message, or /help. /quit says goodbye, "
+                   "Ctrl-C does not.\nEvery event, with all its fields, in UTC: "
+                   f"{shown(path)}\n")
 
     def take_leave(self) -> None:
         how = "said goodbye" if self._peer.is_leaving else "was interrupted"

@@ -36,7 +36,9 @@ WORLD = SimpleNamespace(lock=threading.Lock())
 
 
 def talk(scene, screen):
-    return Talk(scene.node, WORLD, screen, "somewhere/peer.txt")
+    console = Talk(scene.node, WORLD, screen, "somewhere/peer.txt")
+    assert screen.said.pop().startswith("I am 5001. Type a message, or /help.")
+    return console
 
 
 @pytest.mark.parametrize("typed, meant", [
