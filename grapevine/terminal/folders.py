@@ -24,7 +24,7 @@ REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of outp
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, if ports of config.txt were in use
 SCENARIO = "scenario.txt"  # what the runner did to its nodes
-OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG, SCENARIO)
+BESIDE = (REPORT, *PICTURES, *TABLES, OTHER_CONFIG, SCENARIO)  # output files of nodes
 _OF_A_NODE = re.compile(r"(seed|peer)_[0-9a-f.-]+_[0-9]+\.txt")
 
 
@@ -36,11 +36,11 @@ def clear_outputs(folder: str | pathlib.Path) -> None:
         if not os.access(folder, os.W_OK):
             raise CommandError(f"cannot write into {folder}: no permission, or a read-only disk",
                                FAILED)
-        paths = [path for pattern in OF_A_NETWORK for path in folder.glob(pattern)]
-        of_nodes = {path for path in paths if _OF_A_NODE.fullmatch(path.name)}
-        for path in paths if of_nodes else ():  # without output files, a report is a user's own
-            if path in of_nodes or not path.name.startswith(("seed_", "peer_")):
-                path.unlink()
+        paths = [path for path in folder.iterdir() if _OF_A_NODE.fullmatch(path.name)]
+        if paths:  # else a report is a user's own
+            paths += [folder / name for name in BESIDE]
+        for path in paths:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None
 
