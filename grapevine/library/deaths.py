@@ -60,8 +60,7 @@ class DeathsAtOnce:
 
     def _is_broken_off(self, peer: Address, row) -> bool:
         """Tell whether this row stands, and has no link."""
-        return (row.link is None and self.neighbours.rows.get(peer) is row
-                and not self.is_leaving and not self.stopping)
+        return row.link is None and self.neighbours.rows.get(peer) is row and not self.is_leaving
 
     def dial_ended(self, link, error: OSError | None) -> None:
         """Report who refuses to be dialled, though a list names it: maybe it has died together with
