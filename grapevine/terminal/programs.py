@@ -135,8 +135,7 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
 
 def check_no_seed(address: Address, seeds: list[Target], config: str) -> None:
     """Raise PortTaken if an address is that of a seed."""
-    if not any(seed == address or seed.port == address.port and isinstance(seed, Name)
-               and look_up_here(seed) == address for seed in seeds):
+    if address not in [look_up_here(seed) or seed for seed in seeds if seed.port == address.port]:
         return
     other = min({*range(5001, 5002 + len(seeds))} - {seed.port for seed in seeds})
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
