@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 
-from grapevine.addresses import Address
+from grapevine.addresses import Address, parse_address
 from grapevine.events import about
 from grapevine.settings import majority
 from grapevine.terminal.command_line import (
@@ -161,8 +161,7 @@ class SeedWords(Narrator):
 
     def prompt(self, room: int) -> str:
         """Return a line with the seeds and the listed peers."""
-        names = [self.name(peer) for peer in sorted(self._listed, key=lambda peer: (
-            peer.rpartition(":")[0], int(peer.rpartition(":")[2])))]
+        names = [self.name(str(peer)) for peer in sorted(map(parse_address, self._listed))]
         return cut(f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
                    f"{':' if names else ''} {' '.join(names)}".rstrip(), room)
 
