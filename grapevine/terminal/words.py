@@ -113,8 +113,8 @@ class Narrator:
         self._say_so(text.format(other=other and self.name(other), rest=rest, limit=self._misses),
                      sign, aside)
 
-    def _say_so(self, text: str, head: str = "", aside: str = "") -> None:
-        self._said.append((self._clock[:8], head, text, aside))
+    def _say_so(self, text: str, head: str = "", aside: str = "", clock: str = "") -> None:
+        self._said.append(((clock or self._clock)[:8], head, text, aside))
 
 
 class Words(Narrator):
