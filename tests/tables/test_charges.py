@@ -1,7 +1,5 @@
 """Charges: whom a seed charges by the verdicts of a round, and what attackers make of that."""
 
-import itertools
-
 import pytest
 
 from grapevine.monitoring.rows import Row
@@ -74,12 +72,6 @@ def test_who_is_void_and_slanders_is_charged_by_the_share_of_its_lies():
     judged |= {peer(port): 0.0 for port in range(6000, 6003)}
     del judged[D], judged[E]
     assert found(case(rows + more), judged=judged).charged == {}, "it is not void"
-
-
-def test_a_starved_peer_that_misses_everything_is_void_and_not_charged():
-    rows = [row for one in OTHERS for row in mutual(S, one, missing=20)]
-    one = found(case(rows), judged=dict.fromkeys(OTHERS, 0.0))
-    assert one.void == [S] and one.charged == {}
 
 
 def test_an_outcome_is_told_of_whom_three_have_judged():
@@ -159,19 +151,6 @@ def honest_cases() -> list[Case]:
             for one in map(peer, range(7000, 7005))]
 
 
-def test_excuses_of_a_short_window_are_measured_by_what_there_was_to_know_in_it():
-    """Three messages of four are missing at eight reporters, which the subject all claims."""
-    for since in (None, SHORTEST + 0.01, 3.0):
-        subject = case(dropping(0.75, 8), charged=since)
-        assert list(found(subject, *honest_cases(), known=[120]).charged) == [S], since
-    others = [case(always(E, one, expected=20) + always(one, E, expected=told), one, charged=3.0)
-              for one, told in ((A, 20), (B, 10**9))]
-    subject = case(dropping(0.5, 5), charged=3.0)
-    assert list(found(subject, *others, *honest_cases(), known=[120]).charged) == [S], "a median"
-    few = case(dropping(0.1, 8), charged=3.0)
-    assert found(few, *honest_cases(), known=[120]).charged == {}
-
-
 # Attacks.
 
 @pytest.mark.parametrize("liars, honest, is_charged", [
@@ -183,19 +162,6 @@ def test_a_minority_of_lying_neighbours_charges_nobody(liars, honest, is_charged
                         good=map(peer, range(7000, 7000 + honest)), **counts)
         for since in (None, 3.0):
             assert charged(rows, [120] * 3, since=since) == [S] * is_charged
-
-
-def test_strangers_that_make_up_rows_charge_nobody_and_use_up_no_excuse():
-    """The subject has never named them; nor do some that it has named in three reports only."""
-    strangers = list(map(peer, range(6000, 6020)))
-    rows = [row for one in strangers
-            for row in always(one, S, expected=999, missing=999, corrupt=9)]
-    moments = [said(S, one, age, expected=20) for one in strangers[:9] for age in (2, 3, 4)]
-    good = accusing(good=(A, B, C)) + [row for one in (D, E)
-                                       for row in mutual(one, missing=12, first=12)]
-    alone = rates(good, 120)
-    assert rates(good + rows + moments, 120) == alone and alone[D] == 0.0
-    assert charged(good + rows + moments, [120]) == []
 
 
 @pytest.mark.parametrize("share, reporters", [(1.0, 3), (1.0, 8), (0.5, 8), (0.5, 4), (0.3, 8)])
@@ -229,40 +195,3 @@ def test_a_subject_does_not_decide_alone_what_there_was_to_know_since_its_charge
         expected=since if row.at > NOW - 4 * PERIOD else before))
         if row.reporter == S else row for row in dropping(0.5, 5)]
     assert list(found(case(rows, charged=3.0), *honest_cases(), known=[120]).charged) == [S]
-
-
-@pytest.mark.parametrize("accusers, starved_accuse, guilty", [
-    (2, False, False),  # two liars; else one honest reporter would be left beside them
-    (2, True, True),  # the starved accuse, too, so that nobody is protected
-    (4, False, True)])
-def test_liars_that_starve_honest_reporters_do_not_become_most_of_those_that_count(
-        accusers, starved_accuse, guilty):
-    """Two reporters are void, because the accomplices, whom all else praise, keep everything back
-    from them."""
-    accomplices, honest = [peer(6000 + n) for n in range(4)], peer(5100)
-    starved, content = [peer(5002), peer(5003)], peer(5004)
-    rows = []
-    for one in [*starved, content, *accomplices[:accusers]]:
-        accuses = starved_accuse if one in starved else one in accomplices
-        rows += always(one, S, expected=20, missing=20 * accuses) + always(S, one, expected=20)
-    for one in starved:
-        for other in accomplices:
-            rows += always(one, other, expected=20, missing=20) + always(other, one, expected=20)
-        rows += always(one, honest, expected=20) + always(honest, one, expected=20)
-    for one, other in itertools.permutations(accomplices, 2):
-        rows += always(one, other, expected=20)
-    one = found(*[case(rows, each) for each in (S, *starved, content, *accomplices, honest)])
-    assert set(one.void) == set(starved) and (S in one.charged) is guilty
-
-
-def test_eight_slanderers_among_sixteen_peers_are_charged_and_nobody_else():
-    """Each peer has eight neighbours, of which four lie."""
-    everybody = [peer(6000 + number) for number in range(16)]
-    liars = set(everybody[::2])
-    rows = [row for at, one in enumerate(everybody) for step in (1, 2, 3, 4, 12, 13, 14, 15)
-            for row in always(one, everybody[(at + step) % 16], expected=20,
-                              corrupt=20 * (one in liars))]
-    cases = [case(rows, one) for one in everybody]
-    first = found(*cases)
-    again = found(*cases, judged=first.judged, void=first.void)
-    assert set(again.void) == set(again.charged) == liars
