@@ -23,7 +23,7 @@ def accusing(*bad, good=(), **counts) -> list[Row]:
     ([A], [B, C], [], False), ([A, B], [C, D], [], False), ([A, B, C], [D, E], [], True),
     ([A, B, C], [], [C], False), ([A, B, C, D], [], [D], True), ([A, B, C], [D], [D], True),
     ([A, B], [C, D, E], [D, E], False), ([A, B, C], [D, E], [D, E], True),
-    ([A, B], [C, D], [D], True),
+    ([A, B], [C, D], [D], True), ([A, B, D, E], [C], [D, E], True),
     ([A, B, C, D], [E, *map(peer, range(6, 9))], [D, E, *map(peer, range(6, 9))], False)])
 def test_a_charge_needs_three_reporters_that_are_not_void_and_half_of_them(
         bad, good, void, is_charged):
