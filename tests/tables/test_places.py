@@ -141,15 +141,6 @@ def shares(peers: list, draws: int = 20_000) -> dict:
     return {one: drawn[one] / draws for one in peers}
 
 
-@pytest.mark.parametrize("ips", [1, 6])
-def test_where_all_have_one_ip_or_each_its_own_capacity_decides(ips):
-    peers = [peer(port, f"127.0.0.{at % ips + 1}")
-             for at, port in enumerate((5000, 5010, 5020, 5030, 5040, 5099))]
-    total = sum(capacity_of(one, "rule") for one in peers)
-    for one, share in shares(peers).items():
-        assert abs(share - capacity_of(one, "rule") / total) < 0.015
-
-
 def test_sixty_ports_of_one_ip_are_drawn_as_often_as_one_of_another():
     crowd = [peer(port) for port in range(5000, 16_000, 100)][:60]
     alone = peer(5000, "127.0.0.2")

@@ -69,19 +69,6 @@ def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, is_better):
     assert view.is_better(peer(2), dialled_second) is is_better
 
 
-def test_above_max_connections_a_random_neighbour_but_the_newcomer_goes():
-    dropped = set()
-    for seed in range(40):
-        view = view_of(max_connections=3, seed=seed)
-        fill(view, 3)
-        surplus = view.enter(peer(9), Link(), False)
-        view.remove(surplus)
-        assert peer(9) in view.links and len(view.links) == 3 and view.known() == [surplus]
-        assert view.enter(peer(9), Link(), False) is None, "no more of them than before"
-        dropped.add(surplus)
-    assert dropped == {peer(1), peer(2), peer(3)}
-
-
 def given_up(rows, is_dialled: bool = False) -> set[int]:
     """Return who may go for a newcomer, by chance; `rows`: (IP, is dialled, is proven)."""
     gone = set()
