@@ -289,17 +289,3 @@ def test_a_watch_keeps_nothing_of_what_is_judged_or_forgotten_and_of_links_that_
     watched.watch.ended(watched.links[-1])
     watched.counted()
     assert size(watched.watch) < at_first, "nobody is to be judged by these"
-
-
-def test_a_neighbour_that_never_replies_fills_no_memory(monkeypatch):
-    monkeypatch.setattr(limits, "LOG_LIMIT", 100)
-    watched = Watched(2)
-    one, other = watched.links
-    sizes = []
-    for at in range(0, 3_000, 50):
-        watched.bring(one, *[said(number) for number in range(at + 1, at + 51)])
-        watched.settle(one)
-        watched.watch.may_ask(other, YOUNG)
-        watched.counted()
-        sizes.append(size(watched.watch))
-    assert max(sizes) < 1.5 * sizes[4]
