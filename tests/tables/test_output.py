@@ -106,27 +106,6 @@ def test_a_full_disk_costs_lines_and_tells_how_many_when_there_is_room():
     assert output.lost == 0
 
 
-def test_whatever_room_there_is_lines_are_whole_and_none_is_missing():
-    rng, disk, written = random.Random(1), Disk(room=0), 0
-    output = output_of(disk)
-    for _ in range(2_000):
-        disk.room += rng.choice([0, 0, 0, 10, 40, 100])
-        count = rng.randint(1, 3)
-        output.write(*[f"event {written + at}" for at in range(count)])
-        written += count
-    disk.room = 10**6
-    output.write(f"event {written}")
-    expected = 0
-    for event in disk.events():
-        kind, number = event.replace(":", " ").split()
-        if kind == "lost":
-            expected += int(number)
-        else:
-            assert int(number) == expected
-            expected += 1
-    assert expected == written + 1 and sum("lost" in event for event in disk.events()) > 50
-
-
 def test_a_device_without_a_size_may_be_full():
     disk = Disk(room=0, has_size=False)
     output = output_of(disk)
