@@ -12,6 +12,10 @@ def peer(port: int, ip: str = "127.0.0.1") -> Address:
     return address_of(ip, port)
 
 
+def ports(*numbers: int) -> list[Address]:
+    return [peer(number) for number in numbers]
+
+
 A, B, C = peer(5001), peer(5002), peer(5003)
 
 

@@ -4,14 +4,10 @@ import random
 
 import pytest
 
-from grapevine.neighbours import (SPARE, Neighbours, is_between, ring_neighbours, successors)
-from tests.tables.samples import FakeLink, peer
+from grapevine.neighbours import SPARE, Neighbours, is_between, ring_neighbours
+from tests.tables.samples import FakeLink, peer, ports
 
 TIMES = [f"{second}.000000" for second in range(9)]
-
-
-def ports(*numbers: int) -> list:
-    return [peer(number) for number in numbers]
 
 
 def table(own: int, *linked: int, capacity: int = 3, misses: int = 3) -> Neighbours:
@@ -23,21 +19,6 @@ def table(own: int, *linked: int, capacity: int = 3, misses: int = 3) -> Neighbo
 
 
 # The ring.
-
-def test_successors_connect_any_living_subset_of_any_list():
-    rng = random.Random(3)
-    for _ in range(200):
-        listed = sorted(peer(port, f"127.0.{rng.randrange(3)}.1")
-                        for port in rng.sample(range(1, 65536), rng.randint(2, 40)))
-        living = rng.sample(listed, rng.randint(1, len(listed)))
-        links = {one: next((other for other in successors(one, listed) if other in living
-                            and other != one), one) for one in living}
-        reached, at = set(), living[0]
-        while at not in reached:
-            reached.add(at)
-            at = links[at]
-        assert reached == set(living)
-
 
 def test_between_goes_round_the_ring():
     assert is_between(*ports(1, 2, 3)) and not is_between(*ports(1, 3, 2))

@@ -7,13 +7,9 @@ import pytest
 
 from grapevine.places import DRAWS, FULL_ROUNDS, RESERVED_ROUNDS, Lottery, Places
 from grapevine.settings import capacity_of
-from tests.tables.samples import peer
+from tests.tables.samples import peer, ports
 
 INTERVAL = 10.0
-
-
-def ports(*numbers: int) -> list:
-    return [peer(number) for number in numbers]
 
 
 def places_of(own: int, capacity: int = 3) -> Places:
