@@ -78,11 +78,6 @@ def test_two_that_compare_have_the_same_afterwards(runs):
     assert one.messages.count() == other.messages.count() > len(everything) * 2 // 3
 
 
-def test_who_have_the_same_say_digests_alone():
-    said = compare(Node(line(1), line(2)), Node(line(1), line(2)))
-    assert verbs(said) == {"digest": 2} and len(said) == 2
-
-
 def test_few_runs_are_told_at_once_and_many_are_compared_in_slices():
     few = [line(1, peer(port)) for port in range(1, limits.FEW_RUNS + 1)]
     said = verbs(compare(Node(*few), Node(*few[1:])))
@@ -192,13 +187,6 @@ def test_500_ranges_are_asked_for_at_once():
             node.messages.add([line(first, origin) for first, _ in wanted])
         node.sent(link)
     assert got == {RUN: ranges[:300], RUN_B: ranges[:900]} and node.wanted() is None
-
-
-def test_an_offer_that_came_by_another_way_is_not_asked_for():
-    node = Node()
-    node.offer("link", (RUN, [(1, 3)]))
-    node.messages.add([line(1), line(2), line(3)])
-    assert node.wanted() is None
 
 
 def test_what_has_no_room_is_not_asked_for_in_circles(monkeypatch):
