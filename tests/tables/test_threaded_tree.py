@@ -9,7 +9,6 @@ import random
 
 import pytest
 
-from grapevine.monitoring import grammar
 from grapevine.monitoring.grammar import Load
 from grapevine.monitoring.threaded_tree import SPACE, ThreadedTree, key_of
 from tests.tables.samples import peer
@@ -101,11 +100,6 @@ def test_a_seed_outside_the_tree_hands_its_rows_to_the_root():
     assert tree.path(SEEDS[7], 0)[0] == tree.root and tree.path(SEEDS[7], 0)[-1] == tree.owner(0)
 
 
-def test_a_tree_reads_as_it_was_said():
-    tree = tree_of(300)
-    assert ThreadedTree(*grammar.parse(grammar.say("tree", *tree)[:-1])[1]) == tree
-
-
 def test_of_two_trees_each_pair_of_seeds_takes_the_same():
     one, other = SEEDS[:2]
     trees = [ThreadedTree.alone(one), ThreadedTree.alone(other),
@@ -153,14 +147,6 @@ def test_joins_losses_and_cuts_leave_a_whole_tree(number):
                                  for _ in range(5)])
         most = max(most, len(tree.seeds()))
     assert most > 40
-
-
-@pytest.mark.parametrize("end", [0, -1])
-def test_the_first_and_the_last_seed_can_be_lost_too(end):
-    tree = tree_of(3)
-    left = tree.without(KEEPER, tree.seeds()[end], {})
-    assert_tiles(left)
-    assert len(left.seeds()) == 2 and tree.seeds()[end] not in left
 
 
 @pytest.mark.parametrize("fuller, heir", [(1, 3), (3, 1)])
@@ -255,13 +241,6 @@ def test_without_loads_a_newcomer_takes_half_of_the_largest_interval():
     tree = ThreadedTree(1, KEEPER, ((0, SEEDS[1]), (100, SEEDS[2])))
     first, last = tree.joined(KEEPER, SEEDS[3], {}).interval(SEEDS[3])
     assert first == pytest.approx(SPACE / 2) and last == SPACE - 1
-
-
-def test_an_interval_of_one_key_is_not_split():
-    tree = ThreadedTree(1, KEEPER, ((0, SEEDS[1]), (1, SEEDS[2])))
-    joined = tree.joined(KEEPER, SEEDS[3], {SEEDS[1]: Load(1_000, (0,) * 15)})
-    assert_tiles(joined)
-    assert joined.interval(SEEDS[1]) == (0, 0)
 
 
 @pytest.mark.parametrize("rows, uneven", [
