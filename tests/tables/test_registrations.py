@@ -38,22 +38,6 @@ def test_a_majority_is_dialled_at_random_and_no_more(count, needed):
     assert table.to_dial(0.0) == [] and len(table.links()) == needed
 
 
-def test_whatever_fails_a_majority_is_reached_by_way_of_others():
-    rng, table, now = random.Random(5), Registrations(seeds(7), random.Random(5)), 0.0
-    for _ in range(500):
-        for seed in dialled(table, now):
-            if rng.random() < 0.5:
-                table.registered(seed)
-        linked = [seed for seed, row in table.rows.items() if row.link]
-        assert len(linked) <= 4
-        if rng.random() < 0.7 and linked:
-            table.ended(rng.choice(linked), "broke", now)
-        assert len(table.links()) <= len(linked)
-        now = max(now + 0.01, table.next_at(now)) if rng.random() < 0.5 else now + 0.1
-    dialled(table, now + LONGEST_REST)
-    assert sum(row.link is not None for row in table.rows.values()) == 4
-
-
 def test_a_seed_that_has_not_failed_is_dialled_rather_than_one_that_has_rested():
     for at in range(20):
         table = Registrations(seeds(5), random.Random(at))
