@@ -1,5 +1,7 @@
 """What a seed remembers of the runs that its probes have verified."""
 
+import pytest
+
 from grapevine.signing import vouched
 from grapevine.signing.grammar import STARTS_LIMIT
 from grapevine.signing.vouched import VouchedRuns, lasting
@@ -44,9 +46,14 @@ def test_a_probe_without_a_proof_leaves_what_was_proved_before():
     assert runs.latest(A) == 7 and runs.starts(A) == [7, 8]
 
 
-def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago(monkeypatch):
+@pytest.mark.parametrize("other, crowd", [
+    ("10.0.0.2", ["10.0.0.9"] * 8),
+    ("2001:db8:1::1", [f"2001:db8:2::{host}" for host in range(1, 9)])],
+    ids=["an IP", "an IPv6 network counts as one IP"])
+def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago(
+        other, crowd, monkeypatch):
     monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
-    few, many = [A, peer(5000, "10.0.0.2")], [peer(port, "10.0.0.9") for port in range(1, 9)]
+    few, many = [A, peer(5000, other)], [peer(port, ip) for port, ip in enumerate(crowd, 1)]
     runs = VouchedRuns(pause=5.0)
     for address in [*few, *many[:3], many[0], many[3]]:
         runs.proved(address, 1, 0.0)
@@ -55,14 +62,3 @@ def test_of_too_many_addresses_the_ip_with_most_loses_the_one_proved_longest_ago
         runs.proved(address, 2, 0.0)
     assert [runs.starts(address) for address in many] == [[]] * 5 + [[2]] * 3
     assert [runs.starts(address) for address in few] == [[1]] * 2
-
-
-def test_an_ipv6_network_counts_as_one_ip(monkeypatch):
-    monkeypatch.setattr(vouched, "ADDRESSES_LIMIT", 5)
-    few = [A, peer(5000, "2001:db8:1::1")]
-    many = [peer(5000, f"2001:db8:2::{host}") for host in range(1, 9)]
-    runs = VouchedRuns(pause=5.0)
-    for address in few + many:
-        runs.proved(address, 1, 0.0)
-    assert [runs.starts(address) for address in few] == [[1]] * 2
-    assert [runs.starts(address) for address in many] == [[]] * 5 + [[1]] * 3
