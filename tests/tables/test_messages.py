@@ -291,16 +291,6 @@ def test_a_named_origin_keeps_its_room_however_many_runs_another_one_has(is_name
     assert held(messages, kept) == 40
 
 
-def test_among_those_the_runs_that_have_little_keep_it():
-    messages = message_list(cache_size=100, named=(B,))
-    few = numbered(range(1, 11))
-    messages.add(few)
-    for number in range(1, 1_001):
-        messages.add([line(number, peer(9))])
-        messages.add([line(number, B)])
-    assert held(messages, few) == 10
-
-
 def test_the_latest_are_those_that_came_last():
     messages = message_list(*numbered([3, 1, 2]), b"any:" + line(1, B), cache_size=30)
     assert messages.latest(2) == [line(2), line(1, B)] and messages.latest(0) == []
