@@ -5,8 +5,11 @@ import random
 from grapevine.intervals import Intervals
 
 
-def numbers_in(ranges) -> set[int]:
-    return {number for first, last in ranges for number in range(first, last + 1)}
+def ranges_of(numbers: set[int]) -> list[tuple[int, int]]:
+    """Return the fewest ranges that have these numbers, in order."""
+    firsts = sorted(number for number in numbers if number - 1 not in numbers)
+    lasts = sorted(number for number in numbers if number + 1 not in numbers)
+    return list(zip(firsts, lasts))
 
 
 def drawn(rng: random.Random) -> tuple[set[int], Intervals]:
@@ -20,31 +23,20 @@ def drawn(rng: random.Random) -> tuple[set[int], Intervals]:
     return numbers, intervals
 
 
-def test_intervals_are_a_set():
+def test_intervals_are_a_set_told_in_the_fewest_ranges_in_order():
     rng = random.Random(5)
     for _ in range(200):
         numbers, intervals = drawn(rng)
-        assert numbers_in(intervals.ranges()) == numbers and intervals.lowest() == min(numbers)
+        assert intervals.ranges() == ranges_of(numbers) and intervals.lowest() == min(numbers)
+        assert len(intervals) == len(intervals.ranges())
         for number in range(100):
             assert (number in intervals) == (number in numbers)
             touches = number - 1 in numbers or number + 1 in numbers
             assert intervals.touches(number) == touches
         first = rng.randint(1, 60)
         asked = set(range(first, first + 30))
-        assert numbers_in(intervals.common(first, first + 29)) == asked & numbers
-        assert numbers_in(intervals.missing(first, first + 29)) == asked - numbers
-
-
-def test_ranges_neither_overlap_nor_touch_and_are_in_order():
-    rng = random.Random(6)
-    for _ in range(200):
-        numbers, intervals = drawn(rng)
-        first = rng.randint(1, 60)
-        for ranges in (intervals.ranges(), intervals.common(first, first + 29),
-                       intervals.missing(first, first + 29)):
-            assert all(low <= high for low, high in ranges)
-            assert all(last + 1 < first for (_, last), (first, _) in zip(ranges, ranges[1:]))
-        assert len(intervals) == len(intervals.ranges())
+        assert intervals.common(first, first + 29) == ranges_of(asked & numbers)
+        assert intervals.missing(first, first + 29) == ranges_of(asked - numbers)
 
 
 def test_only_what_begins_right_behind_the_highest_number_continues():
