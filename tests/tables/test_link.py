@@ -45,22 +45,15 @@ def test_bytes_are_sent_in_order_whatever_room_there_is():
     assert connection.taken == b"123456789"
 
 
-def test_a_large_backlog_is_handed_on_in_chunks():
+@pytest.mark.parametrize("is_broken, waiting", [(False, CHUNK), (True, 0)],
+                         ids=["the rest waits", "nothing waits for a broken connection"])
+def test_a_large_backlog_is_handed_on_in_chunks(is_broken, waiting):
     link, connection = link_with()
     link.limit = BACKLOG
     link.send(b"x" * (2 * CHUNK))
-    connection.room = 10 * CHUNK
+    connection.room, connection.is_broken = 10 * CHUNK, is_broken
     link.flush(6.0)
-    assert len(connection.taken) == len(link.waiting) == CHUNK
-
-
-def test_nothing_waits_for_a_connection_that_has_broken():
-    link, connection = link_with()
-    link.limit = BACKLOG
-    link.send(b"x" * (2 * CHUNK))
-    connection.room, connection.is_broken = 10 * CHUNK, True
-    link.flush(6.0)
-    assert not link.waiting
+    assert len(connection.taken) == CHUNK and len(link.waiting) == waiting
 
 
 @pytest.mark.parametrize("limit", [None, BACKLOG])
