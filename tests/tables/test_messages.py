@@ -150,21 +150,6 @@ def test_far_below_all_others_there_is_room_63_times(monkeypatch):
     assert times <= 63 and len(seen(messages)[run_of()]) <= 3 + 63
 
 
-def test_what_was_seen_is_never_forgotten_and_gaps_are_counted_exactly(monkeypatch):
-    """Of two origins and the gaps of both together, against a set of numbers."""
-    monkeypatch.setattr(limits, "ALL_GAPS", 12)
-    rng, messages, taken = random.Random(3), message_list(), {A: set(), B: set()}
-    for _ in range(3_000):
-        origin, number = rng.choice([A, B]), rng.randint(2, 60)
-        mine = taken[origin]
-        gaps = sum(n - 1 not in numbers for numbers in taken.values() for n in numbers) - 2
-        has_room = not mine or gaps < 12 or bool({number - 1, number + 1} & mine)
-        assert bool(messages.add([line(number, origin)]).new) == (number not in mine and has_room)
-        mine |= {number} if has_room else set()
-        if len(taken[A]) > 50 and len(taken[B]) > 50:
-            messages, taken = message_list(), {A: set(), B: set()}
-
-
 def test_a_named_origin_that_fills_all_gaps_leaves_a_few_to_each_run_of_others(monkeypatch):
     """What overtakes a lost message would else have no room until that one is fetched."""
     monkeypatch.setattr(limits, "ALL_GAPS", 100)
