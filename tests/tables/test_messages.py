@@ -138,18 +138,6 @@ def test_far_numbers_in_a_name_leave_room_for_all_that_it_says(order):
     assert messages.add(far[:1_000] + said).new == []
 
 
-def test_far_below_all_others_there_is_room_63_times(monkeypatch):
-    monkeypatch.setattr(limits, "RUN_GAPS", 3)
-    top = 2**63 - 1
-    messages = message_list(*numbered([top, top - 2, top - 4]))
-    lowest, times = top - 4, 0
-    while lowest > 1:
-        assert messages.add([line(lowest // 2 + 1)]).new == [] or lowest < 5
-        assert messages.add([line(lowest // 2)]).new == [line(lowest // 2)]
-        lowest, times = lowest // 2, times + 1
-    assert times <= 63 and len(seen(messages)[run_of()]) <= 3 + 63
-
-
 def test_a_named_origin_that_fills_all_gaps_leaves_a_few_to_each_run_of_others(monkeypatch):
     """What overtakes a lost message would else have no room until that one is fetched."""
     monkeypatch.setattr(limits, "ALL_GAPS", 100)
@@ -241,18 +229,6 @@ def test_eviction_drops_the_oldest_texts_of_the_largest_run(length, cache_size, 
     assert messages.dropped["texts evicted"] == 2_010 - messages.count()
     assert messages.add(few + many).new == [], "numbers are not forgotten"
     assert seen(messages)[run_of()] == [(1, 2_000)]
-
-
-def test_the_weight_of_all_texts_stays_below_the_limit(monkeypatch):
-    monkeypatch.setattr(limits, "CACHE_BYTES", 100_000)
-    rng, messages = random.Random(1), message_list(cache_size=100, named=(A,))
-    numbers = dict.fromkeys([A, B, peer(1), peer(2)], 0)
-    for _ in range(2_000):
-        origin = rng.choice(list(numbers)[:rng.randint(1, 4)])
-        numbers[origin] += 1
-        messages.add([line(numbers[origin], origin, text="x" * rng.choice([1, 1_500, 5_000]))])
-        assert sum(max(1_000, len(text)) for text in messages.texts) <= 100_000
-    assert sum(max(1_000, len(text)) for text in messages.texts) > 80_000
 
 
 def test_this_share_is_as_large_as_that_of_a_named_run_also_in_a_burst():
