@@ -8,7 +8,7 @@ import pytest
 from grapevine import wire
 from grapevine.addresses import address_of, parse_address
 from grapevine.monitoring.evidence import contradiction_of, parse_contradiction
-from grapevine.monitoring.grammar import JUDGED_LIMIT, RATES, Entry, parse, say, say_verdicts
+from grapevine.monitoring.grammar import JUDGED_LIMIT, Entry, parse, say, say_verdicts
 from grapevine.signing.ed25519 import signing_key
 from grapevine.signing.grammar import STARTS_LIMIT, Signer, parse_signed, run_of, say_runs, start_of
 from grapevine.tools import ProtocolError
@@ -146,11 +146,6 @@ def test_seconds_are_said_so_that_they_can_be_read(seconds, shown):
     line = say("kick", A, 0.5, seconds)
     assert line.decode() == f"kick:127.0.0.1:5001:0.500:{shown}\n"
     assert parse(line[:-1])[1][2] == float(shown)
-
-
-def test_rates_are_shown_as_in_a_line():
-    rates, shown = ((A, 0.25), (B, 1.0)), "127.0.0.1#5001=0.250 [::1]#5002=1.000"
-    assert RATES.write(rates) == shown and RATES.read(shown.encode()) == rates
 
 
 @pytest.mark.parametrize("start, part", [
