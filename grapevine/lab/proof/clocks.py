@@ -13,7 +13,7 @@ import collections
 import math
 
 from grapevine.lab.proof.disturbances import HOLDS, UNCLEAR
-from grapevine.lab.proof.evidence import Row
+from grapevine.lab.proof.evidence import Row, by_node
 from grapevine.lab.proof.records import Records, machine_of
 
 DRIFT = 0.5  # seconds by which bounds may contradict each other, because clocks drift in hours
@@ -95,9 +95,8 @@ def put_right(records: Records) -> Records:
 
 def _lines(records: Records) -> list[Line]:
     """Return the lines that the files of two machines tell of."""
-    peers, runs = records.honest().peers, collections.defaultdict(list)
-    for run in peers:
-        runs[run.address].append(run)
+    peers = records.honest().peers
+    runs = by_node(peers)
     found = []  # as lines, but with addresses
     for run in peers:
         for message, delivery in run.received.items():

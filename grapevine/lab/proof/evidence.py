@@ -49,8 +49,8 @@ class Proof:
                          if run.malice is not None or run.ended == KICKED}
         self.records = records = records.honest()
         self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
-        self.lives = _by_node([*self.peers, *self.seeds])
-        self.runs, self.registries = _by_node(self.peers), _by_node(self.seeds)
+        self.lives = by_node([*self.peers, *self.seeds])
+        self.runs, self.registries = by_node(self.peers), by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.disturbances = Disturbances(records, self.lives)
 
@@ -88,7 +88,7 @@ class Proof:
         return f": put the files of {machine} beside these" if machine not in machines else ""
 
 
-def _by_node(runs: list) -> dict[str, list]:
+def by_node(runs: list) -> dict[str, list]:
     """Return the runs of each node."""
     lives = collections.defaultdict(list)
     for run in runs:
