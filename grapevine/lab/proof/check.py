@@ -321,7 +321,7 @@ def _proved(folder: pathlib.Path, named: Callable) -> tuple[str, list[Row], str]
 def with_texts(records: Records, rows: list[Row]) -> list[Row]:
     """Name messages in details like `"message 3" of 5001`. Peers beside them are named by their
     ports alone if all peers have one IP."""
-    origins = {message: run for run in records.peers for message in run.texts}
+    origins = {message: run for run in records.peers for message in run.generated}
     lives = collections.Counter(run.address for run in records.peers)
     ips = {address.rpartition(":")[0] for address in lives}
 
@@ -332,7 +332,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
         if origin is None:
             return name if match[2] is None else match[0]
         since = start_time(origin) if lives[origin.address] > 1 else ""
-        return f'"{printable(origin.texts[match[0]])}" of {name}{since}'
+        return f'"{printable(origin.generated[match[0]].text)}" of {name}{since}'
 
     return [row._replace(details=[
         _NAMED.sub(short, detail)

@@ -77,8 +77,8 @@ class Lacking(NamedTuple):  # a message that a run lacks
 def _without(proof: Proof) -> list[Lacking]:
     """Return which messages runs lack that were up, or came later."""
     forbidden = set().union(*(run.forbidden for run in proof.peers))  # who takes none forwards none
-    made = {message: origin.generated[message] for message, origin in proof.origin.items()
-            if (message, origin.marks[message]) not in forbidden}
+    made = {message: said.at for run in proof.peers for message, said in run.generated.items()
+            if (message, said.mark) not in forbidden}
     had: dict[str, dict[PeerRun, float]] = {}
     found = []
     for run in proof.peers:
@@ -153,7 +153,7 @@ def _strange(proof: Proof) -> Iterator[Fault]:
             origin = proof.origin.get(message)
             if origin is None:
                 unknown.add(message)
-            elif origin.marks[message] != mark:
+            elif origin.generated[message].mark != mark:
                 yield Fault(FAILS, f"{message} reached {proof.name(run)} altered")
             if not any(link.begin - ON_ITS_WAY <= at <= link.end + ON_ITS_WAY
                        for link in run.links.get(source, ())):
@@ -229,5 +229,5 @@ def timed(records: Records) -> Iterator[Timed]:
     for run in records.peers:
         for message, delivery in run.received.items():
             if origin := said.get(message):
-                made = origin.generated[message]
+                made = origin.generated[message].at
                 yield Timed(message, run, origin, made, delivery.at, made < run.first)

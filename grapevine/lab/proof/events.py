@@ -33,10 +33,16 @@ def about(tuples: Iterable[tuple], who: str, begin: float, end: float) -> list[f
     return [at for at, whom, *_ in tuples if whom == who and begin <= at <= end]
 
 
+class Said(NamedTuple):  # a message that a run generated
+    at: float
+    mark: int  # hash of its line
+    text: str  # maybe cut
+
+
 class Delivery(NamedTuple):  # a message that a run received
     at: float
     source: str  # the neighbour that sent it
-    mark: int  # hash of its line, which is compared with the hash at the origin
+    mark: int  # hash of its line, which is compared with that at the origin
 
 
 class Linked(NamedTuple):  # a time in which a run called another peer its neighbour

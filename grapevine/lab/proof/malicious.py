@@ -146,8 +146,8 @@ def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     begins = sorted(link.begin for links in run.links.values() for link in links)
     linked = next((at for at in begins
                    if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
-    times = sorted(at for one in ([run] if run.malice == CHEAT else proof.peers)
-                   for at in one.generated.values())
+    times = sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
+                   for said in one.generated.values())
     said = next((at for at in times if at >= linked), until)
     late = itertools.chain(run.late, *(seed.late for seed in proof.seeds))
     return quiet(said, until, late) / (run.setting("report-interval") or 1)

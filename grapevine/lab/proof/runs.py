@@ -13,7 +13,7 @@ from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
     ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
     REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Registered, Removed,
-    Report)
+    Report, Said)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -89,11 +89,9 @@ class PeerRun(Run):
         self.interval = USUAL.liveness_interval
         self.malice: str | None = None  # the kind of an attacker
         self.left: float | None = None  # when it began to leave
-        self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
+        self.generated: dict[str, Said] = {}  # by message, IP:PORT:RUN:NUMBER
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
-        self.marks: dict[str, int] = {}  # message generated -> hash of its line
-        self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
         self.words: dict[str, list[Registered]] = {}  # seed -> its words about it
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
@@ -149,10 +147,8 @@ class PeerRun(Run):
 
     def has_since(self, message: str) -> float:
         """Return when it generated or received a message; infinity if it has not."""
-        made = self.generated.get(message)
-        if made is None:
-            return self.received[message].at if message in self.received else math.inf
-        return made
+        had = self.generated.get(message) or self.received.get(message)
+        return had.at if had else math.inf
 
     def linked_at(self, at: float) -> set[str]:
         return {peer for peer, links in self.links.items()
@@ -224,10 +220,9 @@ class PeerRun(Run):
         elif source is not None:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
         else:
-            self.generated[message] = at
-            self.marks[message] = hash(line)
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
-            self.texts[message] = sys.intern(cut)  # generators of many peers say the same
+            # generators of many peers say the same
+            self.generated[message] = Said(at, hash(line), sys.intern(cut))
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
 
     def _take_of_another(self, at: float, event: str, who: str, rest: str) -> None:
