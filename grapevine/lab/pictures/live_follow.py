@@ -75,8 +75,7 @@ class Follow:
         events: list[list] = []
         for line in lines:
             at, _, kind, _ = line  # faster than by name: most lines are deliveries
-            if at >= self._story.due_at:
-                events += self._story.due(at)
+            events += self._story.due(at)
             if kind == "started" and self._is_another(line):
                 self._begin_anew()
                 events = []

@@ -5,8 +5,6 @@ The first step of a kind is told at once, more within a second in a single line 
 Values come in, events [TIME, "story", NODE, TEXT] go out; no clock.
 """
 
-import math
-
 from grapevine.lab.pictures.live_states import ENDED, LOST, UP, Node, States
 from grapevine.lab.proof.events import DEAD
 
@@ -44,8 +42,8 @@ class Story:
     """The steps that wait to be told together."""
 
     def __init__(self):
-        self.due_at = math.inf  # when `due` has something to tell next, at the earliest
-        # Kind and sentence for many -> when it is told, the first (node, sentence), how many
+        # Kind and sentence for many -> when it is told, the first (node, sentence), how many; what
+        # is told first comes first
         self._open: dict[tuple[str, str], tuple[int, tuple[int, str] | None, int]] = {}
 
     def take(self, event: list, states: States) -> list[list]:
@@ -57,7 +55,6 @@ class Story:
             if len(self._open) == KINDS:
                 return []
             self._open[key] = event[0] + TOGETHER, None, 0
-            self.due_at = min(self.due_at, event[0] + TOGETHER)
             if key[0] != "started":
                 return [[event[0], "story", number, one]]
         end, first, count = self._open[key]
@@ -67,13 +64,12 @@ class Story:
     def due(self, now: int) -> list[list]:
         """Return the lines that tell several steps, and are due."""
         events = []
-        while now >= self.due_at:
-            key = next(iter(self._open))  # which is due first
+        while self._open and now >= next(iter(self._open.values()))[0]:
+            key = next(iter(self._open))
             end, first, count = self._open.pop(key)
             if first is not None:
                 many = key[1].replace("{count}", str(count))
                 events.append([end, "story", first[0], first[1] if count == 1 else many])
-            self.due_at = next((end for end, *_ in self._open.values()), math.inf)
         return events
 
 
