@@ -71,7 +71,7 @@ def shared(times: Iterable[Iterable[tuple]], count: int) -> list[tuple[float, fl
 
 
 def extend(times: list[tuple[float, float]], begin: float, end: float) -> None:
-    """Add a time that does not begin before the others end; if it touches the last, both are one."""
+    """Add a time that begins when the others have ended. If it touches the last, both are one."""
     if times and times[-1][1] == begin:
         begin = times.pop()[0]
     times.append((begin, end))
