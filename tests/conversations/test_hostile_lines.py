@@ -5,41 +5,29 @@ import random
 import pytest
 
 from grapevine import wire
-from grapevine.addresses import parse_address
 from grapevine.classes import peer_class, seed_class
 from grapevine.peer import Peer
 from grapevine.settings import Settings
+from tests.conversations.test_unexpected_lines import LINES
 from tests.tools.virtual import NODE, TIME, Scene, gossip, neighbour, registered
 
 STRANGER, FRIEND = "127.0.0.2:6001", "127.0.0.1:6002"
-LINES, BATCH = 10_000, 60  # in all; at once
-OTHER = parse_address("127.0.0.1:7001")
-GOOD = [wire.say("register", STRANGER), wire.say("registered"), wire.say("ask_peer_list"),
-        wire.say("registration_refused", "x"), wire.say("peer_list", [OTHER]),
-        wire.say("leave", OTHER), wire.say("connect", OTHER), wire.say("accepted", OTHER),
-        wire.say("refused", OTHER, "full"), wire.say("liveness_request", TIME, OTHER),
-        wire.say("liveness_reply", TIME, parse_address(NODE), OTHER),
-        wire.say("dead_node", parse_address(NODE), TIME, OTHER), wire.say("ask_known_peers"),
-        wire.say("known_peers", [OTHER]), b"status:sent\n", wire.say_digest("0" * 32),
-        wire.say_slices("show", [1]), wire.say_slices("parts", [7] * wire.SLICES),
+COUNT, BATCH = 10_000, 60  # in all; at once
+GOOD = [*(f"{line}\n".encode() for line in LINES.values()), wire.say("register", STRANGER),
+        wire.say_digest("0" * 32), wire.say_slices("show", [1]),
+        wire.say_slices("parts", [7] * wire.SLICES),
         *(wire.say_entries(verb, [wire.entry(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])
           for verb in ("want", "seen", "gone", "took", "knew", "prune", "graft")),
         f"{gossip(STRANGER, 1)}\n".encode(), f"rumor:{gossip(STRANGER, 2)}\n".encode()]
+ODD = [b"", b"\n", b":", b"\x00", b"\xff", b"9" * 25, b"[::1]", b"#"]
 
 
 def mutated(line: bytes, rng: random.Random) -> bytes:
     line = bytearray(line.rstrip(b"\n"))
     for _ in range(rng.randint(0, 4)):
         at = rng.randrange(len(line) + 1)
-        kind = rng.randrange(4)
-        if kind == 0:
-            line[at:at + 1] = bytes([rng.randrange(256)])
-        elif kind == 1:
-            del line[at:at + rng.randint(1, 9)]
-        elif kind == 2:
-            line[at:at] = line[:rng.randint(0, 30)]
-        else:
-            line[at:at] = rng.choice([b"\n", b":", b"\x00", b"\xff", b"9" * 25, b"[::1]", b"#"])
+        line[at:at + rng.choice([0, 1, rng.randint(1, 9)])] = rng.choice(
+            [*ODD, rng.randbytes(1), line[:rng.randint(0, 30)]])
     return bytes(line) + b"\n"
 
 
@@ -49,7 +37,7 @@ def assail(scene: Scene) -> None:
     rng, stranger, said = random.Random(11), scene.machine(STRANGER), 0
     is_peer = isinstance(scene.node, Peer)
     opening = f"{'Connection with Peer' if is_peer else 'register'}:{STRANGER}"
-    while said < LINES:
+    while said < COUNT:
         batch = [mutated(rng.choice(GOOD), rng) if rng.random() < 0.9 else rng.randbytes(40)
                  for _ in range(rng.randint(1, BATCH))]
         said += len(batch)
