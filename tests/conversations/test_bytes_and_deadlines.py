@@ -32,18 +32,6 @@ def test_line_ends_may_have_carriage_returns(kind, end_of_line):
 
 
 @both
-def test_lines_may_come_in_any_pieces(kind):
-    said, answer = first_line(kind)
-    scene = Scene(kind)
-    end = scene.machine(A).dial()
-    for byte in f"{said}\n{said}\n".encode():
-        end.send(bytes([byte]))
-        scene.run(0.002)
-    end.say(said, said)
-    assert [end.hear() for _ in range(5)] == [answer] * 4 + [None]
-
-
-@both
 def test_a_line_ends_the_connection_when_it_is_longer_than_131072_bytes(kind):
     end = Scene(kind).machine(A).dial()
     end.send(b"x" * 131_072)
