@@ -52,20 +52,6 @@ def test_one_that_ends_a_little_after_its_link_broke_is_dead_at_once(scene):
     assert is_told(scene, 1.0)
 
 
-def test_one_whose_link_breaks_and_that_answers_is_not_dead(scene):
-    end = neighbour(scene, A)
-    end.break_off()
-    assert not is_told(scene, 1.0)
-
-
-def test_one_whose_link_breaks_and_that_says_nothing_is_left_to_the_rounds(scene):
-    end = neighbour(scene, A)
-    end.machine.is_alive = False
-    end.break_off()
-    assert not is_told(scene, 2.9)
-    assert is_told(scene, 10.0)
-
-
 def test_one_that_has_left_is_not_dead(scene):
     end = neighbour(scene, A)
     end.say(f"leave:{A}")
@@ -135,15 +121,6 @@ def test_one_that_no_seed_at_hand_has_listed_is_dead_though_no_list_names_it():
     scene.run(0.01)
     kill(end)
     assert is_told(scene, 0.2)
-
-
-def test_one_that_refuses_to_be_dialled_is_reported_as_its_neighbours_may_have_died_too():
-    scene = ProgramScene(SEED, liveness_interval=1.0)
-    seed = seed_of(scene, SEED)
-    scene.run(1.0)
-    scene.machine(A, listens=False)
-    seed.ends[0].say(f"peer list:{LISTED}")
-    assert seed.ends[0].hear_until(f"Dead Node:{A}:")
 
 
 def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():
