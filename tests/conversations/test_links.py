@@ -81,16 +81,6 @@ def test_a_peer_that_refuses_is_left_alone_for_ten_rounds_but_for_the_ring(reaso
     assert all(end.closed for end in successor.ends + other.ends)
 
 
-def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
-    scene = listing(A, B, capacity="fixed:2", liveness_interval=10.0)
-    accepting(scene, B)  # nobody listens at A
-    assert scene.event("connected:", 0.1) == f"connected:{B}"
-    accepting(scene, A)
-    scene.run(9.0)
-    assert scene.events("connected:") == [f"connected:{B}"]
-    assert scene.event("connected:", 2.0) == f"connected:{A}"
-
-
 def test_a_second_dial_is_not_made_while_one_waits():
     scene = Scene(Peer, liveness_interval=1.4)
     end = neighbour(scene)
@@ -126,20 +116,6 @@ def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     assert scene.events("disconnected:") == []
     theirs.say(f"leave:{lower}")
     assert dialled(machine, 20.0)  # it was not full
-
-
-def test_a_link_that_the_other_end_accepts_replaces_the_one_before():
-    lower = "127.0.0.1:4001"
-    scene = listing(lower)
-    machine = scene.machine(lower)
-    own = dialled(machine)
-    theirs = machine.ask_to_link()
-    assert theirs.hear() == f"connection accepted:{NODE}"
-    own.say(f"connection accepted:{lower}")
-    assert scene.event("disconnected:") == f"disconnected:{lower}:duplicate:here"
-    assert scene.event("connected:") == f"connected:{lower}"
-    assert theirs.ends_within(0.1) and is_standing(own)
-    assert scene.events("degree:")[-1] == f"degree:{NODE}=>1"
 
 
 # Ends of links.
