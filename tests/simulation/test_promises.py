@@ -47,17 +47,6 @@ def test_a_network_on_several_ips_comes_to_rest(capacity):
         assert on_own_ip < sum(map(len, neighbours.values())) / 2
 
 
-def test_a_network_may_have_sixty_seeds():
-    lives = Lives(1, seed_addresses(60), QUICK, Cables())
-    for address in [*lives.seeds, *peer_addresses(4)]:
-        lives.start(address)
-    lives.net.run(20.0)
-    lives.say(peer_addresses(4)[0], "hello")
-    lives.net.run(21.0)
-    assert [len(peer.registrations.links()) for peer in lives.peers().values()] == [31] * 4
-    assert [peer.messages.count() for peer in lives.peers().values()] == [1] * 4
-
-
 @pytest.mark.parametrize("antientropy", [0.0, 2.0])
 def test_peers_that_spread_in_different_ways_are_one_network(antientropy):
     lives = Lives(1, seed_addresses(1), QUICK, Cables())
