@@ -65,17 +65,6 @@ def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():
     assert end.hear() == f"Liveness Reply:{TIME}:{NODE}".replace(NODE, f"{A}:{NODE}")
 
 
-def test_a_newcomer_that_hangs_up_during_its_probe_is_forgotten():
-    scene = Scene(Peer)
-    machine = scene.machine(A, is_alive=False)
-    end = machine.ask_to_link()
-    probe = machine.accept()
-    end.hang_up()
-    probe.answer()
-    scene.run(3.0)
-    assert scene.events("connected:") == scene.events("refused:") == []
-
-
 @pytest.mark.parametrize("announced, reason", [
     ("127.0.0.2:6001", "another IP"), (NODE, "self"), ("127.0.0.1:6002", "duplicate")])
 def test_an_address_that_is_not_its_own_or_linked_is_refused(announced, reason):
@@ -107,13 +96,6 @@ def crowded(listed: str = "", capacity: int = 3) -> Scene:
 
 def answer_to(scene: Scene, port: int) -> str:
     return scene.machine(f"127.0.0.1:{port}").ask_to_link().hear().replace(":127.0.0.1:5005", "")
-
-
-@pytest.mark.parametrize("port, answer", [
-    (5004, "connection accepted"), (5006, "connection refused:full"),
-    (5002, "connection refused:full"), (4000, "connection refused:full")])
-def test_a_full_peer_accepts_only_if_no_neighbour_lies_between_the_two(port, answer):
-    assert answer_to(crowded(), port) == answer
 
 
 @pytest.mark.parametrize("has_seed", [False, True])
