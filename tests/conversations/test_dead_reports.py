@@ -85,16 +85,6 @@ def test_a_report_about_who_was_not_here_is_rejected():
     assert rejections(scene) == ["not registered here"]
 
 
-def test_a_report_of_a_peer_that_is_gone_already_is_passed_on_after_a_probe():
-    scene = scene_of_a_death()
-    scene.dead.machine.world.kill()
-    assert scene.event("removed:") == f"removed:{DEAD}:gone:0.002:connection broke"
-    assert scene.ends[0].hear(1.0) is None  # nobody has reported it
-    scene.ends[0].say(report(A))
-    assert scene.ends[1].hear() == report(A)
-    assert scene.event("passed on:") == f"passed on:{report(A)}"
-
-
 def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
     scene = scene_of_a_death()
     scene.ends[0].say(report(A))
@@ -109,18 +99,6 @@ def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
     assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:not registered here"
     assert scene.events("removed:") == scene.events("passed on:") == []
     assert not again.ends_within(1.0)
-
-
-def test_a_late_seed_removes_nobody():
-    scene = scene_of_a_death()
-    scene.ends[0].say(report(A))
-    scene.run(0.1)
-    scene.world.freeze()
-    scene.run(20.0)
-    scene.dead.machine.is_alive = True
-    scene.world.thaw()
-    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:it answers"
-    assert scene.events("removed:") == []
 
 
 # Budgets.
