@@ -52,14 +52,6 @@ def test_one_that_ends_a_little_after_its_link_broke_is_dead_at_once(scene):
     assert is_told(scene, 1.0)
 
 
-def test_one_that_has_left_is_not_dead(scene):
-    end = neighbour(scene, A)
-    end.say(f"leave:{A}")
-    scene.run(0.01)
-    kill(end)
-    assert not is_told(scene, 20.0)
-
-
 def test_one_that_no_list_names_any_more_may_have_left_unless_a_seed_says_that_it_died(scene):
     end = neighbour(scene, A)
     end.machine.is_alive = False
@@ -110,17 +102,6 @@ def test_one_that_has_left_is_not_dead_because_its_goodbye_waits_for_a_slow_prog
     scene.run(3.0)
     kill(end)
     assert not is_told(scene, 20.0)
-
-
-def test_one_that_no_seed_at_hand_has_listed_is_dead_though_no_list_names_it():
-    scene = ProgramScene(SEED, OTHER, liveness_interval=1.0)
-    seeds = [seed_of(scene, SEED, LISTED), seed_of(scene, OTHER)]
-    scene.run(1.0)
-    end = neighbour(scene, A)
-    kill(seeds[0].ends[0])  # the program of A served this seed, too
-    scene.run(0.01)
-    kill(end)
-    assert is_told(scene, 0.2)
 
 
 def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():
