@@ -176,19 +176,6 @@ def test_a_seed_that_lies_all_the_time_does_not_meet_a_moment_between_two_answer
         assert not end.ends_within(0.1), end.closed
 
 
-def test_a_peer_forgets_whom_a_seed_calls_dead_and_does_not_dial_it():
-    scene = Scene(Peer, seeds=[SEED], liveness_interval=10.0)
-    seed = seed_of(scene, SEED, "127.0.0.1#6001")
-    scene.event("registered:")
-    seed.replies["peer list"] = "peer list:"
-    scene.run(0.5)
-    seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
-    scene.run(0.1)
-    machine = scene.machine(A)
-    scene.run(30.0)
-    assert machine.ends == []
-
-
 # A late node.
 
 def test_a_late_peer_counts_no_miss():
@@ -201,14 +188,6 @@ def test_a_late_peer_counts_no_miss():
     assert missed(scene) == []
     scene.run(10.0)
     assert missed(scene) == ["1"]
-
-
-def test_lateness_that_lasts_is_told_again_and_again():
-    scene = Scene(Peer, seeds=[SEED], liveness_interval=0.1)
-    for _ in range(10):
-        scene.freeze(0.8)
-        scene.run(0.15)
-    assert sum(lateness(scene)) > 3.0
 
 
 def test_a_late_last_probe_is_repeated_and_decides():
