@@ -42,19 +42,6 @@ def test_a_seed_hears_the_goodbye_too_whose_answer_has_not_come_yet():
     assert seed.ends[0].hear() == LEAVE
 
 
-def test_what_was_said_last_is_read_before_a_leaver_stops():
-    scene, ends = company(antientropy_interval=1000.0)
-    ends[1].hang_up()
-    ends[2].hang_up()
-    scene.node.originate([f"{number} {'x' * 60_000}" for number in range(20)])
-    ends[0].stop_reading()
-    scene.node.leave()
-    scene.run(2.0)
-    ends[0].read_on()
-    heard = ends[0].hear_all(1.0)
-    assert heard[-1] == LEAVE and len([line for line in heard if "gmessage" in line]) == 20
-
-
 def test_a_neighbour_that_does_not_hang_up_costs_a_leaver_three_seconds():
     scene, ends = company(antientropy_interval=0.5)
     scene.node.leave()
