@@ -4,9 +4,7 @@ import pytest
 
 import grapevine.node
 from grapevine.addresses import parse_address
-from grapevine.monitoring import grammar
 from grapevine.monitoring.seed import JudgingSeed
-from grapevine.signing.seed import VouchingSeed
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, ONE, PERIOD, THIRD, TWO, OtherSeed, Reporter, address_in,
     entries, held, joined_scene, listed, pass_periods, reporters, rows_line, seed_scene, tree)
@@ -35,15 +33,6 @@ def test_a_seed_confirms_what_another_asked_last_in_every_order_of_the_two_links
         else:
             step(one)
     assert one.ear.hear_all(0.1)[-1] == f"seed confirms:{NONCE}"
-
-
-def test_a_seed_that_claims_before_it_is_dialled_is_heard_when_it_is():
-    scene = Scene(JudgingSeed, seeds=[NODE, ONE], monitor=True, sign=True)
-    scene.run(0.1)  # nobody listens there
-    one = OtherSeed(scene, ONE)
-    nonce = one.claim()
-    one.begin().say(f"seed asks:{NONCE}", f"seed confirms:{nonce}")
-    assert one.ear.hear() == f"seed confirms:{NONCE}" and one.ear.hear().startswith("tree:")
 
 
 def test_a_stranger_that_claims_to_be_a_seed_is_told_nothing_and_pushes_nobody_out():
@@ -133,14 +122,6 @@ def test_a_seed_listens_over_the_link_that_it_confirmed_last():
     assert one.ear.hear_until("load:", PERIOD) == "load:0:", "once a period"
 
 
-def test_a_broken_line_of_a_seed_ends_its_link_which_is_dialled_again():
-    scene, one = seed_scene(ONE)
-    for line in "load:-1:", rows_line(A, B).replace("=100,0", "=100,101"), f"kick:{A}:0.900":
-        one.begin().say(line)
-        assert scene.event(f"refused:{ONE}:") and one.mouth.closed
-    assert held(scene, B) == []
-
-
 def test_a_seed_that_says_nothing_for_three_periods_is_dialled_anew():
     scene, one = joined_scene(ONE)
     scene.run(2.9 * PERIOD)
@@ -181,22 +162,6 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     assert scene.events("tree:")[3:] == [tree(4, NODE, (NODE, 0))], "it does not speak"
     scene.run(5 * PERIOD)
     assert len(scene.events("tree:")) == 4, "but it is dialled"
-
-
-def test_the_keys_are_cut_anew_when_loads_are_uneven_for_three_periods():
-    scene, one = joined_scene(ONE)
-    keys = " ".join(f"{HALF + at * (HALF // 32):024x}" for at in range(1, 16))
-    while not scene.events("tree:"):
-        pass_periods(scene, 1, one)
-    scene.run(0.1)
-    for period in range(8):
-        one.mouth.say(f"load:100:{keys}")
-        scene.run(PERIOD)
-        if len(scene.events("tree:")) == 2:
-            break
-    assert period == 3, "the tree stands for two periods, and they are uneven for three"
-    recut = grammar.parse(scene.events("tree:")[1].encode())[1]
-    assert recut[0] == 2 and HALF < recut[2][1][0] < HALF + HALF // 2
 
 
 def test_a_newer_tree_is_taken_and_told_and_an_older_one_is_not():
@@ -305,20 +270,6 @@ def test_a_new_tree_is_told_before_the_rows_that_move_by_it():
 
 # Reports.
 
-def test_a_report_counts_once_and_once_a_period():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
-    for period in 1, 1, 2, 3, 4:
-        one.report({B: GOOD}, period)
-    scene.run(0.1)
-    assert scene.events("report:") == [f"report:{A}:{period}:1" for period in (1, 2)]
-    scene.run(PERIOD)
-    one.report({B: GOOD}, 5)
-    scene.run(0.1)
-    assert sorted(held(scene, B)) == [("about", A, period) for period in (1, 2, 5)]
-    assert one.end.closed is None
-
-
 def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
     scene, = seed_scene()
     one, _ = reporters(scene, A, B)
@@ -353,17 +304,6 @@ def test_a_report_of_another_run_than_the_last_probe_has_proved_does_not_count()
     assert scene.events("report:") == [f"report:{A}:2:1"]
 
 
-def test_a_peer_that_is_listed_no_more_or_not_yet_does_not_report():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
-    again = one.register()
-    one.report({B: GOOD})
-    assert again.hear() == "registered successfully" and one.end.ends_within(0.1)
-    end = scene.machine(C).dial()
-    end.say(f"report:7:1:{entries({B: GOOD})}")
-    assert end.ends_within(0.1) and held(scene, C) == []
-
-
 def test_a_report_about_oneself_breaks_a_rule():
     scene, = seed_scene()
     one, _ = reporters(scene, A, B)
@@ -385,15 +325,3 @@ def test_entries_about_peers_that_no_seed_has_seen_are_dropped_and_one_of_them_i
     one.report({B: GOOD, C: GOOD})
     scene.run(0.1)
     assert held(scene, C) == [("about", A, 2)]
-
-
-def test_without_monitoring_a_seed_takes_nothing_of_it():
-    scene = Scene(VouchingSeed, seeds=[NODE, ONE])
-    one = OtherSeed(scene, ONE)
-    for line in "ask tree", f"seed listens:{ONE}", *SAID_BY_SEEDS:
-        end = scene.machine("127.0.0.1:9000", listens=False).dial()
-        end.say(line)
-        assert end.ends_within(0.1) and end.lines == []
-    reporter = Reporter(scene, A)
-    reporter.report({B: GOOD})
-    assert reporter.end.ends_within(0.1) and one.ends == []
