@@ -81,15 +81,13 @@ def test_an_address_that_is_not_its_own_or_linked_is_refused(announced, reason):
 
 # Places. The node is 127.0.0.1:5005.
 
-def crowded(listed: str = "", capacity: int = 3) -> Scene:
-    """Return a scene in which 5003, 5007, 5008, … have all places of 127.0.0.1:5005, and in which
-    a seed, if one is wanted, has named some peers."""
-    seeds = ["127.0.0.1:8001"] if listed else []
-    scene = Scene(Peer, "127.0.0.1:5005", seeds, capacity=f"fixed:{capacity}")
-    if listed:
-        seed_of(scene, listed=listed)
-        scene.event("peer list:")
-    for port in (5003, *range(5007, 5006 + capacity)):
+def crowded(listed: str) -> Scene:
+    """Return a scene in which 5003, 5007 and 5008 have all places of 127.0.0.1:5005, and a seed has
+    named some peers."""
+    scene = Scene(Peer, "127.0.0.1:5005", ["127.0.0.1:8001"], capacity="fixed:3")
+    seed_of(scene, listed=listed)
+    scene.event("peer list:")
+    for port in (5003, 5007, 5008):
         neighbour(scene, f"127.0.0.1:{port}")
     return scene
 
