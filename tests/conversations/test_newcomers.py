@@ -44,6 +44,15 @@ def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     assert scene.events("connected:") == []
 
 
+def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
+    scene = Scene(Peer)
+    for port in range(7001, 7201):
+        scene.machine(f"127.0.0.1:{port}", is_alive=False).ask_to_link()
+    began = scene.now
+    neighbour(scene, A)
+    assert scene.now - began < 1.0
+
+
 def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
     """Somebody links in V's name before V starts: V has its neighbour at once all the same."""
     scene = Scene(Peer)
