@@ -100,31 +100,3 @@ def test_a_burst_of_a_new_origin_does_not_flood_because_its_first_message_goes_a
     network.lives.net.run(network.lives.net.now + 10.0)
     assert network.held() == 1_000 * PEERS
     assert network.copies() / (999 * (PEERS - 1)) < 1.2
-
-
-def test_when_peers_of_a_tree_die_others_push_and_everybody_has_everything():
-    network = Network("tree")
-    origin = network.addresses[0]
-    network.say(5, origin)
-    for address in network.addresses[5:20:3]:
-        network.lives.kill(address)
-    for n in range(30):
-        network.say(1, origin, pause=0.3)
-    network.lives.net.run(network.lives.net.now + 30.0)
-    living = network.peers
-    assert len(living) == PEERS - 5
-    assert all(peer.messages.count() == 35 for peer in living)
-
-
-def test_after_a_cut_a_tree_brings_what_was_missed():
-    network = Network("tree")
-    origin = network.addresses[0]
-    network.say(3, origin)
-    side = frozenset(network.addresses[12:])
-    network.lives.net.cut(side)
-    network.say(5, origin)
-    network.lives.mend(side)
-    network.lives.net.run(network.lives.net.now + 60.0)
-    network.say(3, origin)
-    network.lives.net.run(network.lives.net.now + 60.0)
-    assert all(peer.messages.count() == 11 for peer in network.peers)
