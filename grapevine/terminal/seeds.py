@@ -160,10 +160,10 @@ class SeedWords(Narrator):
         self._say_so(f"seed {self._seed.port}: failed:{error}", " ")
 
     def prompt(self, room: int) -> str:
-        """Return a line with the seeds and the listed peers."""
+        """Return a line with the seeds and the listed peers, and with room for the ^C of Ctrl-C."""
         names = [self.name(str(peer)) for peer in sorted(map(parse_address, self._listed))]
         return cut(f"{many(self._seeds, 'seed')}, {many(len(names), 'peer')}"
-                   f"{':' if names else ''} {' '.join(names)}".rstrip(), room)
+                   f"{':' if names else ''} {' '.join(names)}".rstrip(), room - len("^C"))
 
     def summary(self) -> str:
         """Return how many peers came, left, died, and were shut out."""

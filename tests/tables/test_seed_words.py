@@ -48,6 +48,12 @@ def test_a_peer_comes_once_with_all_seeds_that_know_it(told):
     assert told.words.prompt(80) == "3 seeds, 2 peers: 4000 5005"
 
 
+def test_the_last_line_leaves_room_for_the_echo_of_ctrl_c(told):
+    come(told, A, B)
+    assert told.words.prompt(19) == "3 seeds, 1 peer: "
+    assert told.words.prompt(23) == "3 seeds, 1 peer: 5005"
+
+
 def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
     assert not told.words.is_waiting()
     come(told, A)
