@@ -190,9 +190,10 @@ class SeedScreen(WordsScreen):
             items = [*items, f"{many(dropped, 'event')} not shown, because the terminal was "
                              "blocked; the output files have all"]
         if is_last:
+            super()._present(items, False)  # first, because the summary counts what they tell
             minutes, seconds = divmod(round(time.monotonic() - self._begun), 60)
-            items = [*items, f"The seeds have ended after {f'{minutes} min ' if minutes else ''}"
-                             f"{seconds} s: {self.words.summary()}. {self._last}"]
+            items = [f"The seeds have ended after {f'{minutes} min ' if minutes else ''}"
+                     f"{seconds} s: {self.words.summary()}. {self._last}"]
         super()._present(items, is_last)
 
     def _answer(self, answer: str) -> list[str]:
