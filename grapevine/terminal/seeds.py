@@ -98,7 +98,8 @@ class SeedWords(Narrator):
         self._wanted = wanted
         self._seeds = seeds  # of this process
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
-        self._coming: dict[str, float] = {}  # peer to show -> `_now` when it came
+        # peer to show -> `_now` and `_clock` when it came
+        self._coming: dict[str, tuple[float, str]] = {}
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
 
@@ -107,7 +108,7 @@ class SeedWords(Narrator):
 
     def _pass(self, clock: str) -> None:
         super()._pass(clock)
-        for peer in [peer for peer, came in self._coming.items()
+        for peer in [peer for peer, (came, _) in self._coming.items()
                      if GATHER <= (self._now - came) % DAY < DAY / 2]:
             self._tell_coming(peer)
 
@@ -119,15 +120,16 @@ class SeedWords(Narrator):
         self._ended.pop(peer, None)
         if not listed:
             self._reported.pop(peer, None)
-            self._coming[peer] = self._now
+            self._coming[peer] = self._now, self._clock
         listed[self._seed] = None
         if len(listed) >= self._wanted:
             self._tell_coming(peer)
 
     def _tell_coming(self, peer: str) -> None:
-        if self._coming.pop(peer, None) is not None:
+        _, clock = self._coming.pop(peer, (0.0, ""))
+        if clock:
             names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
-            self._say_so(f"{self.name(peer):<12} known to {names}", "+")
+            self._say_so(f"{self.name(peer):<12} known to {names}", "+", clock=clock)
 
     def _on_removed(self, peer: str, rest: str) -> None:
         why = rest.partition(":")[0] if rest.startswith("gone:") else rest

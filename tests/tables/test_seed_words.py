@@ -63,6 +63,12 @@ def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
     assert told.lines == ["+ 5005         known to 8080"] and not told.words.is_waiting()
 
 
+def test_a_peer_has_the_time_at_which_it_came(told):
+    words = told.words
+    words.tell("23:59:59.900", f"registered:{FIVE}", A)
+    assert [at for at, *_ in words.tell("00:00:00.600")] == ["23:59:59"]
+
+
 @pytest.mark.parametrize("reason, line, summary", [
     ("left", "- 5005 said goodbye", "1 left, 0 died"),
     ("gone", "- 5005 is gone: its connection has ended, or is silent", "0 left, 1 died"),
