@@ -76,8 +76,9 @@ class Serving:
         for seed in [node for node in self._hand.nodes[1:] if node.stopping]:
             seed.world.end("failed")
             self._hand.nodes.remove(seed)
-        for own in self._own:
-            with contextlib.suppress(PortInUse), world_at(own) as world:  # also of its own seed
+        served = [seed.address for seed in self._hand.nodes[1:]]
+        for own in [address for address in self._own if address not in served]:
+            with contextlib.suppress(PortInUse), world_at(own) as world:
                 others = [seed for seed, address in self._seeds.items() if address != own]
                 self._hand.nodes.append(
                     begin_seed(kind, world, self._settings, self._outputs, others))

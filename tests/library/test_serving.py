@@ -1,6 +1,7 @@
 """Programs that serve the seeds themselves."""
 
 import contextlib
+import socket
 
 import grapevine
 from tests.tools.programs import free_ports, wait_until
@@ -75,6 +76,24 @@ def test_the_next_program_on_the_machine_takes_a_seed_over():
         with grapevine.join(seeds=seeds) as newcomer:
             assert newcomer.joined.wait(20)
             wait_until(lambda: newcomer.neighbours == [second.address])
+
+
+def test_only_an_address_that_it_does_not_serve_is_looked_at(monkeypatch):
+    """A look at its own seed would fail, and be told, if no descriptor is left."""
+    tried = []
+
+    def try_at(address):
+        tried.append(address.port)
+        raise grapevine.Refused("no descriptor is left")
+
+    monkeypatch.setattr("grapevine.library.serving.LOOK", 0.02)
+    own, others = free_ports(2)
+    with socket.create_server(("127.0.0.1", others)), grapevine.join(
+            seeds=[f"127.0.0.1:{own}", f"127.0.0.1:{others}"], serve=True) as peer:
+        assert served(peer) == [f"127.0.0.1:{own}"]
+        monkeypatch.setattr("grapevine.library.serving.world_at", try_at)
+        wait_until(lambda: len(tried) >= 3)
+        assert set(tried) == {others}
 
 
 def test_a_young_seed_does_not_make_a_newcomer_caught_up():
