@@ -17,7 +17,8 @@ from typing import NamedTuple
 CACHED = 32_768  # addresses in the cache: more than a peer knows
 
 _PORT = re.compile("[1-9][0-9]{0,4}")
-_TYPED = re.compile(r"\[?([^\s,\[\]]+?)\]?(?:\s*[:,]\s*|\s+)([0-9]{1,5})")
+_TYPED = re.compile(  # blanks alone may stand behind an IPv6 address that ends with `::`
+    r"\[?([^\s,\[\]]+?)\]?(?:\s*[:,](?!(?<=::)\s)\s*|\s+)([0-9]{1,5})")
 _ELSEWHERE = re.compile("%|^::ffff:")  # an IPv6 address of one interface alone; an IPv4 one in it
 _HOST = re.compile(r"(?![0-9.]*$)(?!.{254})[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 

@@ -48,7 +48,7 @@ def test_an_address_knows_its_forms():
     ("127.0.0.2 \t80", "127.0.0.2:80"), ("127.0.0.1,080", "127.0.0.1:80"),
     ("127.0.0.1 :80", "127.0.0.1:80"), ("[::1], 80", "[::1]:80"), ("[0::1] 80", "[::1]:80"),
     ("LocalHost 80", "localhost:80"), ("Host-a:80", "host-a:80"), ("1a 80", "1a:80"),
-    ("seed_0.seed. , 80", "seed_0.seed.:80")])
+    ("seed_0.seed. , 80", "seed_0.seed.:80"), ("fd00:: 80", "[fd00::]:80")])
 def test_people_may_write_an_address_in_several_ways(text, target):
     assert str(parse_target(text)) == target
 
