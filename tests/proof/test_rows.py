@@ -234,6 +234,14 @@ def test_the_runs_of_a_node_are_in_order_though_files_were_renamed(tmp_path):
                                                                         ("quit", True)]
 
 
+def test_who_was_a_seed_before_is_not_started_again_by_that(tmp_path):
+    tell(tmp_path, "0.5 5001 started:seed:@5001")
+    path = tmp_path / "peer_127.0.0.1_5001.txt"
+    path.rename(tmp_path / "seed_127.0.0.1_5001.txt")
+    records = tell(tmp_path, "20 5001 starts").records
+    assert [run.superseded for run in records.seeds + records.peers] == [True, False]
+
+
 def test_files_are_read_that_a_download_has_renamed_and_once_if_there_are_two(tmp_path):
     tell(tmp_path, THREE)
     before = check.check_folder(tmp_path)

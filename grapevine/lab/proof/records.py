@@ -120,8 +120,7 @@ class Records:
                     for _ in range(ours.position, file.seek(0, os.SEEK_END), CHUNK):
                         self._take(ours, file)
         self._files = dict(sorted(self._files.items(), key=lambda item: (
-            any(isinstance(run, SeedRun) for run in item[1].runs), item[1].node or "",
-            item[1].runs[0].first if item[1].runs else 0.0)))
+            item[1].node or "", item[1].runs[0].first if item[1].runs else 0.0)))
         later: dict[str, float] = {}  # node -> when its next run begins
         for run in reversed(self._runs(Run)):
             run.next = later.get(run.address, math.inf)
