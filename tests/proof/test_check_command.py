@@ -141,7 +141,9 @@ def test_files_with_line_ends_of_windows_are_read_as_if_they_had_others(tmp_path
 
 
 @pytest.mark.parametrize("content", [b"", b"node started\n", b"\xff\xfe2\x000\x00\n\x00",
-                                     b"2026-01-02 03:04:05.000000:connected:127.0.0.1:5002\n"])
+                                     b"2026-01-02 03:04:05.000000:connected:127.0.0.1:5002\n",
+                                     b"2026-01-02T03:04:05.000000:started:peer:127.0.0.1:5009\n",
+                                     b"2026-W01-5 03:04:05.000000:started:peer:127.0.0.1:5009\n"])
 def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path, content):
     folder = written(tmp_path / "one")
     before = check.check_folder(folder)[1].splitlines()

@@ -75,7 +75,7 @@ def parse_line(line: str) -> tuple[float, str, str] | None:
         at = datetime.datetime.fromisoformat(f"{line[:26]}+00:00")
     except ValueError:
         return None
-    if line[26:27] != ":":
+    if line[7:20:3] + line[26:27] != "- ::.:":  # datetime reads other forms, too
         return None
     event, _, rest = line[27:].removesuffix("\r").partition(":")
     return at.timestamp(), event, rest
