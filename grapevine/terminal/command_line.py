@@ -338,6 +338,8 @@ def _add_address(parser: Parser, what: str) -> None:
 def typed_target(parser: Parser, args: argparse.Namespace) -> int | Target | None:
     """Return the port, address or name given as arguments; None if there is none."""
     words = [word for word in (args.ip, args.port) if word is not None]
+    if len(words) == 2 and ":" in words[0] and "]" not in words[0]:
+        words[0] = f"[{words[0]}]"  # an IPv6 address
     try:
         return port_or_target(" ".join(words)) if words else None
     except ValueError as error:
