@@ -130,12 +130,14 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
 
 def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
     """A run that is registered with too few seeds tries others, again and again."""
-    tries = [(run.first, 0), *run.registrations(), (proof.end_of(run), wanted)]
-    for (since, count), (until, _) in itertools.pairwise(tries):
-        if count < wanted and quiet(since, until, run.late) > TRIED:
-            yield proof.disturbances.by_file(
-                f"{proof.name(run)} was registered with {count} seeds of {wanted}, and tried "
-                f"no other from {clock(since)} to {clock(until)}", run)
+    changes = [(run.first, 0), *run.registrations(), (proof.end_of(run), wanted)]
+    for (begin, count), (end, _) in itertools.pairwise(changes):
+        tries = [begin, *(at for at in run.tried if begin < at < end), end]
+        for since, until in itertools.pairwise(tries if count < wanted else ()):
+            if quiet(since, until, run.late) > TRIED:
+                yield proof.disturbances.by_file(
+                    f"{proof.name(run)} was registered with {count} seeds of {wanted}, and tried "
+                    f"no other from {clock(since)} to {clock(until)}", run)
 
 
 def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:

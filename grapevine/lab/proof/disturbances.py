@@ -217,15 +217,14 @@ class Disturbances:
         """From when a registration may have been lost until the next."""
         words, was_registered = run.words.get(address, ()), False
         notice = NOTICE_ROUNDS * run.interval + PROBE_TIME
-        for is_registered, alike in itertools.groupby(words, lambda word: word.lost is None):
-            at, lost = next(alike)
-            if not is_registered:
+        for at, lost in words:
+            if lost is not None:
                 until = next((word.at for word in words if word.lost is None and word.at > at),
                              math.inf)
                 yield Span(at - (notice if was_registered else ANSWER_TIME), until,
                            f"{run.address} was not registered with {address} from {clock(at)} on "
                            f"({lost})")
-            was_registered = is_registered
+            was_registered = lost is None
         if was_registered and run.last < self._newest - notice:
             yield Span(run.last - notice, math.inf, f"{run.address} ended at {clock(run.last)}, "
                        f"and may have lost {address} before")

@@ -103,6 +103,7 @@ class PeerRun(Run):
         self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
         self.found_dead: list[Death] = []
         self.reported: list[Report] = []
+        self.tried: list[float] = []  # when a registration succeeded, or failed
         self.gone: list[Gone] = []
         self.denied: set[str] = set()  # runs that nobody confirmed
         self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
@@ -164,7 +165,7 @@ class PeerRun(Run):
             begin < word.at <= end for word in self.words[seed])
 
     def registrations(self) -> Iterator[tuple[float, int]]:
-        """Yield when it was registered, or tried to be, and with how many seeds from then on."""
+        """Yield when it was registered with how many seeds from then on."""
         standing = set()
         for at, seed, lost in sorted((word.at, seed, word.lost or "")
                                      for seed, words in self.words.items() for word in words):
@@ -236,10 +237,13 @@ class PeerRun(Run):
                 reason, ended_by = end_of_link(rest)
                 self.links[who][-1] = self.links[who][-1]._replace(
                     end=at, reason=reason, who=ended_by)
+            case "tried":
+                self.tried.append(at)
             case "registered":
+                self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, None))
-            case "unregistered" | "tried" | "refused" if (
-                    event != "refused" or rest.startswith(REFUSED)):
+            case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
+                self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append(Report(at, who, dead[1]))
