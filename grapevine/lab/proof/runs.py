@@ -167,7 +167,7 @@ class PeerRun(Run):
     def registrations(self) -> Iterator[tuple[float, int]]:
         """Yield when it was registered with how many seeds from then on."""
         standing = set()
-        for at, seed, lost in sorted((word.at, seed, word.lost or "")
+        for at, seed, lost in sorted((word.at, seed, word.lost is not None)
                                      for seed, words in self.words.items() for word in words):
             (standing.discard if lost else standing.add)(seed)
             yield at, len(standing)
