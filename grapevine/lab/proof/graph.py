@@ -20,7 +20,7 @@ from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import capacity_of, parse_capacity
 
 CLOSING = 5.0  # seconds within which peers end that were stopped together
-STEEPEST = 25  # exponents beyond this are not distinguished
+STEEPEST = 25.0  # exponents beyond this are not distinguished
 
 
 class Pieces:
@@ -212,14 +212,17 @@ def fit(values, low: int, high: int) -> Fit | None:
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
-    mean, sharp = sum(logs) / len(logs), 10 ** 9
-    steps = range(-STEEPEST * sharp, STEEPEST * sharp)
-    step = bisect.bisect_left(steps, -mean, key=lambda at: -_moments(at / sharp, low, high)[0])
-    if not 0 < step < len(steps):
+    mean, flat, steep = sum(logs) / len(logs), -STEEPEST, STEEPEST
+    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
         return None
-    exponent = steps[step] / sharp
-    variance = _moments(exponent, low, high)[1]
-    return Fit(exponent, 1 / math.sqrt(len(logs) * variance), len(logs))
+    while steep - flat > 1e-9:
+        middle = (flat + steep) / 2
+        if _moments(middle, low, high)[0] > mean:
+            flat = middle
+        else:
+            steep = middle
+    variance = _moments(flat, low, high)[1]
+    return Fit(flat, 1 / math.sqrt(len(logs) * variance), len(logs))
 
 
 def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
