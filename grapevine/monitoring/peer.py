@@ -21,6 +21,7 @@ from grapevine.signing.messages import SignedAdded, SignedMessages
 from grapevine.signing.peer import SHOWN, SignedPeer
 from grapevine.signing.proving import ProvenLink, with_more
 from grapevine.signing.runs import REST
+from grapevine.signing.vouched import lasting
 from grapevine.tools import ProtocolError, Recent
 from grapevine.ways import Flood
 from grapevine.ways.tree import Tree
@@ -103,10 +104,10 @@ class WatchedPeer(SignedPeer):
 
     def answered(self, question, link: ProvenLink, starts: tuple[int, ...] | None) -> None:
         super().answered(question, link, starts)
-        for start, seeds in question.lasting.items():
+        for start, count in question.votes(lasting).items():
             run = signing.run_of(question.address, start)
-            if 2 * len(seeds) > len(self.registrations.rows):
-                is_disputed = len(question.answers) > len(seeds)
+            if 2 * count > len(self.registrations.rows):
+                is_disputed = len(question.answers) > count
                 since, _ = self._named.get(
                     run, (self.time() + (DISPUTED if is_disputed else 0.0), 0.0))
                 self._named[run] = since, self.now()

@@ -12,7 +12,6 @@ import enum
 from grapevine.addresses import Address, Target
 from grapevine.intervals import Intervals, Range
 from grapevine.signing.grammar import read_run, run_of
-from grapevine.signing.vouched import lasting
 from grapevine.tools import Recent
 
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
@@ -39,10 +38,13 @@ class Question:
         self.run, (self.address, self.start) = run, read_run(run)
         self.brought_by = brought_by  # the link over which the run, or a list, came first
         self.left = dict.fromkeys(seeds)  # those that have not answered
-        self.answers: set[Address] = set()  # where those are that have
-        self.named: dict[int, set[Address]] = collections.defaultdict(set)  # START -> who names it
-        self.lasting: dict[int, set[Address]] = collections.defaultdict(set)  # and will for long
+        self.answers: dict[Address, tuple[int, ...]] = {}  # where a seed is -> the STARTs it names
         self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
+
+    def votes(self, chosen=set) -> collections.Counter[int]:
+        """Return how many seeds name each START; `chosen` says which of an answer count."""
+        return collections.Counter(
+            start for starts in self.answers.values() for start in chosen(starts))
 
     def offer(self, link, ranges: list[Range]) -> None:
         """Note that a neighbour has these messages."""
@@ -120,21 +122,15 @@ class Runs:
         now, and what follows for the one in question."""
         question.left.pop(seed, None)
         if starts is not None:
-            question.answers.add(at)
-            for start in starts:
-                question.named[start].add(at)
-            for start in lasting(starts):
-                question.lasting[start].add(at)
-        half = len(self._seeds) / 2
-        named = [run_of(question.address, start)
-                 for start, seeds in question.named.items() if len(seeds) > half]
-        return named, self._outcome(question, half)
+            question.answers[at] = starts
+        votes, half = question.votes(), len(self._seeds) / 2
+        named = [run_of(question.address, start) for start, count in votes.items() if count > half]
+        return named, self._outcome(question, votes[question.start], half)
 
     @staticmethod
-    def _outcome(question: Question, half: float) -> Outcome:
+    def _outcome(question: Question, named: int, half: float) -> Outcome:
         if question.start == ANY:
             return Outcome.WAIT if question.left else Outcome.DENY
-        named = len(question.named[question.start])
         if len(question.answers) - named > half:
             return Outcome.DENY
         return Outcome.WAIT if named + len(question.left) > half else Outcome.DIAL
