@@ -44,8 +44,7 @@ def contradiction_of(one: Signed, other: Signed) -> Contradiction:
         about = each.content[:-size].removeprefix(b"gossip ")  # LENGTHS, the head, and a colon
         heads.append(f"{grammar.encoded(each.signature)}:{about.decode()}"
                      f"{grammar.encoded(each.content[-size:])}")
-    return Contradiction(f"{grammar.encoded(one.key)}:{'|'.join(heads)}", one.run, one.key,
-                         ((one.content, one.signature), (other.content, other.signature)))
+    return parse_contradiction(f"{grammar.encoded(one.key)}:{'|'.join(heads)}".encode())
 
 
 def parse_contradiction(field: bytes) -> Contradiction:
