@@ -32,7 +32,7 @@ def ask(seed: Target) -> tuple[ThreadedTree, dict[Address, int]]:
     does not."""
     address = look_up(seed, address_of("127.0.0.1", 1))
     with socket.create_connection((address.ip, address.port), PATIENCE) as sock:
-        sock.sendall(grammar.ASK_TREE + b"\n")
+        sock.sendall(grammar.say("ask_tree"))
         with sock.makefile("rb") as lines:
             (_, tree), (_, (loads,)) = [grammar.parse(lines.readline().rstrip())
                                         for _ in range(2)]

@@ -142,6 +142,7 @@ _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "listen": "seed listens:ADDRESS",
     "is_it_you": "seed asks:NONCE",
     "it_is_me": "seed confirms:NONCE",
+    "ask_tree": "ask tree",
     "tree": "tree:NUMBER:ADDRESS:STARTS",
     "load": "load:COUNT:KEYS",
     "loads": "loads:LOADS",
@@ -149,15 +150,12 @@ _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "verdicts": "verdicts:NUMBER:FOUND",
 }.items()}
 _BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items()}
-ASK_TREE = b"ask tree"
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
     """Parse any line but gossip, as wire.parse does."""
     kind = _BY_WORD.get(line.partition(b":")[0])
-    if kind is not None:
-        return kind, _FORMS[kind].read(line)
-    return ("ask_tree", ()) if line == ASK_TREE else signing.parse(line)
+    return signing.parse(line) if kind is None else (kind, _FORMS[kind].read(line))
 
 
 def say(kind: str, *values) -> bytes:
