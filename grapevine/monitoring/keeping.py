@@ -46,8 +46,7 @@ class KeepingSeed(VouchingSeed):
         UNIDENTIFIED: {"listen": "on_listen", "ask_tree": "on_ask_tree"},
         REGISTERED: {"report": "on_report", "ask_tree": "on_ask_tree"},
         SPEAKER: {UP: "listen", "is_it_you": "on_is_it_you", "it_is_me": "on_it_is_me",
-                  "tree": "on_tree", "load": "on_load", "rows": "on_rows", END: "speaker_ended"},
-        LISTENER: {END: "listener_ended"}})
+                  "tree": "on_tree", "load": "on_load", "rows": "on_rows", END: "speaker_ended"}})
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
@@ -56,7 +55,7 @@ class KeepingSeed(VouchingSeed):
         self._where: dict[Target, Address] = {  # of a name since this seed has reached it
             seed: seed for seed in self._seeds if isinstance(seed, Address)}
         self._speakers: dict[Target, Link] = {}  # of each other seed, since it was dialled last
-        self._listeners: dict[Address, Link] = {}
+        self._listeners: dict[Address, Link] = {}  # the latest link on which each seed has listened
         self._claims: dict[str, Link] = {}  # NONCE -> the link on which this seed has said it
         self._to_confirm: dict[Address, str] = {}  # seed -> NONCE that it has said last
         self.rows = Rows()
@@ -117,17 +116,12 @@ class KeepingSeed(VouchingSeed):
         claim = self._claims.pop(nonce, None)
         if claim is None or claim.closed or claim.peer != link.peer:
             return
-        older = self._listeners.pop(link.peer, None)
-        if older is not None:
-            older.close("listens over another link")
+        if link.peer in self._listeners:
+            self._listeners[link.peer].close("listens over another link")
         self.trust(claim, LISTENER, link.peer)
         claim.limit = BACKLOG
         self._listeners[link.peer] = claim
         claim.send(self.said_first(link.peer))
-
-    def listener_ended(self, link: Link, error: OSError | None) -> None:
-        if self._listeners.get(link.peer) is link:
-            del self._listeners[link.peer]
 
     def said_first(self, seed: Address) -> bytes:
         """Return what a seed is told that begins to listen: the tree, and what goes over it."""
@@ -154,8 +148,9 @@ class KeepingSeed(VouchingSeed):
                 link.close("silent")
                 if link.peer in self._listeners:
                     self._listeners[link.peer].close("silent")
+        listening = {seed for seed, link in self._listeners.items() if not link.closed}
         return {self.address, *(link.peer for link in self._speakers.values()
-                                if link.heard_at >= since and link.peer in self._listeners)}
+                                if link.heard_at >= since and link.peer in listening)}
 
     # Rows.
 
