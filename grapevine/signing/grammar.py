@@ -219,20 +219,17 @@ class Signer:
 
     def sign(self, messages: list[bytes]) -> list[bytes]:
         """Return the signed lines of gossip lines with the same TIME."""
-        lines, at = [], 0
-        parts = [(wire.gossip_key(message)[1], message[wire.HEAD.match(message).end():])
-                 for message in messages]
-        while at < len(parts):
-            end, size = at + 1, len(parts[at][1])
-            while (end < len(parts) and end - at < TEXTS_LIMIT
-                   and parts[end][0] == parts[end - 1][0] + 1
-                   and size + len(parts[end][1]) <= SIZE_LIMIT):
-                size += len(parts[end][1])
-                end += 1
-            texts = [text for _, text in parts[at:end]]
-            lines.append(signed_line(self._key, messages[at], texts))
-            at = end
-        return lines
+        lines, size, following = [], 0, None  # first message and texts of each; of the last one
+        for message in messages:
+            head = wire.HEAD.match(message)
+            number, text = int(head[2]), message[head.end():]
+            if (number != following or len(lines[-1][1]) == TEXTS_LIMIT
+                    or size + len(text) > SIZE_LIMIT):
+                lines.append((message, []))
+                size = 0
+            lines[-1][1].append(text)
+            size, following = size + len(text), number + 1
+        return [signed_line(self._key, first, texts) for first, texts in lines]
 
 
 def signed_line(key, first: bytes, texts: list[bytes]) -> bytes:
