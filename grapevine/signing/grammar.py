@@ -106,7 +106,6 @@ def replying(time: str, asker: Address, replier: Address) -> str:
     return wire.say("liveness_reply", time, asker, replier).decode().rstrip()
 
 
-@functools.lru_cache(maxsize=8_192)
 def start_of(address: str, key: bytes) -> int:
     """Return the START of a key at `IP:PORT`: 63 bits of a hash, not 0."""
     digest = hashlib.sha256(address.encode() + b" " + key).digest()
