@@ -153,7 +153,7 @@ class SignedPeer(Proving, Peer):
         link = self._asked.get(seed)
         if link is None:
             link = self._asked[seed] = self.dial(TO_ASK, seed, ANSWER_LIMIT)
-            link.turns = Turns()
+            link.turns = Turns(seed)
         link.turns.add(question, brought_by)
         if link.role == ASKED:
             self.put_questions(link)
@@ -165,13 +165,10 @@ class SignedPeer(Proving, Peer):
 
     def put_questions(self, link: ProvenLink) -> None:
         """Ask what waits, and is still open, as far as the seed may owe answers."""
-        asked = link.turns.next(lambda question: self._is_to_ask(link.peer, question))
+        asked = link.turns.next()
         if asked:
             self.expect(link, ANSWER_LIMIT)
             link.send(b"".join([grammar.say_runs(each.address, [each.start]) for each in asked]))
-
-    def _is_to_ask(self, seed: Target, question: Question) -> bool:
-        return self.runs.is_open(question) and seed in question.left
 
     def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
         """Take an answer. It does not say to which question: to one about a run that it names; else
@@ -193,7 +190,7 @@ class SignedPeer(Proving, Peer):
         for question in list(link.turns.asked if was_up else dict(waiting)):
             self.answered(question, link, None)
         for question, brought_by in waiting:
-            if self._is_to_ask(link.peer, question):
+            if link.peer in question.left:
                 self.ask_seed(link.peer, question, brought_by)
 
     def answered(self, question: Question, link: ProvenLink, starts: tuple[int, ...] | None
@@ -202,9 +199,9 @@ class SignedPeer(Proving, Peer):
         named, outcome = self.runs.answer(question, link.peer, link.remote, starts)
         for run in named:
             self.settle(run, True)
-        if self.runs.is_open(question) and outcome is Outcome.DENY:
+        if outcome is Outcome.DENY:
             self.settle(question.run, False)
-        elif self.runs.is_open(question) and outcome is Outcome.DIAL:
+        elif outcome is Outcome.DIAL:
             self.home_prober.ask(question.address,
                                  lambda alive: self.settle(question.run, False))
 

@@ -37,7 +37,7 @@ class Question:
     def __init__(self, run: bytes, seeds, brought_by):
         self.run, (self.address, self.start) = run, read_run(run)
         self.brought_by = brought_by  # the link over which the run, or a list, came first
-        self.left = dict.fromkeys(seeds)  # those that have not answered
+        self.left = dict.fromkeys(seeds)  # those that are still to answer
         self.answers: dict[Address, tuple[int, ...]] = {}  # where a seed is -> the STARTs it names
         self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
 
@@ -59,7 +59,8 @@ class Turns:
     has its turn, and may have half of what others leave of QUESTIONS, or one: so the questions of
     one never keep those of others waiting, nor one that others have brought later, too."""
 
-    def __init__(self):
+    def __init__(self, seed: Target):
+        self._seed = seed
         self.asked: dict[Question, object] = {}  # for whom, the oldest first
         self._waiting: dict[object, collections.deque[Question]] = {}  # by neighbour
 
@@ -71,8 +72,8 @@ class Turns:
         return [(question, neighbour) for neighbour, questions in self._waiting.items()
                 for question in questions]
 
-    def next(self, is_open) -> list[Question]:
-        """Return those that are to be asked now, if they still are open."""
+    def next(self) -> list[Question]:
+        """Return those that are to be asked now."""
         asked, turns = [], collections.Counter(self.asked.values())
         while self._waiting:
             neighbour = min(self._waiting, key=turns.__getitem__)
@@ -81,7 +82,7 @@ class Turns:
             question = self._waiting[neighbour].popleft()
             if not self._waiting[neighbour]:
                 del self._waiting[neighbour]
-            if question not in self.asked and is_open(question):
+            if question not in self.asked and self._seed in question.left:
                 self.asked[question] = neighbour
                 turns[neighbour] += 1
                 asked.append(question)
@@ -112,9 +113,6 @@ class Runs:
         question = self.open[run] = Question(run, self._seeds, brought_by)
         return question
 
-    def is_open(self, question: Question) -> bool:
-        return self.open.get(question.run) is question
-
     def answer(self, question: Question, seed: Target, at: Address | None,
                starts: tuple[int, ...] | None) -> tuple[list[bytes], Outcome]:
         """Take the STARTs that a seed at this address names, None if it does not answer; two lines
@@ -127,8 +125,9 @@ class Runs:
         named = [run_of(question.address, start) for start, count in votes.items() if count > half]
         return named, self._outcome(question, votes[question.start], half)
 
-    @staticmethod
-    def _outcome(question: Question, named: int, half: float) -> Outcome:
+    def _outcome(self, question: Question, named: int, half: float) -> Outcome:
+        if self.open.get(question.run) is not question:
+            return Outcome.WAIT  # for nothing: it is settled
         if question.start == ANY:
             return Outcome.WAIT if question.left else Outcome.DENY
         if len(question.answers) - named > half:
@@ -139,6 +138,7 @@ class Runs:
         """Note a verdict; return the question about this run, if there was one."""
         question = self.open.pop(run, None)
         if question is not None:
+            question.left.clear()
             self._of_one[question.brought_by] -= 1
             if not self._of_one[question.brought_by]:
                 del self._of_one[question.brought_by]
