@@ -75,16 +75,14 @@ class _Key:
     """A key, and a context that is begun with it anew for each call."""
 
     def __init__(self, new_key, begin, data: bytes):
-        self._owned: list[tuple] = []  # what frees it, and a pointer
+        self.key = self.context = None  # until there is one
         self.key = _checked(new_key(ED25519, None, data, len(data)))
-        self._owned.append((_openssl.EVP_PKEY_free, self.key))
         self.context = _checked(_openssl.EVP_MD_CTX_new())
-        self._owned.append((_openssl.EVP_MD_CTX_free, self.context))
         self._begin, self._begun_with = begin, self.key
 
-    def __del__(self):
-        for free, pointer in reversed(self._owned):
-            free(pointer)
+    def __del__(self, free_context=_openssl.EVP_MD_CTX_free, free_key=_openssl.EVP_PKEY_free):
+        free_context(self.context)  # which are given here, because the end of Python clears names
+        free_key(self.key)
 
     def begin(self) -> int:
         """Begin a call; return the context, which remembers its key from the first one on."""
