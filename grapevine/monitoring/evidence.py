@@ -25,15 +25,14 @@ _HEAD = re.compile(rb"(%b):(%b):%b:([A-Za-z0-9_-]+)" % (
 
 
 class Contradiction(NamedTuple):
-    """Two contents that a key is said to have signed; `is_true` tells whether it has."""
+    """Two contents that the key of a run is said to have signed; `is_true` tells whether it has."""
 
     text: str  # of the line, behind its first word
     run: bytes
-    key: bytes
-    signed: tuple[tuple[bytes, bytes], ...]  # content and signature, twice
+    signed: list[tuple[bytes, bytes, bytes]]  # key, content and signature, twice
 
     def is_true(self) -> bool:
-        return all(check(self.key, content, signature) for content, signature in self.signed)
+        return all(check(*each) for each in self.signed)
 
 
 def contradiction_of(one: Signed, other: Signed) -> Contradiction:
@@ -54,13 +53,13 @@ def parse_contradiction(field: bytes) -> Contradiction:
     matches = [_HEAD.fullmatch(part) for part in rest.split(b"|")]
     if len(matches) != 2 or not all(matches) or not re.fullmatch(grammar.KEY, word):
         raise ProtocolError("malformed line 'contradiction'")
-    [one, other], key = map(_parse_head, matches), grammar.decoded(word)
-    run, signed = one[0], (one[2], other[2])
-    if run != other[0] or grammar.key_of(run, word) != key or one[2] == other[2]:
+    one, other = map(_parse_head, matches)
+    run, key = one[0], grammar.key_of(one[0], word)
+    if run != other[0] or key is None or one[2] == other[2]:
         raise ProtocolError("no contradiction: other runs, another key, or twice the same")
     if not (one[1].start < other[1].stop and other[1].start < one[1].stop):
         raise ProtocolError("no contradiction: no number in common")
-    return Contradiction(field.decode(), run, key, signed)
+    return Contradiction(field.decode(), run, [(key, *one[2]), (key, *other[2])])
 
 
 def _parse_head(match: re.Match) -> tuple[bytes, range, tuple[bytes, bytes]]:
