@@ -160,7 +160,6 @@ class SignedPeer(Proving, Peer):
 
     def begin_asking(self, link: ProvenLink) -> None:
         link.role = ASKED
-        self.expect(link, ANSWER_LIMIT)
         self.put_questions(link)
 
     def put_questions(self, link: ProvenLink) -> None:
