@@ -57,8 +57,7 @@ class JudgingSeed(KeepingSeed):
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
         self._own: dict[Address, _Subject] = {}
         self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
-        self._untrue = Recent(REMEMBERED)  # peer -> when its reports of deaths were untrue lately
-        self._disbelieved = Recent(REMEMBERED)  # peer -> until when
+        self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
 
     # Judging.
 
@@ -225,18 +224,19 @@ class JudgingSeed(KeepingSeed):
     # Reports of deaths that are not true.
 
     def on_dead_node(self, link: ProvenLink, dead: Address, time: str, reporter: Address) -> None:
-        if self._disbelieved.get(link.peer, 0.0) <= self.now():
+        if not self._is_disbelieved(link.peer):
             super().on_dead_node(link, dead, time, reporter)
+
+    def _is_disbelieved(self, peer: Address) -> bool:
+        untrue = self._untrue.get(peer, ())
+        return (len(untrue) == UNTRUE and self.now() < untrue[-1] + self.settings.ban
+                and untrue[-1] - untrue[0] <= UNTRUE_PERIODS * self.period)
 
     def judge_report(self, dead: Address, row: Listing | None, line: bytes, is_own: bool,
                      alive: Verdict) -> None:
         super().judge_report(dead, row, line, is_own, alive)
-        reporter, now = wire.parse(line.rstrip())[1][2], self.now()
-        if not (alive and is_own) or self._disbelieved.get(reporter, 0.0) > now:
-            return
-        since = now - UNTRUE_PERIODS * self.period
-        untrue = [at for at in self._untrue.get(reporter, ()) if at >= since] + [now]
-        self._untrue[reporter] = untrue[-UNTRUE:]
-        if len(untrue) >= UNTRUE:
-            self._disbelieved[reporter] = now + self.settings.ban
-            self.output.write(f"disbelieved:{reporter}")
+        reporter = wire.parse(line.rstrip())[1][2]
+        if alive and is_own and not self._is_disbelieved(reporter):
+            self._untrue[reporter] = [*self._untrue.get(reporter, ()), self.now()][-UNTRUE:]
+            if self._is_disbelieved(reporter):
+                self.output.write(f"disbelieved:{reporter}")
