@@ -69,6 +69,11 @@ class Connection(sockets.Connection):
         """Have it read again."""
         self.go_on.notify()
 
+    def wait_while_held(self) -> None:
+        """Wait until what came before is handled: its link is held no more, or has ended."""
+        while self.link.is_held and self.link.closed is None:
+            self.go_on.wait()
+
     def shut(self) -> None:
         self.go_on.notify()
         super().shut()
@@ -250,7 +255,8 @@ class ThreadWorld(sockets.World):
         except OSError as error:
             reason, failure = sockets.reason_of(error), error
         finally:
-            with self.lock:
+            with self.lock:  # in which nobody is just about to hold the link again
+                connection.wait_while_held()
                 connection.drop()
         self.call(self.tell_end, connection, reason, failure)
 
@@ -280,8 +286,7 @@ class ThreadWorld(sockets.World):
                 raise
             if link.is_held:
                 with self.lock:
-                    while link.is_held and link.closed is None:
-                        connection.go_on.wait()
+                    connection.wait_while_held()
             if not data:
                 return
             self.call(self.node.took, link, data, link=link)

@@ -1,8 +1,11 @@
 """The seam between a node and its world (grapevine/worlds/__init__.py): the same in all worlds."""
 
+import socket
+import struct
+
 import pytest
 
-from tests.worlds.stages import NOWHERE, Pair
+from tests.worlds.stages import NOWHERE, LoopStage, Pair, ThreadStage
 
 
 # Dials.
@@ -168,6 +171,33 @@ def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent
     pair.b.resume(pair.there)
     assert stage.passes(lambda: not pair.b.links, 1.0)
     assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
+
+
+@pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
+def test_an_end_that_is_read_in_a_call_that_holds_the_link_again_waits_too(stage):
+    pair = Pair(stage)
+    with pair.b.lock:
+        pair.a.close(pair.here)
+        assert not stage.passes(lambda: not pair.b.links, 0.1)
+        pair.there.is_held = True
+    assert not stage.passes(lambda: not pair.b.links, 0.2)
+    pair.b.resume(pair.there)
+    assert stage.passes(lambda: not pair.b.links, 1.0)
+
+
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_a_reset_of_a_link_that_is_held_waits_behind_what_came_before(stage):
+    node = stage.node()
+    node.acts["took"] = lambda link, data: setattr(link, "is_held", True)
+    with socket.create_connection(("127.0.0.1", stage.address(node).port)) as other:
+        other.sendall(b"last words")
+        assert stage.passes(lambda: "took" in node.words())
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    [link] = node.links
+    assert not stage.passes(lambda: not node.links, 0.2)
+    node.resume(link)
+    assert stage.passes(lambda: not node.links, 1.0)
+    assert isinstance(node.error(link), ConnectionResetError)
 
 
 def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
