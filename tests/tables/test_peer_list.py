@@ -2,7 +2,7 @@
 
 import random
 
-from grapevine.peer_list import FRESH_ROUNDS, HEARD_LIMIT, KEPT_ROUNDS, PeerList
+from grapevine.peer_list import FRESH_ROUNDS, HEARD_LIMIT, KEPT_ROUNDS, NAMED_LIMIT, PeerList
 from tests.tables.samples import peer, ports
 
 INTERVAL = 10.0
@@ -75,6 +75,18 @@ def test_whom_no_list_names_any_more_is_forgotten_after_some_rounds():
     assert known.known == [peer(3)]
     known.forget_old(50.0 + KEPT_ROUNDS * INTERVAL)
     assert known.known == []
+
+
+def test_whom_a_seed_has_named_first_leaves_room_for_others_once_it_is_forgotten():
+    known = peers_of()
+    many = ports(*range(10_000, 10_000 + NAMED_LIMIT))
+    known.learn(SEED, many, 0.0)
+    known.discard(many[0])
+    known.learn(SEED, ports(2, 3), 50.0)
+    assert peer(2) in known and peer(3) not in known
+    known.forget_old(KEPT_ROUNDS * INTERVAL)
+    known.learn(SEED, ports(3), 100.0)
+    assert known.known == ports(2, 3)
 
 
 def test_hearsay_counts_until_the_next_list_and_goes_at_the_first_failure():
