@@ -101,6 +101,16 @@ def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
     assert not again.ends_within(1.0)
 
 
+def test_a_peer_that_leaves_during_the_probe_of_a_report_is_not_dead():
+    scene = scene_of_a_death()
+    scene.ends[0].say(report(A))
+    scene.run(1.0)
+    scene.dead.say(f"leave:{DEAD}")
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:not registered here"
+    assert scene.events("removed:") == [f"removed:{DEAD}:left"]
+    assert scene.events("passed on:") == []
+
+
 # Budgets.
 
 def test_a_seed_reads_100_reports_at_once_of_each_peer_and_50_of_all_strangers():
