@@ -106,8 +106,8 @@ class PeerList:
         return {peer for peer in peers if peer in self._named} if self._latest else set(peers)
 
     def has_named(self, peer: Address) -> bool:
-        """Tell whether a seed has named it."""
-        return peer in self._named
+        """Tell whether a seed has named it, as seeds name this peer to all others."""
+        return peer in self._named or peer == self._own
 
     def __contains__(self, peer: Address) -> bool:
         return peer in self._named or peer in self._heard
