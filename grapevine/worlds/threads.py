@@ -101,6 +101,7 @@ class ThreadWorld(sockets.World):
         self.node = node
         with self.lock:
             self._start_thread("writer", self._write)
+            self._start_timer("timer")  # later, no thread may be left
             node.start()
 
     def end(self, reason: str, seconds: float = 1.0) -> bool:
@@ -128,9 +129,7 @@ class ThreadWorld(sockets.World):
         if self.over.is_set():
             return
         if thread not in self._timers:
-            timer = Calls(), threading.Condition(self.lock)
-            self._start_thread(thread, self._keep_time, *timer)
-            self._timers[thread] = timer
+            self._start_timer(thread)
         calls, sooner = self._timers[thread]
         if calls.at(self.now() + seconds, call, *arguments):
             sooner.notify()
@@ -175,6 +174,12 @@ class ThreadWorld(sockets.World):
         except RuntimeError:
             self._threads.discard(thread)
             raise OSError(errno.EAGAIN, "no thread left") from None
+
+    def _start_timer(self, name: str) -> None:
+        """Start a thread that makes calls when they are due. OSError if none is left."""
+        timer = Calls(), threading.Condition(self.lock)
+        self._start_thread(name, self._keep_time, *timer)
+        self._timers[name] = timer
 
     def live(self, target, *arguments) -> None:
         """The life of a thread. What fails in it, outside of the node's code, stops the node."""
