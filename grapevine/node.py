@@ -195,7 +195,7 @@ class Node:
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         """A link is over: exactly once for each, after which nothing comes of it any more."""
         link.closed = link.closed or reason
-        link.pending, link.waiting = [], bytearray()  # who still knows it keeps little
+        link.rest, link.pending, link.waiting = b"", [], bytearray()  # a deadline still knows it
         self.links.pop(link, None)
         if not self.stopping:
             self._event(link, END, error)

@@ -150,6 +150,17 @@ def test_a_link_whose_other_end_is_gone_takes_no_more_also_while_it_is_held(stag
     assert stage.passes(is_gone)
 
 
+def test_a_link_that_has_ended_keeps_no_beginning_of_a_message(stage, pair):
+    customer, shop = pair
+    link = order(customer, shop, 0)
+    assert stage.passes(lambda: shop.links)
+    [there] = shop.links
+    call(customer, lambda: link.send(b"\xffbuy much"))
+    assert stage.passes(lambda: there.rest)
+    call(customer, lambda: link.close("gone"))
+    assert stage.passes(lambda: not shop.links) and there.rest == b""
+
+
 def test_a_stop_closes_every_door(stage, pair):
     customer, shop = pair
     call(shop, lambda: shop.stop("closed"))
