@@ -48,8 +48,8 @@ class Duty:
     def by(self, due: float) -> None:
         """Have it called at this moment at the latest."""
         if due < self._due:
-            self._due = due
             self._node.later(due - self._node.now(), self._call, due, thread=self._name)
+            self._due = due  # only now, because `later` fails if no thread is left
 
     def _call(self, due: float) -> None:
         if due != self._due:

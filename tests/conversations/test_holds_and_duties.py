@@ -78,6 +78,21 @@ def test_a_duty_is_done_when_it_is_due_and_at_the_soonest_moment_that_was_asked_
     assert baker.baked[4:] == [215.0]
 
 
+def test_a_duty_for_which_no_thread_was_left_is_done_when_it_is_asked_for_again(monkeypatch):
+    def lack_thread(*arguments, **keywords):
+        raise OSError("no thread left")
+
+    scene = Scene(Baker)
+    baker = scene.node
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.world, "later", lack_thread)
+        with pytest.raises(OSError):
+            baker.oven.by(baker.now() + 1.0)
+    baker.oven.by(baker.now() + 2.0)
+    scene.run(3.0)
+    assert len(baker.baked) == 1
+
+
 def test_a_held_link_may_end():
     scene, end = customer()
     end.say("buy", "look")
