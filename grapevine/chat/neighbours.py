@@ -43,6 +43,7 @@ class Neighbour:
         self.heard_at: float | None = None  # when it was heard last; None if it is not there
         self.differs = False  # by its last digest it has other messages
         self.is_silent = False  # it answers no rumors
+        self.has_missed = False  # some, maybe, since it had the same messages last
         self.unanswered: dict[wire.Key, Told] = {}
         self._server, self._key = server, key
         self._content_at = 0 if key is None else SIGNATURE  # in each datagram
@@ -93,6 +94,7 @@ class Neighbour:
         due = {key: told for key, told in self.unanswered.items() if told.at + PATIENCE <= now}
         last = [key for key, told in due.items() if told.tries == TRIES]
         self.is_silent |= any(self.heard_at is None or self.heard_at < due[key].at for key in last)
+        self.has_missed |= bool(last)
         for key in self.unanswered.copy() if self.is_silent else last:
             del self.unanswered[key]
         self.tell({key: Told(told.line, now, told.tries + 1) for key, told in due.items()
@@ -110,7 +112,11 @@ class Telling(Flood):
         now = self.node.now()
         rumors = {wire.gossip_key(line): Told(line, now, 1) for line in lines}
         for link in self.node.gossip_links():
-            if link is not source and not link.is_silent and link.has_room(LIMIT):
+            if link is source:
+                continue
+            if link.is_silent or not link.has_room(LIMIT):
+                link.has_missed = True
+            else:
                 link.tell(rumors)
         self._again.by(now + PATIENCE)
 

@@ -32,7 +32,7 @@ HASTE = 0.2  # seconds between two comparisons while a neighbour has other messa
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 TOGETHER = 32 << 10  # bytes of gossip lines that are made at once, for one datagram
 ROOM_WAIT = 2.0  # seconds that a proxy waits at most for room for more
-AT_CRASH = 10_000  # latest messages that a silent neighbour is sent at a crash
+AT_CRASH = 10_000  # latest messages that a neighbour that missed some is sent at a crash
 LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
 QUIET = 0.3  # seconds without gossip after which it may end
 LOOK = 0.05  # seconds between two looks whether it may
@@ -126,6 +126,7 @@ class ChatServer(Gossiper):
             return
         differed, link.differs = link.differs, (
             status.verb != "digest" or not self.sync.agrees(link, status.digest, self.now()))
+        link.has_missed &= link.differs
         if link.differs:
             self.comparing.by(self._compared_at + HASTE)
         elif differed:
@@ -203,10 +204,10 @@ class ChatServer(Gossiper):
     # The end.
 
     def on_crash(self, link: Link) -> None:
-        """End as if killed. All was told, but to neighbours that are silent: they are told now."""
+        """End as if killed. All was told, but to neighbours that missed some: they are told now."""
         latest = list(self.messages.texts)[-AT_CRASH:]
         for neighbour in self.gossip_links():
-            if neighbour.is_silent:
+            if neighbour.has_missed:
                 neighbour.send_rumors(latest)
         self.die()
 

@@ -135,6 +135,29 @@ def test_a_crash_sends_what_was_said_before_it_to_a_neighbour_that_is_silent():
     assert told[0].endswith(":early")
 
 
+def test_a_crash_sends_what_a_neighbour_had_no_room_for_even_if_it_says_something_again():
+    server, hand = with_neighbour()
+    hand.say("status:sent")
+    proxies = [server.proxy() for _ in range(10)]
+    for number, proxy in enumerate(proxies):
+        proxy.say(f"msg 1 {'x' * 50_000} {number}")
+    hand.say("status:sent")
+    proxies[0].say("crash")
+    server.run(3.0)
+    assert {line[-1] for line in hand.lines if line.startswith("rumor:")} == set("0123456789")
+
+
+def test_a_crash_repeats_nothing_to_a_neighbour_that_has_the_same():
+    server, hand = with_neighbour(antientropy_interval=1.0)
+    proxy = server.proxy()
+    proxy.say("msg 1 missed")
+    server.run(2.0)
+    hand.lines.clear()
+    hand.say(hand.hear("status:digest:", 2.0))
+    proxy.say("crash")
+    assert hand.count("rumor:", 1.0) == 0 and server.crashed
+
+
 # Datagrams.
 
 NO_KEY, NOT_SIGNED = "signed, and no key was given", "not signed, and a key was given"
