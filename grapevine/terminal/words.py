@@ -64,9 +64,10 @@ FORMS = {  # kind of an event, perhaps with its rest -> sign, text; the signs: +
 
 
 class Narrator:
-    """What tells events in words. A subclass has methods `_on_<kind>`, which take the address in
-    the event, and what follows; `is_waiting()`, which tells whether something is to be told later,
-    perhaps together with later events; and `prompt(room)`, the beginning of the last line."""
+    """A narrator of events for a person. A subclass has methods `_on_<kind>`, which take the
+    address in the event, and what follows; `is_waiting()`, which tells whether something is to be
+    told later, perhaps together with later events; and `prompt(room)`, the beginning of the last
+    line."""
 
     def __init__(self, own: str = "", misses: int = 0):
         """After `misses` misses in a row a neighbour is dead."""

@@ -289,11 +289,11 @@ class ThreadWorld(sockets.World):
                 if error.errno is None:
                     continue  # READER_LOOK is over
                 raise
+            if not data:
+                return
             if link.is_held:
                 with self.lock:
                     connection.wait_while_held()
-            if not data:
-                return
             self.call(self.node.took, link, data, link=link)
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.
