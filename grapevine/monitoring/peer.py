@@ -198,12 +198,7 @@ class WatchedPeer(SignedPeer):
 
     # What seeds say, and two signatures prove.
 
-    def _check_lists(self, link: ProvenLink) -> None:
-        if link not in self.registrations.links():
-            raise ProtocolError("only a seed that lists this peer may say that")
-
     def on_kick(self, link: ProvenLink, peer: Address, badness: float, seconds: float) -> None:
-        self._check_lists(link)
         if peer != self.address:
             self._shut(peer, "kicked", seconds)
         elif link.peer not in self._kicked_by:  # seeds and peers refuse this peer from now on
@@ -212,7 +207,6 @@ class WatchedPeer(SignedPeer):
 
     def on_unconfirmed(self, link: ProvenLink, peer: Address) -> None:
         """A neighbour never names this peer in its reports, so it cannot be judged."""
-        self._check_lists(link)
         if peer != self.address and self._shut(peer, "unconfirmed", self.settings.ban):
             self.output.write(f"unconfirmed:{peer}")
 
@@ -239,7 +233,6 @@ class WatchedPeer(SignedPeer):
     def on_contradiction(self, link: ProvenLink, evidence: Contradiction) -> None:
         """A seed tells of two signatures. They say something about this run alone, whoever is at
         its address."""
-        self._check_lists(link)
         if evidence.run not in self._cheats and evidence.run != self.run.encode():
             if not evidence.is_true():
                 raise ProtocolError("a contradiction that nobody has signed")
