@@ -21,6 +21,7 @@ MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds must be on
 LOOKS = 5.0  # seconds between the two looks at states that should not last
 SPEAKERS = 3  # peers that say something after the rest
 HOPS = 12  # links on the way of a message to the last peer, at most
+TREE_REPAIR = 3.0  # seconds more: two announcements, by which a part that lost its parent hears
 CONFIRMING = 7  # times: a link with a dial to the seeds, a question, and a fetch
 UNDECIDED = 2.5  # seconds: a dead seed's answer is awaited, then the address is dialled
 MEANWHILE = "while it happened"  # the question that is asked all the time
@@ -155,7 +156,8 @@ class Judge:
             way *= CONFIRMING
             if len(lives.living_seeds()) < len(lives.seeds):
                 way += UNDECIDED
-        lives.net.run(lives.net.now + 1.0 + HOPS * way)
+        repair = TREE_REPAIR * (conditions.spread == "tree")
+        lives.net.run(lives.net.now + 1.0 + HOPS * way + repair)
         self.ask("after the rest", [
             f"{peer} has {peers[peer].messages.count()} messages, not {count}"
             for peer, count in expected if peers[peer].messages.count() != count])
