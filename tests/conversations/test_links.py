@@ -128,6 +128,33 @@ def test_a_peer_with_the_higher_address_takes_the_dial_of_the_lower_one():
     assert dialled(machine, 20.0)  # it was not full
 
 
+def test_a_stranger_that_has_linked_in_the_name_of_a_peer_gives_way_to_that_peer():
+    scene = Scene(Peer)
+    machine = scene.machine(A)
+    strangers = machine.ask_to_link()
+    assert strangers.hear() == f"connection accepted:{NODE}"
+    assert machine.ask_to_link().hear() == f"connection refused:{NODE}:duplicate"
+    own = dialled(machine)
+    assert is_standing(strangers)
+    own.say(f"connection accepted:{A}")
+    assert scene.event("disconnected:") == f"disconnected:{A}:duplicate:here"
+    assert strangers.ends_within(0.1) and is_standing(own)
+    assert machine.ask_to_link().hear() == f"connection refused:{NODE}:duplicate"
+    scene.run(0.1)
+    assert is_standing(own) and len(machine.ends) == 2  # one for the probe, one for the dial
+
+
+def test_a_peer_that_knows_its_link_keeps_it_whoever_connects_in_its_name():
+    scene = Scene(Peer)
+    end = neighbour(scene)
+    machine = end.machine
+    machine.replies[f"Connection with Peer:{NODE}"] = f"connection refused:{A}:duplicate"
+    for _ in range(5):
+        assert machine.ask_to_link().hear() == f"connection refused:{NODE}:duplicate"
+        scene.run(0.5)
+    assert len(machine.ends) == 2 and is_standing(end)
+
+
 # Ends of links.
 
 def test_a_neighbour_whose_link_broke_is_dialled_at_once_but_only_once_a_round():
