@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import itertools
+import math
 import os
 import queue
 import threading
@@ -78,6 +79,7 @@ class _Telling(DeathsAtOnce):
     def __init__(self, program: Program, *arguments):
         super().__init__(*arguments)
         self._program, self._majority = program, majority(len(self.registrations.rows))
+        self._is_alone_from = math.inf  # when seeds know who has joined together with this peer
         # link of a neighbour -> from when on that counts as having heard all that was said
         self._hears_from: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -124,7 +126,8 @@ class _Telling(DeathsAtOnce):
 
     def on_registered(self, link) -> None:
         super().on_registered(link)
-        if len(self.registrations.links()) >= self._majority:
+        if len(self.registrations.links()) >= self._majority and not self._program.joined.is_set():
+            self._is_alone_from = self.now() + ASKS_AGAIN
             self._program.joined.set()
 
     def is_alone(self) -> bool:
@@ -149,7 +152,8 @@ class _Telling(DeathsAtOnce):
                  if row.link is not None and self._hears_from.get(row.link, now) <= now]
         enough = min(2, max(1, len(self.peer_list.known)))
         one_stays = any(now - row.since >= STAYS for row in heard)
-        self.is_unheard = (self._has_said() and not self.is_alone()
+        has_nobody = self.is_alone() and now >= self._is_alone_from
+        self.is_unheard = (self._has_said() and not has_nobody
                            and len(heard) < enough and not one_stays)
         super().leave(until)
 

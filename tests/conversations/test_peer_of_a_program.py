@@ -253,6 +253,17 @@ def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
 
 
+def test_who_has_just_joined_may_not_be_alone_because_others_join_at_the_same_moment():
+    scene = ProgramScene(SEED)
+    seed_of(scene, SEED)
+    assert scene.pass_until(scene.program.joined.is_set, 1.0)
+    scene.node.originate(["hello"])
+    scene.node.leave()
+    scene.run(0.9)
+    assert scene.node.is_alone() and not scene.node.is_leaving
+    assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
+
+
 def talker(*known: str) -> ProgramScene:
     """Return a scene whose node has said something, and knows these peers."""
     scene = ProgramScene(SEED)
