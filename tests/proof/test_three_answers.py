@@ -140,6 +140,8 @@ def test_without_comparisons_what_did_not_come_at_once_never_comes(tmp_path, spr
      "(registration refused: too many)"),
     ("3 5001 joins 8080 \n 4 5001 unregistered:@8081", UNCLEAR, "registered with 127.0.0.1:8081 f"),
     ("3 5001 joins 8080 \n 30 8081 late:29.000", UNCLEAR, "8081 was late by 29.0 s"),
+    ("3 5001 joins 8080 \n 15 8081 late:14.000", UNCLEAR, "8081 was late by 14.0 s"),
+    ("3 5001 joins 8080 \n 5 8081 late:4.000", FAILS, "never registered"),
     ("3 5001 joins 8080 \n 5 8081 dies", HOLDS, "")])
 def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why):
     proof = tell(tmp_path, "\n".join(f"0 {seed} starts \n 0.1 {seed} settings:seeds=2 \n"

@@ -114,7 +114,8 @@ def registered(proof: Proof) -> Row | None:
 
 def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     """Judge a run that was never registered with so many seeds. It needs a time in which as many
-    were not disturbed; if there is none, what disturbed the last of them counts."""
+    were not disturbed, and longer if others were, whose answers it may have awaited; if there is
+    none, what disturbed the others counts."""
     need, end = min(LONGEST, ROUNDS * run.interval + MORE), proof.end_of(run)
     if proof.seeds_up(run.first, end, wanted) <= need:
         return []
@@ -122,10 +123,12 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     spans = sorted(([*told.of(run), *told.of_node(seed), *told.between(run, seed)]
                     for seed in sorted({seed.address for seed in proof.seeds})),
                    key=lambda spans: -quiet(run.first, end, spans))
+    others = [span for each in spans[wanted - 1:] for span in each]
+    need += ANSWER_TIME * any(span.overlaps(run.first, end) > 0 for span in others)
     times = shared([parts(run.first, end, each) for each in spans], wanted)
     if any(until - begin >= need for begin, until in times):
         return [Fault(FAILS, f"{words} at once")]
-    return [judge(f"{words} at once", run.first, end, math.inf, spans[wanted - 1])]
+    return [judge(f"{words} at once", run.first, end, math.inf, others)]
 
 
 def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
