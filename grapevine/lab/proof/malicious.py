@@ -18,7 +18,7 @@ import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.disturbances import FAILS, Fault, quiet
+from grapevine.lab.proof.disturbances import FAILS, UNCLEAR, YET, Fault, quiet
 from grapevine.lab.proof.events import about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
@@ -59,7 +59,7 @@ def malicious(proof: Proof) -> Row | None:
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures.append(f"{honest} deliveries among honest peers")
     found = row("malicious", "; ".join(figures),
-                tally.missed + tally.late + tally.falsely + tally.faults)
+                tally.missed + tally.late + tally.lacking + tally.falsely + tally.faults)
     return found._replace(verdict=tally.verdict(), details=[*found.details, *tally.outvoted])
 
 
@@ -102,7 +102,8 @@ def tally_of(proof: Proof) -> Tally:
         (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
     few = quantile(list(map(graph.capacity, proof.peers)) or [0], 0.5) <= FEW_LINKS
     spared = {SILENT, FALSE_DEAD, *([HALF] if few else [])}
-    took, early, missed, late, judge = [], 0, [], [], functools.partial(_judge, proof)
+    took, early, awaited, missed, late = [], 0, [], [], []
+    judge = functools.partial(_judge, proof)
     for address, run in attackers.items():
         kick = kicks.get(address)
         periods = _periods(proof, run, min(end, proof.end_of(run)) if kick is None else kick.at)
@@ -111,6 +112,8 @@ def tally_of(proof: Proof) -> Tally:
             continue
         if periods <= _limit(proof, run, end):
             early += kick is None
+            if kick is None and periods:  # else nobody could judge it
+                awaited.append(Fault(UNCLEAR, f"{address} ({run.malice}) was not kicked {YET}"))
         elif kick is None:
             missed.append(judge(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods",
                                 address))
@@ -128,7 +131,8 @@ def tally_of(proof: Proof) -> Tally:
     honest = len({run.address for run in proof.peers})
     to_find = sum(run.malice not in spared for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
-                 _faults(proof, list(attackers.values()), end), missed if few else missed + late,
+                 _faults(proof, list(attackers.values()), end),
+                 missed + awaited + late * (not few),
                  to_find * (SPARED_FEW_LINKS if few else SPARED))
 
 
