@@ -143,7 +143,9 @@ def gossip_form(line: bytes) -> bytes | None:
     word = line.partition(b":")[0]  # that of another kind of line may have any text behind it
     if b":" + GOSSIP not in line or word == b"status" or (word, b":") in _KINDS:
         return None
-    return RUMOR if line.startswith(RUMOR) else GOSSIP
+    if not line.startswith(RUMOR):
+        return GOSSIP
+    return RUMOR if gossip_form(rumor_told(line)) == GOSSIP else None  # it is passed on without
 
 
 def rumor_told(line: bytes) -> bytes:

@@ -163,6 +163,7 @@ def test_prefixes_are_no_part_of_a_message():
                                    if ":" in form] + ["status", "x"])
 def test_a_line_of_another_kind_is_no_gossip_whatever_its_text_is(start):
     assert (wire.gossip_form(f"{start}:".encode() + line(1)) is not None) == (start == "x")
+    assert (wire.gossip_form(f"rumor:{start}:".encode() + line(1)) is not None) == (start == "x")
     assert not wire.gossip_form(b"gmessage") and not wire.gossip_form(b"xgmessage:1")
 
 
