@@ -161,10 +161,10 @@ class Peer(Asker, Gossiper):
 
     def brought(self, link: Link, added: Added) -> None:
         """Charge a neighbour for new messages of its own."""
-        lines, own = added.messages + added.forbidden, f":{link.peer}:".encode()
+        lines, own = added.messages + added.forbidden, f"{link.peer}:".encode()
         if b"\n".join(lines).find(own) >= 0:  # several times faster than `in`
-            self.charge(link, sum([max(1, len(line) / UNIT) for line in lines
-                                   if own in wire.gossip_part(line)[:100]]))
+            self.charge(link, sum([max(1, len(line) / UNIT) for line, run in zip(
+                lines, wire.runs_of(lines)) if run.startswith(own)]))
 
     def charge(self, link: Link, cost: float) -> None:
         """Charge a neighbour for what it says in its own name, and for answers to it, and a seed

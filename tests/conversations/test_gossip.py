@@ -137,8 +137,8 @@ def test_a_peer_is_crowded_while_64_kib_wait_for_a_neighbour_that_reads_on():
 def test_messages_of_others_and_duplicates_are_free():
     one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
     for number in range(1, 101):
-        one.say(gossip(C, number))
-        one.say(gossip(C, number))
+        one.say(gossip(C, number, f":{A}: is named in a text"))
+        one.say(gossip(C, number, f":{A}: is named in a text"))
         one.scene.run(0.005)
     assert numbers_of(other.hear_all(0.1)) == list(range(1, 101))
 
