@@ -10,7 +10,7 @@ from grapevine.lab.proof import check, delivery, graph
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.graph import Pieces, PowerLaw, fit, shares
-from grapevine.lab.proof.records import Records
+from grapevine.lab.proof.records import File, Records
 from grapevine.settings import capacity_of
 from tests.tools.stories import PAIR, SEED, THREE, tell, verdict
 
@@ -221,6 +221,23 @@ def test_files_are_read_as_they_grow(tmp_path):
             path.write_bytes(text[:end])
         records.refresh()
     assert check.prove(records) == check.prove(Records(tmp_path).refresh())
+
+
+def test_of_files_that_grow_meanwhile_no_more_is_read_than_when_the_reading_began(
+        tmp_path, monkeypatch):
+    tell(tmp_path, PAIR)
+    first, second = sorted(tmp_path.glob("peer_*"))
+    read = File.read
+
+    def read_slowly(ours, *arguments):
+        if ours.path == first:
+            second.write_bytes(second.read_bytes() + second.read_bytes().splitlines(True)[-1])
+        return read(ours, *arguments)
+
+    size = second.stat().st_size
+    monkeypatch.setattr(File, "read", read_slowly)
+    records = Records(tmp_path).refresh()
+    assert second.stat().st_size > size == records._files[second.name].position
 
 
 def test_the_runs_of_a_node_are_in_order_though_files_were_renamed(tmp_path):

@@ -8,7 +8,6 @@ import copy
 import datetime
 import functools
 import math
-import os
 import pathlib
 import re
 from collections.abc import Iterator
@@ -113,12 +112,16 @@ class Records:
 
     def refresh(self) -> "Records":
         """Read what is new. OSError if the folder cannot be read."""
+        sizes = {}  # up to which all are read, because nodes write on meanwhile
         for path in sorted(self.folder.glob("*.txt")):
-            if NAMED.fullmatch(path.name) and path.is_file():
-                with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                    ours = self._files.setdefault(path.name, File(path))
-                    for _ in range(ours.position, file.seek(0, os.SEEK_END), CHUNK):
-                        self._take(ours, file)
+            with contextlib.suppress(FileNotFoundError):
+                if NAMED.fullmatch(path.name) and path.is_file():
+                    sizes[path] = path.stat().st_size
+        for path, size in sizes.items():
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                ours = self._files.setdefault(path.name, File(path))
+                for at in range(ours.position, size, CHUNK):
+                    self._take(ours, file, min(CHUNK, size - at))
         self._files = dict(sorted(self._files.items(), key=lambda item: (
             item[1].node or "", item[1].runs[0].first if item[1].runs else 0.0)))
         later: dict[str, float] = {}  # node -> when its next run begins
@@ -142,8 +145,8 @@ class Records:
         ahead = self._ahead.get(machine_of(nodes[0]), 0.0) if nodes else 0.0
         return Act(at - ahead, kind, nodes) if nodes or kind == "end" else None
 
-    def _take(self, ours: File, file: BinaryIO) -> None:
-        for at, event, rest in ours.read(file, CHUNK):
+    def _take(self, ours: File, file: BinaryIO, most: int) -> None:
+        for at, event, rest in ours.read(file, most):
             ahead = self._ahead.get(machine_of(ours.node), 0.0) if self._ahead else 0.0
             if event == "started":
                 ours.is_copy = self._told.setdefault((ours.node, at), ours) is not ours
