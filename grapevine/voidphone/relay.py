@@ -26,7 +26,7 @@ ALONE = 100  # messages a second over a link that go out in a `send` each, becau
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS, READS_SLOWLY = 1.0, 4.0  # seconds since it has read something, after which announcers (and
+READS, READS_SLOWLY = 2.0, 4.0  # seconds since it has read something, after which announcers (and
 # neighbours) wait for a client no longer
 NEIGHBOUR_WAIT = 2.0  # seconds at most that clients wait for neighbours
 CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
