@@ -55,9 +55,19 @@ class Asker(LineNode):
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
     PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links held above PACE; of those that end above it
 
-    def handle_one(self, link: Link, line: bytes) -> None:
+    def took(self, link: Link, data: bytes) -> None:
+        super().took(link, data)
+        try:
+            self._check_brief(link, link.rest)
+        except ProtocolError as error:
+            self.refuse(link, str(error))
+
+    def _check_brief(self, link: Link, line: bytes) -> None:
         if len(line) > BRIEF and (link.role in self.CUT_OFF or link.role == PROBE):
             raise ProtocolError(f"a line longer than {BRIEF} bytes while {link.role}")
+
+    def handle_one(self, link: Link, line: bytes) -> None:
+        self._check_brief(link, line)
         if link.waiting and link.role in self.PACED and link.deadline is None:
             link.pending.append(line)  # it may have a long backlog, as many others: if it reads no
             self.hold(link, None, UNREAD_REST)  # answers, it has one made at a time
