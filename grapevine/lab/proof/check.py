@@ -207,8 +207,8 @@ def pieces(proof: Proof) -> Row:
     for run in proof.peers:
         need = PROBE_TIME + (run.misses + 4) * run.interval + ANSWER_TIME
         spans = apart.get(run, [])
-        if not run.links:  # the longest time in which it was up with somebody else
-            end = proof.end_of(run)
+        end = proof.end_of(run)
+        if not run.links and end - run.first > need:  # the longest time with somebody else
             spans = sorted([(max(run.first, other.first), min(end, proof.end_of(other)))
                             for other in proof.peers if other is not run],
                            key=lambda span: span[1] - span[0])[-1:]

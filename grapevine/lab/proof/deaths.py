@@ -171,13 +171,14 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
     """A living peer that a seed removes notices it, and registers again."""
     at, told = removed.at, proof.disturbances
     for run in proof.runs.get(removed.peer, ()) if removed.reason != "malicious" else ():
+        leaves = math.inf if run.left is None else run.left
+        if not run.first < at < min(run.last, leaves) - ON_ITS_WAY:
+            continue  # before all that takes long: a node may have had thousands of lives
         notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME + sum(
             until - begin for begin, until in run.late if until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
         listed = about(seed.registered, run.address, run.first, at + notice)
-        leaves = math.inf if run.left is None else run.left
         if (listed and min(listed) < at < end and max(listed) <= at
-                and min(run.last, leaves) > at + ON_ITS_WAY
                 and run.registered_at(seed.address, at + ON_ITS_WAY)
                 and not any(at - ON_ITS_WAY < word.at < at + notice
                             for word in run.words[seed.address][1:])):

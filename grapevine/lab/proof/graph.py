@@ -182,7 +182,8 @@ def _changes(records: Records, end: float, disturb: Disturb) -> Iterator[tuple]:
 def _common(mine: Iterable, theirs: Iterable, end: float) -> Iterator[tuple[float, float]]:
     """Yield the times up to `end` in which both ends of a link call it connected."""
     for one, other in itertools.product(mine, theirs):
-        yield max(one.begin, other.begin), min(one.end, other.end, end)
+        if one.begin < other.end and other.begin < one.end:
+            yield max(one.begin, other.begin), min(one.end, other.end, end)
 
 
 def history(records: Records) -> list[tuple[float, int]]:
