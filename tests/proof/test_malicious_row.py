@@ -190,7 +190,7 @@ def test_other_rows_hold_attackers_to_nothing(tmp_path):
                  "6.2 5010 hears 5002/6 from 5009", "6.3 5010 hears 5002/6 from 5009",
                  "7 5001 hears 5011/9 from 5011", until=40)
     text = "\n".join(line for line in text.splitlines() if not line.startswith("3 5010 lives"))
-    proof = tell(tmp_path, text)
+    proof = tell(tmp_path, text, monitor="yes")
     for make in (delivery.gossips, delivery.broadcast, delivery.once, deaths.dead):
         assert make(proof).verdict == HOLDS, make(proof)
 
@@ -199,15 +199,15 @@ def test_other_rows_hold_attackers_to_nothing(tmp_path):
 def test_who_has_attackers_alone_as_neighbours_need_not_hear_all(tmp_path, others, holds):
     text = story("1 5012 starts", "2 5012 registered:@8001", "2 8001 registered:@5012",
                  *[f"2.5 5012 links {other}" for other in others], "3 5012 lives until 40")
-    found = delivery.broadcast(tell(tmp_path, text))
+    found = delivery.broadcast(tell(tmp_path, text, monitor="yes"))
     assert found.verdict == (HOLDS if holds else FAILS)
     assert holds or found.details == ["127.0.0.1:5001:1:5 did not reach 127.0.0.1:5012"]
 
 
-def test_without_its_word_an_attacker_is_held_to_all(tmp_path):
-    text = "\n".join(line for line in story("6.2 5010 hears 5001/5 from 5009").splitlines()
-                     if "misbehaving" not in line)
-    assert delivery.once(tell(tmp_path, text)).verdict == FAILS
+@pytest.mark.parametrize("monitor, word", [("yes", "alive"), ("no", "misbehaving")])
+def test_without_its_word_or_if_nobody_monitors_an_attacker_is_held_to_all(tmp_path, monitor, word):
+    text = story("6.2 5010 hears 5001/5 from 5009").replace("misbehaving", word)
+    assert delivery.once(tell(tmp_path, text, monitor=monitor)).verdict == FAILS
 
 
 def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
@@ -217,7 +217,7 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
                          [peer for peer in HONEST if peer not in (5002, 5003)]),
                  "30 5003 says 7", "30 5002 hears 5003/7 from 5003",
                  "30.1 5001 hears 5003/7 from 5002")
-    proof = tell(tmp_path, text)
+    proof = tell(tmp_path, text, monitor="yes")
     run = next(run for run in proof.peers if run.address.endswith(":5003"))
     assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead(proof.newest)
     assert not run.generated and not any(run.is_dead(proof.newest) for run in proof.peers)

@@ -193,6 +193,7 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
     (FOUND + FOUND.replace("5001", "5002") + REPORTED, FAILS, "has not removed it"),
     (FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
+    (FOUND + REMOVED + "\n 23 5001 registered:@8080", FAILS, "and has not reported it to seed"),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
@@ -294,8 +295,8 @@ def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdi
 
 
 @pytest.mark.parametrize("story, verdict", [
-    *((f"30 8080 removed:@5003:{reason}", FAILS) for reason in ("gone", "dead", "left")),
-    ("30 8080 removed:@5003:malicious:0.900", HOLDS),
+    *((f"30 8080 removed:@5003:{reason}", FAILS) for reason in (
+        "gone", "dead", "left", "malicious:0.900")),  # nobody monitors
     ("30 8080 removed:@5003:gone \n 31 5003 unregistered:@8080:silent \n 32 5003 joins 8080",
      HOLDS),
     ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR)])
@@ -313,7 +314,8 @@ def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),
     ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
-    ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082")])
+    ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082"),
+    ("8 5009 started:seed:@5009 \n 9 5001 connected:@5009", "there is no file of 127.0.0.1:5009")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):
     proof = tell(tmp_path, THREE, story)
     row = check.files(proof, proof.records)

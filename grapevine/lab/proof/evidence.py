@@ -43,6 +43,7 @@ class Proof:
     def __init__(self, records: Records, here: set[str] | None = None):
         self._here = here  # the nodes of which there are files; None means all nodes
         self.attackers = [run for run in records.peers if run.malice is not None]
+        self.is_watched = any(run.settings.get("monitor") == "yes" for run in records.peers)
         self.attacking = {run.address for run in self.attackers}  # addresses
         # the nodes whose files do not tell of all that they have said
         self.unproven = {run.address for run in records.peers
@@ -69,12 +70,12 @@ class Proof:
     @functools.cached_property
     def strangers(self) -> set[str]:
         """The nodes that others name, and that have no file."""
-        named = {address for run in self.peers for address in run.links}
-        named |= {seed for run in self.peers for seed, words in run.words.items()
-                  if any(word.lost is None for word in words)}
-        named |= {origin_of(message) for run in self.peers for message in run.received
+        peers = {address for run in self.peers for address in run.links}
+        peers |= {origin_of(message) for run in self.peers for message in run.received
                   if message not in self.origin}
-        return named - self.lives.keys() - self.attacking
+        seeds = {seed for run in self.peers for seed, words in run.words.items()
+                 if any(word.lost is None for word in words)}
+        return peers - self.runs.keys() - self.attacking | seeds - self.registries.keys()
 
     def seeds_up(self, begin: float, end: float, count: int) -> float:
         """Return for how many seconds of a window so many seeds were up."""

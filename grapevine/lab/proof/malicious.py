@@ -44,7 +44,7 @@ CHEAT_SECONDS = 5  # least, because a text crosses a network that just begins in
 
 def malicious(proof: Proof) -> Row | None:
     """Check that only attackers were kicked, if anybody monitors."""
-    if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
+    if not proof.is_watched:
         return None
     tally = tally_of(proof)
     figures = [str(tally)]

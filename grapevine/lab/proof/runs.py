@@ -162,7 +162,7 @@ class PeerRun(Run):
     def stays_registered(self, seed: str, begin: float, end: float) -> bool:
         """Tell whether it was registered with a seed all the time."""
         return self.registered_at(seed, begin) and not any(
-            begin < word.at <= end for word in self.words[seed])
+            begin < word.at <= end and word.lost is not None for word in self.words[seed])
 
     def registrations(self) -> Iterator[tuple[float, int]]:
         """Yield when it was registered with how many seeds from then on."""
@@ -199,13 +199,13 @@ class PeerRun(Run):
                 self.gone.append(Gone(*found.groups()))
             case "unconfirmed":  # a run, IP:PORT:START, or a neighbour, IP:PORT
                 (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
-            case "misbehaving":
+            case "misbehaving" if self.settings.get("monitor") == "yes":
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
             case "leaving":
                 self.left = at
             case "alive":
                 self.left = None  # who leaves has no more rounds
-            case "kicked" if self.settings.get("monitor") != "no" and KICKED_FOR.fullmatch(rest):
+            case "kicked" if self.settings.get("monitor") == "yes" and KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
                 self._take_of_another(at, event, *about(rest))
