@@ -15,6 +15,7 @@ from grapevine.settings import word_finder
 from grapevine.sync import Sync
 from grapevine.ways import Flood, make_way
 
+EFFORT = 30  # bytes that take as long to send as it takes to look at a range of an offer
 DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
 
 
@@ -125,7 +126,8 @@ class Gossiper(LineNode):
             link.send(wire.say_digest(self.messages.digest()))
 
     def heard(self, link, status: wire.Status) -> int:
-        """Take a status line; return the bytes of what it made this node say."""
+        """Take a status line; return the bytes of what it made this node say. A range that was
+        looked at for it counts as EFFORT bytes."""
         self.way.heard(link, status)
         if status.verb == "gone":
             for run, ranges in self.sync.gone(link, status.entries):
@@ -136,7 +138,7 @@ class Gossiper(LineNode):
         if status.verb == "want" and self.run.encode() in dict(status.entries):
             self.told_own(link, len(answer) < self.sync.portion)
         asked = self.fetch() if status.verb in ("seen", "sent") else 0
-        return len(answer) + asked
+        return len(answer) + asked + EFFORT * self.sync.effort * (status.verb == "seen")
 
     def told_own(self, link, is_rest: bool) -> None:
         """A neighbour has asked for messages of this node; `is_rest`: it is sent all of them."""

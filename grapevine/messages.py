@@ -12,6 +12,7 @@ import collections
 import functools
 import hashlib
 import itertools
+import math
 import operator
 from bisect import bisect_left, bisect_right, insort
 from zlib import crc32
@@ -274,10 +275,13 @@ class Messages:
             entries.append(entry)
         return wire.say_entries("seen", entries)
 
-    def lacking(self, entries: Entries) -> Entries:
-        """Return what was not seen here of another's vector, and has room."""
-        lacking = []
+    def lacking(self, entries: Entries, limit: float = math.inf) -> Entries:
+        """Return what was not seen here of another's vector, and has room; no more runs once
+        `limit` ranges were found."""
+        lacking, left = [], limit
         for key, ranges in entries:
+            if left < 0:
+                break
             run = self.runs.get(key)
             if key == self._own_run:
                 continue  # others cannot have more of it, unless somebody forged that
@@ -290,6 +294,7 @@ class Messages:
                 gaps, self.has_refused_runs = [], True
             if gaps:
                 lacking.append((key, gaps))
+                left -= len(gaps)
         return lacking
 
     def _part_with_room(self, run: Run, gap: Range) -> Range | None:

@@ -20,6 +20,7 @@ PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
 OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
+RUNS_IN_SUM = 50  # runs of an offer whose ranges are counted in the time that one takes to find
 NOTHING = "0" * 32  # the digest of nothing, and of runs that somebody chose so that their XOR is 0
 COMPARED_FOR = 10  # intervals for which the same two digests are not compared again
 
@@ -51,6 +52,7 @@ class Sync:
         self.portion, self._patience = portion, patience
         self._is_reliable, self._told_for = is_reliable, PAUSE if is_reliable else patience
         self._talks: dict[object, _Talk] = {}  # by link
+        self.effort = 0  # ranges that were looked at for the last offer
         self._asked = None  # the link that owes the present portion
         self.patient_until = 0.0  # when another neighbour is asked
 
@@ -132,7 +134,9 @@ class Sync:
         if now >= talk.vain_until:
             talk.vain.clear()
         size = sum(map(len, talk.offer.values()))
-        for run, ranges in sorted(self._messages.lacking(entries), key=_fewest_first):
+        lacking = self._messages.lacking(entries, OFFER_LIMIT)
+        self.effort = sum(len(ranges) for _, ranges in lacking) + len(talk.offer) // RUNS_IN_SUM
+        for run, ranges in sorted(lacking, key=_fewest_first):
             if run in talk.vain:
                 ranges = _without(ranges, talk.vain[run])
             size += len(ranges) - len(talk.offer.get(run, ()))

@@ -170,6 +170,16 @@ def test_answers_to_want_cost_who_asks():
     assert one.closed is None and one.machine.said.count("status:sent") == 5
 
 
+def test_to_look_for_what_is_lacking_costs_who_offers_it():
+    one, other = neighbours(A, B, rate=1, burst=5, liveness_interval=1000.0)
+    one.say(*[gossip(C, number) for number in range(1801, 1, -2)])
+    one.say(f"status:seen:{C}:7=1-1801")
+    assert other.hear_all(0.1) and one.hear_until("status:want")
+    one.say(gossip(C, 1802))
+    assert other.hear(0.7) is None
+    assert other.hear(10.0) == gossip(C, 1802)
+
+
 def test_a_budget_belongs_to_an_address_not_to_a_link():
     one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
     one.say(*[f"leave:{B}"] * 19)

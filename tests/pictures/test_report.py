@@ -130,8 +130,9 @@ def watched(tmp_path_factory):
     third attacks and is not."""
     folder = Folder(tmp_path_factory.mktemp("watched"), 6, [(at, (at + 1) % 6) for at in range(6)])
     first, second, third, *_ = folder.peers
-    folder.say(first, 0.5, "misbehaving:drop:0.3")
-    folder.say(third, 0.5, f"misbehaving:{HOSTILE}:0.3")
+    for attacker, kind in ((first, "drop"), (third, HOSTILE)):
+        folder.say(attacker, 0.4, "settings:monitor=yes")
+        folder.say(attacker, 0.5, f"misbehaving:{kind}:0.3")
     listed = {peer: peer.replace(":", "#") for peer in folder.peers}
     for at, badness in ((5, 0.3), (6, 0.5), (7, 0.7)):
         folder.say(folder.seed, at, f"judged:{listed[first]}={badness:.3f} "
@@ -180,6 +181,7 @@ def row(tmp_path_factory):
     folder = Folder(tmp_path_factory.mktemp("row"), 4, [(0, 1), (1, 2), (2, 3)])
     first, second, third, last = folder.peers
     folder.gossip(second, 3, FORMULA)
+    folder.say(first, 0.4, "settings:monitor=yes")
     folder.say(first, 0.5, f"misbehaving:{FORMULA}:0.3")
     folder.say(folder.seed, 5, f"judged:{first.replace(':', '#')}=0.700")
     folder.say(folder.seed, 8, f"removed:{first}:malicious:0.700")

@@ -167,6 +167,14 @@ def test_lacking_is_what_was_not_seen_and_has_room(monkeypatch):
     assert messages.lacking([(run_of(), [(49, 50)])]) == []
 
 
+def test_no_more_runs_are_looked_at_once_enough_ranges_are_lacking():
+    peers = [peer(port) for port in range(6001, 6005)]
+    messages = message_list(*[line(number, each) for each in peers for number in (3, 5, 7)])
+    offer = [(run_of(each), [(1, 9)]) for each in peers]  # each with four gaps
+    assert messages.lacking(offer, 7) == messages.lacking(offer[:2])
+    assert len(messages.lacking(offer)) == 4
+
+
 def test_runs_without_room_are_not_lacking_until_a_seed_names_their_origin(monkeypatch):
     monkeypatch.setattr(limits, "RUNS", 1)
     named = set()

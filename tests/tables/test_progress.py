@@ -129,7 +129,8 @@ def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):
 def test_kicks_are_told_apart_by_who_attacked(attackers, kicked, words, tmp_path):
     story = ["8080 settings:seeds=1", "5002 connected:@5003", "5001 connected:@5003",
              "5003 generated:gmessage:1.000000:@5003:7:1:message 1",
-             *(f"{peer} misbehaving:drop:1" for peer in attackers),
+             *(f"{peer} {word}" for peer in attackers
+               for word in ("settings:monitor=yes", "misbehaving:drop:1")),
              *(f"8080 removed:@{peer}:malicious:0.900" for peer in kicked)]
     assert progress(tmp_path, "\n".join(story)).watched() == f"{words}, 1 messages"
 
