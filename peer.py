@@ -537,7 +537,7 @@ class Peer(Asker, Gossiper):
         until = self.now() + UNHEARD if until is None else until
         if self.is_leaving:
             return
-        if self.is_unheard and self.now() < until:
+        if self.now() < (until if self.is_unheard else self.said_at + LEAVING_LOOK):
             self.later(LEAVING_LOOK, self.leave, until)
             return
         self.way.finish()

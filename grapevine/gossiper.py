@@ -5,6 +5,7 @@ A peer is one, and so is a chat server. A subclass says over which links (`gossi
 """
 
 import itertools
+import math
 
 from grapevine import wire
 from grapevine.addresses import Address
@@ -15,6 +16,7 @@ from grapevine.settings import word_finder
 from grapevine.sync import Sync
 from grapevine.ways import Flood, make_way
 
+PASSED_ON = 1.0  # seconds in which a neighbour that goes on has passed on what was said
 EFFORT = 30  # bytes that take as long to send as it takes to look at a range of an offer
 DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
 
@@ -32,7 +34,8 @@ class Gossiper(LineNode):
         self.sync = Sync(self.messages, settings.antientropy_interval)
         self.way = self.make_way()
         self.is_leaving = False
-        self.is_unheard = False  # it has said something that no neighbour can have
+        self.said_at = -math.inf  # when it said something last
+        self.is_unheard = False  # it has said something that no neighbour can have, or pass on
         self.numbers = itertools.count(1)  # of its messages; the next one is taken without a lock
 
     def gossip_links(self) -> list:
@@ -78,7 +81,7 @@ class Gossiper(LineNode):
         if not lines:
             return
         self.output.write_lines("generated:", self.messages.add(lines, is_own=True).messages)
-        self.is_unheard = self.is_unheard or not self.gossip_links()
+        self.is_unheard, self.said_at = self.is_unheard or not self.gossip_links(), self.now()
         self.way.new(lines, None)
 
     # What comes from others.
@@ -161,7 +164,10 @@ class Gossiper(LineNode):
         return self.sync.has_caught_up(self.gossip_links())
 
     def gossip_ended(self, link) -> None:
-        """A link over which it gossiped has ended, and is not among `gossip_links` any more."""
+        """A link over which it gossiped has ended, and is not among `gossip_links` any more. If it
+        was the last one, maybe nobody has passed on what was said just before."""
+        if not self.gossip_links() and self.now() < self.said_at + PASSED_ON:
+            self.is_unheard = True
         self.sync.ended(link)
         self.way.ended(link)
         self.fetch()

@@ -89,6 +89,19 @@ def test_a_leaver_stays_until_somebody_has_fetched_all_that_it_said_while_alone(
     assert end.lines == [] and scene.now < 2.5
 
 
+def test_what_was_said_to_one_that_leaves_waits_for_somebody_else():
+    scene = Scene(Peer)
+    end = neighbour(scene, A)
+    scene.node.originate(["bye"])
+    scene.node.leave()
+    end.say(f"leave:{A}")
+    scene.run(0.5)
+    assert not scene.node.is_leaving
+    other = neighbour(scene, B)
+    other.say(f"status:want:{scene.node.run}=1")
+    assert other.hear_until("gmessage").endswith(":1:bye") and other.hear_until("leave") == LEAVE
+
+
 def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     scene, ends = company(gossip_count=10, gossip_interval=0.5)
     machine = scene.machine("127.0.0.1:6003", is_alive=False)
