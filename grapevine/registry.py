@@ -13,12 +13,13 @@ REMEMBERED = 10_000  # removed peers
 class Listing:
     """A row of the registry: a registration that was verified by a probe."""
 
-    def __init__(self, link, now: float):
+    def __init__(self, link, now: float, older: "Listing | None"):
         self.link = link  # None: its connection broke, but the peer may come back
         self.lost_at = now  # when that was
         self.repeated_at = -math.inf  # when `register` came again on its link
         self.told = -1  # how many others the peer was told of
-        self.reports = Budget(5, 100)  # its dead reports that are read
+        # its dead reports that are read, however often it registers
+        self.reports = Budget(5, 100) if older is None else older.reports
 
 
 class Removal:
@@ -49,7 +50,7 @@ class Registry:
         if older is None:
             bisect.insort(self.ordered, peer)
             self.of_ip[peer.host].append(peer)
-        self.rows[peer] = Listing(link, now)
+        self.rows[peer] = Listing(link, now, older)
         self.removed.pop(peer, None)
         return older
 

@@ -268,29 +268,32 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
+def folder_to_be(text: str, may_be_output: bool = False) -> str:
+    """Take the name of a folder, which may be missing; or `-`, where that means standard output."""
+    if may_be_output and text == STANDARD_OUTPUT:
+        return text
+    if not text:
+        raise CommandError("--outputs has no name of a folder")
+    if text == STANDARD_OUTPUT:
+        raise CommandError("--outputs - is for a single node: python peer.py, or python "
+                           "seed.py with a PORT")
+    if os.path.exists(text) and not os.path.isdir(text):
+        raise CommandError(f"{text} is a file, not a folder", FAILED)
+    return text
+
+
 def add_common(parser: Parser, folder: str | None = OUTPUTS, is_node: bool = False,
                idle: tuple[str, ...] = ()) -> None:
     """Add --config, --quiet, and --outputs: a folder, which may be missing (None: it is as DIR),
     or for a single node standard output. No help shows `idle` flags, which do nothing, and are
     known because all commands take the same."""
-    def convert(text: str) -> str:
-        if is_node and text == STANDARD_OUTPUT:
-            return text
-        if not text:
-            raise CommandError("--outputs has no name of a folder")
-        if text == STANDARD_OUTPUT:
-            raise CommandError("--outputs - is for a single node: python peer.py, or python "
-                               "seed.py with a PORT")
-        if os.path.exists(text) and not os.path.isdir(text):
-            raise CommandError(f"{text} is a file, not a folder", FAILED)
-        return text
-
     usual = "as DIR" if folder is None else os.path.relpath(folder, FILES)
     flags = {
         "--config": ("the list of seeds (config.txt)", {"metavar": "FILE", "default": CONFIG}),
         "--outputs": (f"where output files {'are' if folder is None else 'go'} ({usual})"
                       + ("; - for standard output" if is_node else ""),
-                      {"metavar": "DIR", "default": folder, "type": convert}),
+                      {"metavar": "DIR", "default": folder,
+                       "type": lambda text: folder_to_be(text, is_node)}),
         "--quiet": ("show no events on the terminal", {"action": "store_true"})}
     for flag, (what, named) in flags.items():
         parser.add_argument(flag, help=argparse.SUPPRESS if flag in idle else what, **named)

@@ -127,6 +127,21 @@ def test_a_seed_reads_100_reports_at_once_of_each_peer_and_50_of_all_strangers()
     assert 4 <= later <= 70 and all(end.closed is None for end in scene.ends)
 
 
+def test_a_peer_that_registers_anew_has_no_new_budget_for_reports():
+    scene = scene_of_a_death()
+    end, reports = scene.ends[0], [report(A, "127.0.0.1:9999")] * 190
+    end.say(*reports)
+    scene.run(0.1)
+    read = len(scene.events("dead report:"))
+    end.hang_up()
+    again = end.machine.dial()
+    again.say(f"register:{end.machine.address}")
+    assert again.hear_until("registered")
+    again.say(*reports)
+    scene.run(0.1)
+    assert len(scene.events("dead report:")) - read < 20
+
+
 # Other seeds.
 
 def test_a_death_that_a_peer_found_is_told_to_all_other_seeds_over_a_short_connection():

@@ -24,7 +24,8 @@ from grapevine.lab.simulation.drawing import PEERS, draw_schedule
 from grapevine.lab.simulation.judge import Fault, Judge
 from grapevine.lab.simulation.lives import Lives
 from grapevine.settings import WAYS, parse_capacity, parse_way
-from grapevine.terminal.command_line import FAILED, Parser, count, load, number, seconds, show
+from grapevine.terminal.command_line import (
+    FAILED, Parser, count, folder_to_be, load, number, seconds, show)
 from grapevine.worlds.virtual import NodeFailed
 
 WATCHED = "check of malicious"  # a question of which many schedules have one answer together
@@ -131,7 +132,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
              "seeds (by chance 1 to 5; with --malicious 5)"),
             ("file", pathlib.Path, None, "play the schedule in this file, as it was shown"),
             ("until", seconds(0), None, "end after so many simulated seconds"),
-            ("outputs", pathlib.Path, None, "save the output files in this folder"),
+            ("outputs", folder_to_be, None, "save the output files in this folder"),
             ("spread", parse_way, "flood", f"how new messages travel: {', '.join(WAYS)} (flood)"),
             ("malicious", attacks_in, "", "KIND:COUNT[:SHARE],…: peers that attack, or none, in "
                                             "a network that is watched"),
@@ -160,7 +161,7 @@ def _draw(args, number: int) -> Schedule:
 def _play_one(args) -> int:
     schedule = (_draw(args, args.schedule) if args.file is None
                 else load(args.file, parse_schedule))
-    outcome = _show(schedule, args.until, args.outputs)
+    outcome = _show(schedule, args.until, args.outputs and pathlib.Path(args.outputs))
     if args.shrink and outcome.faults:
         show("\nthe smallest schedule found that fails the same question:\n")
         _show(shrink(schedule, outcome.faults[0].question))
