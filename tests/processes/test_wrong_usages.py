@@ -202,3 +202,12 @@ def test_an_attack_that_is_none_is_named(command, word, call):
     code, out, err = call("runner.py", *command, "--malicious", word)
     assert (code, out) == (2, "") and err.count("\n") == 1
     assert f"argument --malicious: '{word}' is not KIND:COUNT[:SHARE], KIND one of drop" in err
+
+
+@pytest.mark.parametrize("command", [["demo"], ["simulate"]])
+@pytest.mark.parametrize("name, code, says", [
+    ("", 2, "--outputs has no name of a folder"), ("-", 2, "--outputs - is for a single node"),
+    (__file__, 1, "is a file, not a folder")])
+def test_output_files_go_into_a_folder(command, name, code, says, call):
+    found, out, err = call("runner.py", *command, "--outputs", name)
+    assert (found, out) == (code, "") and says in err and err.count("\n") == 1
