@@ -77,6 +77,8 @@ class Tree(Flood):
             self.push(plain, links, source)
         if repaired:
             self._graft({source: repaired})
+            for run in repaired:  # a parent that brings some messages alone would have it pruned
+                self._branches[run].pruned[source] = now
         if self._changed and not self._shown:
             self._plan_announcement()
 

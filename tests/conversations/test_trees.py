@@ -95,6 +95,23 @@ def test_what_is_fetched_from_a_pruned_link_has_it_push_again_and_the_parent_sta
     assert heard(parent, "status:prune") == []
 
 
+def test_who_has_pushed_again_what_its_parent_left_out_goes_on_for_five_seconds():
+    parent, other = begun(A, B)
+    other.say(gossip(A, 1))
+    assert heard(other, "status:prune")
+    parent.scene.run(2.0)
+    other.say(f"status:seen:{RUN}=1-2")
+    assert heard(other, "status:want")
+    other.say(gossip(A, 2), "status:sent")
+    assert heard(other, "status:graft")
+    parent.say(gossip(A, 3))
+    other.say(gossip(A, 3))
+    assert heard(other, "status:prune", 4.0) == []
+    other.scene.run(1.0)
+    other.say(gossip(A, 3))
+    assert heard(other, "status:prune")
+
+
 def test_of_many_that_were_pruned_eight_replace_a_parent():
     parent, *others = begun(*[f"127.0.0.1:{6001 + n}" for n in range(20)])
     for end in others:
