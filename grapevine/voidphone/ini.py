@@ -37,7 +37,7 @@ def parse_ini(data: bytes) -> Config:
     degree = _number(section, "degree", 1, 1000)
     most = _number(section, "max_connections", 1, MOST_NEIGHBOURS, 2 * degree)
     p2p_address = _address(section, "p2p_address")
-    bootstrapper = _address(section, "bootstrapper") if "bootstrapper" in section else p2p_address
+    bootstrapper = _address(section, "bootstrapper") if section.get("bootstrapper") else p2p_address
     return Config(
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=min(degree, most),  # else it would dial and replace neighbours for ever
@@ -68,7 +68,7 @@ def _section_of(data: bytes) -> dict[str, str]:
 def _value(section: dict[str, str], key: str, expected: str, usual: int | str = "") -> str:
     if value := section.get(key, str(usual)):
         return value
-    raise ValueError(f"{key} is missing; expected is {expected}")
+    raise ValueError(f"{key} is {'empty' if key in section else 'missing'}; expected is {expected}")
 
 
 def _number(section: dict[str, str], key: str, low: int, high: int, usual: int | str = "") -> int:

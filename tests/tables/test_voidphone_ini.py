@@ -48,6 +48,7 @@ def test_a_module_wants_no_more_neighbours_than_it_may_have():
 
 def test_the_bootstrapper_itself_has_no_bootstrapper():
     assert parse_ini(config_text()).bootstrapper is None
+    assert parse_ini(config_text(bootstrapper="")).bootstrapper is None
     assert parse_ini(config_text(bootstrapper="localhost:6001")).bootstrapper is None
     assert parse_ini(config_text(bootstrapper="127.0.0.1:6002")).bootstrapper \
         == parse_address("127.0.0.1:6002")
