@@ -325,7 +325,7 @@ class Peer(Asker, Gossiper):
 
     def dial_ended(self, link: Link, error: OSError | None) -> None:
         self.places.dialling.discard(link.peer)
-        if link.closed != "refused":
+        if link.closed != "refused" and self.neighbours.link(link.peer) is None:
             self.places.pass_over(link.peer, self.now())
             self.peer_list.unreachable(link.peer, self.now())
         self.membership.hurry()
@@ -537,7 +537,7 @@ class Peer(Asker, Gossiper):
         until = self.now() + UNHEARD if until is None else until
         if self.is_leaving:
             return
-        if self.now() < (until if self.is_unheard else self.said_at + LEAVING_LOOK):
+        if self.now() < (until if self.is_unheard else min(until, self.said_at + LEAVING_LOOK)):
             self.later(LEAVING_LOOK, self.leave, until)
             return
         self.way.finish()

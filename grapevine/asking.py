@@ -58,12 +58,13 @@ class Asker(LineNode):
     def took(self, link: Link, data: bytes) -> None:
         super().took(link, data)
         try:
-            self._check_brief(link, link.rest)
+            if not link.pending:  # which may change its role
+                self._check_brief(link, link.rest)
         except ProtocolError as error:
             self.refuse(link, str(error))
 
     def _check_brief(self, link: Link, line: bytes) -> None:
-        if len(line) > BRIEF and (link.role in self.CUT_OFF or link.role == PROBE):
+        if len(line) > BRIEF and (link.role in self.CUT_OFF | self.CROWD or link.role == PROBE):
             raise ProtocolError(f"a line longer than {BRIEF} bytes while {link.role}")
 
     def handle_one(self, link: Link, line: bytes) -> None:

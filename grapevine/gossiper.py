@@ -132,6 +132,9 @@ class Gossiper(LineNode):
         """Take a status line; return the bytes of what it made this node say. A range that was
         looked at for it counts as EFFORT bytes."""
         self.way.heard(link, status)
+        if (self.is_unheard and status.verb == "digest"
+                and status.digest == self.messages.digest()):  # it has all that was said
+            self.is_unheard = False
         if status.verb == "gone":
             for run, ranges in self.sync.gone(link, status.entries):
                 self.write_sparingly(f"gone:{link.peer}:{wire.entry(run, ranges).decode()}")

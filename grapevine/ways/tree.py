@@ -77,8 +77,8 @@ class Tree(Flood):
             self.push(plain, links, source)
         if repaired:
             self._graft({source: repaired})
-            for run in repaired:  # a parent that brings some messages alone would have it pruned
-                self._branches[run].pruned[source] = now
+            for run in self._branches.keys() & repaired:  # or a parent that brings some
+                self._branches[run].pruned[source] = now  # messages alone would have it pruned
         if self._changed and not self._shown:
             self._plan_announcement()
 

@@ -6,6 +6,7 @@ from grapevine.addresses import parse_address
 from grapevine.monitoring.seed import JudgingSeed
 from grapevine.peer import Peer
 from grapevine.seed import Seed
+from grapevine.signing.seed import VouchingSeed
 from grapevine.worlds.virtual import Cables
 from tests.tools.virtual import NODE, STEP, TIME, Scene, gossip, neighbour, registered, seed_of
 
@@ -181,6 +182,14 @@ def test_no_long_line_of_a_stranger_is_parsed_or_kept(kind, word, field):
         end.send(f"{word}:{field}{'x' * (2_000 - len(word) - len(field))}".encode() + line_end)
         assert end.ends_within(0.1)
         assert scene.event("refused:").endswith(":a line longer than 2000 bytes while UNIDENTIFIED")
+
+
+def test_no_long_line_of_who_asks_about_runs_is_kept():
+    end = Scene(VouchingSeed).machine(A).dial()
+    end.say(f"runs:{A}:0")
+    assert not end.ends_within(0.1)
+    end.send(b"x" * 2_001)
+    assert end.ends_within(0.1)
 
 
 def test_a_stranger_that_does_not_read_is_cut_off_after_256_kib():

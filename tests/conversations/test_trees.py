@@ -112,6 +112,21 @@ def test_who_has_pushed_again_what_its_parent_left_out_goes_on_for_five_seconds(
     assert heard(other, "status:prune")
 
 
+def test_a_repaired_run_may_be_forgotten_at_once_because_many_others_have_news():
+    parent, other = begun(A, B)
+    other.say(gossip(A, 1))
+    assert heard(other, "status:prune")
+    peers = [f"127.0.0.1:{10_000 + at}" for at in range(1_001)]
+    for at in range(0, 999, 100):
+        parent.say(*[gossip(peer, 1) for peer in peers[at:min(at + 100, 999)]])
+        parent.scene.run(1.0)
+    other.say(*[f"status:seen:{peer}:7=1-2" for peer in [A, *peers]])
+    assert heard(other, "status:want")
+    other.say(gossip(A, 2), *[gossip(peer, 2) for peer in peers[:999]],
+              *[gossip(peer, 1) for peer in peers[999:]], "status:sent")
+    assert heard(other, "gmessage") == [] and other.closed is None
+
+
 def test_of_many_that_were_pruned_eight_replace_a_parent():
     parent, *others = begun(*[f"127.0.0.1:{6001 + n}" for n in range(20)])
     for end in others:

@@ -112,7 +112,7 @@ def tally_of(proof: Proof) -> Tally:
             continue
         if periods <= _limit(proof, run, end):
             early += kick is None
-            if kick is None and periods:  # else nobody could judge it
+            if kick is None and periods and proof.end_of(run) >= end:  # its time has begun
                 awaited.append(Fault(UNCLEAR, f"{address} ({run.malice}) was not kicked {YET}"))
         elif kick is None:
             missed.append(judge(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods",
