@@ -445,7 +445,7 @@ class Peer(Asker, Gossiper):
             self.peer_list.hear((link.peer,))  # no seed tells of it; it may know only full peers
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
-        if reason == "duplicate" and self.neighbours.is_doubtful(link.peer, self.now()):
+        if reason == "duplicate" and self.neighbours.doubt(link.peer, self.now()):
             self.dial_peer(link.peer, self.neighbours.link(link.peer))
 
     # Seeds, and what they and others say of other peers.

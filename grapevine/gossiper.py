@@ -81,7 +81,8 @@ class Gossiper(LineNode):
         if not lines:
             return
         self.output.write_lines("generated:", self.messages.add(lines, is_own=True).messages)
-        self.is_unheard, self.said_at = self.is_unheard or not self.gossip_links(), self.now()
+        self.said_at = self.now()
+        self.is_unheard = self.is_unheard or not self.gossip_links()
         self.way.new(lines, None)
 
     # What comes from others.
@@ -144,7 +145,7 @@ class Gossiper(LineNode):
         if status.verb == "want" and self.run.encode() in dict(status.entries):
             self.told_own(link, len(answer) < self.sync.portion)
         asked = self.fetch() if status.verb in ("seen", "sent") else 0
-        return len(answer) + asked + EFFORT * self.sync.effort * (status.verb == "seen")
+        return len(answer) + asked + EFFORT * self.sync.effort
 
     def told_own(self, link, is_rest: bool) -> None:
         """A neighbour has asked for messages of this node; `is_rest`: it is sent all of them."""

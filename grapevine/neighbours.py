@@ -96,9 +96,9 @@ class Neighbours:
         is_nearest = not any(is_between(asker, peer, self._own) for peer in counted)
         return "" if is_nearest or len(counted) < self.capacity else "full"
 
-    def is_doubtful(self, peer: Address, now: float) -> bool:
-        """Tell whether to dial a neighbour because another connection is made in its name: only
-        what this peer dials surely leads there, and takes the place of a stranger's link."""
+    def doubt(self, peer: Address, now: float) -> bool:
+        """Note that another connection is made in a neighbour's name; return whether to dial it:
+        only what this peer dials surely leads there, and takes the place of a stranger's link."""
         row = self.rows.get(peer)
         if (row is None or row.link is None or row.is_dialled
                 or now < row.doubted_at + DOUBTED_AGAIN):

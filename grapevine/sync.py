@@ -52,14 +52,14 @@ class Sync:
         self.portion, self._patience = portion, patience
         self._is_reliable, self._told_for = is_reliable, PAUSE if is_reliable else patience
         self._talks: dict[object, _Talk] = {}  # by link
-        self.effort = 0  # ranges that were looked at for the last offer
+        self.effort = 0  # ranges that were looked at for the last status line
         self._asked = None  # the link that owes the present portion
         self.patient_until = 0.0  # when another neighbour is asked
 
     def heard(self, link, status: Status, now: float) -> bytes:
         """Take a status line; return the answer, which may be empty. Verbs of ways of spreading
         that this module does not know need none."""
-        talk = self._talk(link)
+        talk, self.effort = self._talk(link), 0
         if status.verb == "digest":
             talk.is_compared |= self.agrees(link, status.digest, now)
             return self._compare(link, talk, status.digest, now)

@@ -39,7 +39,7 @@ class Branch:
         self.since = since  # when it began, lost or changed its parent
         self.latest, self.latest_from = b"", None  # the latest message; the link that brought it
         self.quiet: dict = {}  # links that have pruned it: nothing is pushed there
-        self.pruned: dict = {}  # links that were told to push no more -> when
+        self.pruned: dict = {}  # links that were told to push no more, or anew -> when
 
 
 class Tree(Flood):
@@ -77,8 +77,8 @@ class Tree(Flood):
             self.push(plain, links, source)
         if repaired:
             self._graft({source: repaired})
-            for run in self._branches.keys() & repaired:  # or a parent that brings some
-                self._branches[run].pruned[source] = now  # messages alone would have it pruned
+            for run in self._branches.keys() & repaired:  # not to be pruned for the next message
+                self._branches[run].pruned[source] = now  # that the parent does bring
         if self._changed and not self._shown:
             self._plan_announcement()
 

@@ -170,8 +170,9 @@ def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
     """A living peer that a seed removes notices it, and registers again."""
     at, told = removed.at, proof.disturbances
-    is_kick = proof.is_watched and removed in seed.kicks  # of which another row tells
-    for run in () if is_kick else proof.runs.get(removed.peer, ()):
+    if proof.is_watched and removed.is_kick:
+        return  # another row tells of it
+    for run in proof.runs.get(removed.peer, ()):
         leaves = math.inf if run.left is None else run.left
         if not run.first < at < min(run.last, leaves) - ON_ITS_WAY:
             continue  # before all that takes long: a node may have had thousands of lives

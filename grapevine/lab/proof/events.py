@@ -79,6 +79,10 @@ class Removed(NamedTuple):  # a peer that a seed lists no more
     figure: str  # of `gone` the seconds for which it was silent, of `malicious` its badness
 
     @property
+    def is_kick(self) -> bool:
+        return self.reason == "malicious" and self.figure != ""
+
+    @property
     def badness(self) -> float:
         return float(self.figure)
 

@@ -307,4 +307,4 @@ class SeedRun(Run):
     @property
     def kicks(self) -> list[Removed]:
         """Its removals of malicious peers."""
-        return [one for one in self.removed if one.reason == "malicious" and one.figure]
+        return [one for one in self.removed if one.is_kick]
