@@ -9,6 +9,7 @@ costs something: whoever has one has them all. So it counts as one IP (`Address.
 import collections
 import functools
 import ipaddress
+import random
 import re
 import socket
 from collections.abc import Iterable
@@ -146,7 +147,7 @@ def by_ip(addresses: Iterable[Address]) -> dict[str, list[Address]]:
 
 def sample(of_ip: dict[str, list[Address]], most: int, rng) -> list[Address]:
     """Draw `most` addresses at random, equally many of each IP that has so many."""
-    drawn = []
+    drawn, rng = [], random.Random(rng.random())  # the system's own chance takes a call for each
     ips = sorted(rng.sample(list(of_ip), min(most, len(of_ip))), key=lambda ip: len(of_ip[ip]))
     for left, ip in zip(range(len(ips), 0, -1), ips):
         drawn += rng.sample(of_ip[ip], min((most - len(drawn)) // left, len(of_ip[ip])))
