@@ -155,11 +155,16 @@ def _strange(proof: Proof) -> Iterator[Fault]:
                 unknown.add(message)
             elif origin.generated[message].mark != mark:
                 yield Fault(FAILS, f"{message} reached {proof.name(run)} altered")
-            if not any(link.begin - ON_ITS_WAY <= at <= link.end + ON_ITS_WAY
-                       for link in run.links.get(source, ())):
+            for link in run.links.get(source, ()):  # `any` takes twice as long, for millions
+                if link.begin - ON_ITS_WAY <= at <= link.end + ON_ITS_WAY:
+                    break
+            else:
                 yield proof.disturbances.by_file(f"{message} came to {proof.name(run)} from "
                                                  f"{source}, which was no neighbour", run)
-            if not any(one.has_since(message) < at for one in proof.runs.get(source, ())):
+            for one in proof.runs.get(source, ()):
+                if one.has_since(message) < at:
+                    break
+            else:
                 yield from _from_nowhere(proof, message, run, [run.address])
     for message in sorted(unknown):
         said_by = origin_of(message)
