@@ -245,6 +245,7 @@ SLICES = 64  # of a digest
 ALL_SLICES = (1 << SLICES) - 1  # as a mask
 RANGES_LIMIT = 8_000  # ranges in one status line
 LINE_TARGET = 50_000  # bytes after which further entries go into another line
+SHORT, ENTRIES_CACHED = 64, 4_096  # bytes of an entry; how many as short are kept as parsed
 RANGE_COST = LINE_TARGET // RANGES_LIMIT + 1  # bytes that a range counts for at least
 
 Entries = list[tuple[bytes, list[Range]]]  # runs, each once, and numbers
@@ -282,7 +283,8 @@ def parse_status(body: bytes) -> Status:
     if (verb not in _WITH_ENTRIES or not colon
             or rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT):
         raise ProtocolError("malformed line 'status'")
-    entries = [_parse_entry(word) for word in rest.split(b" ")] if rest else []
+    entries = [_parse_short_entry(word) if len(word) <= SHORT else _parse_entry(word)
+               for word in rest.split(b" ")] if rest else []
     if len({run for run, _ in entries}) < len(entries):
         raise ProtocolError("'status' names a run twice")
     return Status(verb, entries=entries)
@@ -300,6 +302,10 @@ def _parse_entry(word: bytes) -> tuple[bytes, list[Range]]:
     if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
         ranges = Intervals(ranges).ranges()  # they touch, or are in no order
     return match[1], ranges
+
+
+# Neighbours tell again and again of runs that have not changed. Nobody changes what it returns.
+_parse_short_entry = functools.lru_cache(maxsize=ENTRIES_CACHED)(_parse_entry)
 
 
 def say_digest(digest: str) -> bytes:
