@@ -240,6 +240,18 @@ def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, 
     assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
 
 
+@pytest.mark.parametrize("lives, kills, killed", [
+    ("1", "1", "1"), ("1 2", "2", "2 -"), ("1 1", "1", "1 -"), ("1 5", "1 5", "1 5"),
+    ("1 5", "5 5", "5 5"), ("1 5", "7", "- 7")])
+def test_each_kill_ends_one_life_also_in_the_moment_of_a_start(tmp_path, lives, kills, killed):
+    tell(tmp_path, *(f"{at} 5001 starts" for at in lives.split()))
+    write_scenario(tmp_path, *(f"{at} kill:@5001" for at in kills.split()))
+    runs = Records(tmp_path).refresh().peers
+    offset = runs[0].first - float(lives.split()[0])
+    assert [run.killed and run.killed - offset for run in runs] == [
+        None if at == "-" else float(at) for at in killed.split()]
+
+
 def test_damaged_lines_of_a_scenario_are_told(tmp_path):
     tell(tmp_path, SEED, PAIR)
     write_scenario(tmp_path, "0 start:@5001 \n 1 nonsense \n kill \n 2 kill:@ \n 70 end")

@@ -137,8 +137,10 @@ class Records:
             self.scenario = Scenario([self._act(*found) if (found := parse_line(line)) else None
                                       for line in lines])
             for run in self._runs(Run):
-                run.killed = next((at for at in self.scenario.deaths[run.address]
-                                   if run.first < at <= run.next), None)
+                deaths = self.scenario.deaths[run.address]
+                run.killed = next((at for at in deaths if run.first <= at <= run.next), None)
+                if run.killed is not None:  # each ends one run, also of two in the same moment
+                    deaths.remove(run.killed)
 
     def _act(self, at: float, kind: str, rest: str) -> Act | None:
         nodes = nodes_of(rest)
