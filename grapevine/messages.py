@@ -27,7 +27,6 @@ EVICTED_TO = 0.95  # of that, so that evictions are few
 RUN_GAPS = 1_000  # intervals in one run
 SURE_GAPS = 8  # intervals of a run of a named origin, whatever others have
 ALL_GAPS = 200_000  # intervals beyond the first of each run: of named origins, and of all others
-FEW = 256  # texts that are put in order one by one
 RUNS = 30_000  # runs, beyond which there is room for named origins alone
 RUNS_OF_NAMED = 8  # runs of one named origin, beyond RUNS
 VECTOR_BYTES = 4 << 20  # of what is told at once of all that was seen; half of a link's backlog
@@ -44,24 +43,18 @@ class Run:
         self.key, self.slice = key, crc32(key) % wire.SLICES
         self.seen = Intervals()
         self.held: dict[int, bytes] = {}  # number -> line, the oldest arrival first
-        self.ordered: list[int] | None = None  # its numbers, once they were needed
+        self.ordered: list[int] = []  # the same numbers, the lowest first
         self.size = 0  # weight of the texts held
         self.share = 0  # its part of the digest, as computed last
         self.is_named = is_named  # its gaps are counted with those of named origins
 
-    def keep_order(self, new) -> None:
-        """Note that these texts are held, too; without any, that some were dropped. To sort all
-        costs more than a neighbour pays that says a text, and asks for one, again and again."""
-        if self.ordered is not None and 0 < len(new) <= FEW:
-            for number in new:
-                insort(self.ordered, number)
-        else:
-            self.ordered = None
+    def hold(self, numbers, line: bytes) -> None:
+        self.held.update(dict.fromkeys(numbers, line))
+        for number in numbers:
+            insort(self.ordered, number)
 
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
-        if self.ordered is None:
-            self.ordered = sorted(self.held)
         return self.ordered[bisect_left(self.ordered, first):bisect_right(self.ordered, last)]
 
     def digest(self) -> int:
@@ -143,10 +136,10 @@ class Messages:
         self._changed.add(run)
         digests = [sha256(line).digest() for line in lines]
         run.held.update(enumerate(lines, block[1]))
+        run.ordered += range(block[1], block[2] + 1)  # above all others
         self.texts.update(zip(lines, digests))
         self._hashes.update(digests)
-        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))),
-                    range(block[1], block[2] + 1))
+        self._weigh(run, sum(map(max, map(len, lines), itertools.repeat(self._least))))
         self._evict()
         return True
 
@@ -211,14 +204,13 @@ class Messages:
     # Texts. Of too many, the runs that have most lose their oldest.
 
     def _hold(self, run: Run, number: int, line: bytes, digest: bytes) -> None:
-        run.held[number] = line
+        run.hold([number], line)
         self.texts[line] = digest
         self._hashes.add(digest)
-        self._weigh(run, max(self._least, len(line)), [number])
+        self._weigh(run, max(self._least, len(line)))
 
-    def _weigh(self, run: Run, weight: int, new=()) -> None:
-        """Note that a run holds so much more, the texts of new numbers, or less."""
-        run.keep_order(new)
+    def _weigh(self, run: Run, weight: int) -> None:
+        """Note that a run holds so much more, or less."""
         run.size += weight
         self._size += weight
 
@@ -241,6 +233,7 @@ class Messages:
                     if run.size <= share or self._size <= target:
                         break
                     self._drop(run, number)
+                run.ordered = sorted(run.held)
 
     def _drop(self, run: Run, number: int) -> None:
         line = run.held.pop(number)

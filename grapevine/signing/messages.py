@@ -109,8 +109,8 @@ class SignedMessages(Messages):
         elif new:
             self.texts[signed.line] = digest = sha256(signed.line).digest()
             self._hashes.add(digest)
-            run.held.update(dict.fromkeys(new, signed.line))
-            self._weigh(run, self._weight(signed.line, len(new)), new)
+            run.hold(new, signed.line)
+            self._weigh(run, self._weight(signed.line, len(new)))
             added.new.append(signed.line)
             added.entered.append(signed)
             added.messages += messages
