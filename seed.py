@@ -32,8 +32,8 @@ AWAITING_PROBE = "AWAITING_PROBE"  # a peer that registers, and is probed first
 REGISTERED = "REGISTERED"  # a peer
 RELAY = "RELAY"  # a seed that is told of deaths
 
-LONG_LIST = 500  # peers, beyond which an asker is told some:
-SAMPLE, NEXT_ON_RING = 100, 8  # at random, and those behind it on the ring
+LONG_LIST = 500  # peers; of a longer list, an asker is told a part:
+SAMPLE, NEXT_ON_RING = 100, 8  # so many drawn at random, and the next so many on the ring
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
@@ -173,7 +173,7 @@ class Seed(Asker):
         self.output.write(f"dead report:{shown}")
         is_own = own_row is not None and reporter == link.peer  # a report of a peer of this seed
         if is_seed and self.LOOKS_INTO_ALL:
-            self.registry.note_removed(dead)
+            self.registry.assume_removed(dead)
         row, removal = self.registry.rows.get(dead), self.registry.removed.get(dead)
         if not (is_own or is_seed):
             self.output.write(f"rejected:{shown}:neither a peer's own report nor a seed's")

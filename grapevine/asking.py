@@ -70,8 +70,8 @@ class Asker(LineNode):
     def handle_one(self, link: Link, line: bytes) -> None:
         self._check_brief(link, line)
         if link.waiting and link.role in self.PACED and link.deadline is None:
-            link.pending.append(line)  # it may have a long backlog, as many others: if it reads no
-            self.hold(link, None, UNREAD_REST)  # answers, it has one made at a time
+            link.pending.append(line)  # who reads no answers gets one at a time, because thousands
+            self.hold(link, None, UNREAD_REST)  # of them could each have a long backlog
             return
         super().handle_one(link, line)
         if link.role in self.PACED:

@@ -185,7 +185,7 @@ class Messages:
 
     def _has_room(self, run: Run, number: int) -> bool:
         """Tell whether a number may be noted. If it begins an interval, there must be room for it;
-        in a full run only far below all others, which can happen 63 times."""
+        in a full run only far below all others: 63 times at most, as the lowest halves each time."""
         seen = run.seen
         if number == 1 or not len(seen) or seen.touches(number):
             return True

@@ -81,9 +81,10 @@ class Neighbours:
         return sorted(peer for peer, row in self.rows.items() if row.link is not None)
 
     def fault_of(self, asker: Address, named: set[Address]) -> str:
-        """Return why a newcomer is refused, or nothing. A full peer accepts if no neighbour lies
-        between the two on the ring, because the newcomer may have no other way in. If seeds have
-        named the newcomer, neighbours that they have not named do not count."""
+        """Return why a newcomer is refused, or nothing. A full peer accepts if, round the
+        ring, no neighbour lies behind the newcomer and before it, because the newcomer may have no
+        other way in. If seeds have named the newcomer, only neighbours that they have named count.
+        """
         if asker == self._own:
             return "self"
         if self.link(asker) is not None:

@@ -70,7 +70,7 @@ class Registry:
         self.removed[peer] = Removal(has_left)
         return True
 
-    def note_removed(self, peer: Address) -> None:
+    def assume_removed(self, peer: Address) -> None:
         """Take an unlisted peer as removed, so that a report of its death is looked into."""
         if peer not in self.rows and peer not in self.removed:
             self.removed[peer] = Removal(has_left=False)

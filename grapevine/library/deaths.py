@@ -33,14 +33,14 @@ class DeathsAtOnce:
         self._deaths_told = Recent(REMEMBERED)
         self._unlisted = Recent(REMEMBERED)  # peer -> the seed whose list names it no more
         # row of a neighbour -> when a seed told of its death though the link of this row stood
-        self._deaths_ahead: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self._told_early: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def neighbour_ended(self, link, error: OSError | None) -> None:
         row = self.neighbours.rows.get(link.peer)
         super().neighbour_ended(link, error)
         if row is None or not self._is_broken_off(link.peer, row):
             return
-        if self.now() - self._deaths_ahead.get(row, -math.inf) < FOUND_WITHIN:
+        if self.now() - self._told_early.get(row, -math.inf) < FOUND_WITHIN:
             self.remove_dead(link.peer, "told dead")  # it may have begun anew meanwhile
         else:
             self.look_for_death(link.peer, row, LOOKS)
@@ -81,7 +81,7 @@ class DeathsAtOnce:
             self.remove_dead(dead, "told dead")
         elif (row is not None and self.neighbours.rows.get(dead) is row
               and self.time() - float(time) <= self.now() - row.since):  # no former life's
-            self._deaths_ahead[row] = self.now()
+            self._told_early[row] = self.now()
 
     def remove_dead(self, peer: Address, reason: str) -> None:
         """Tell each death once, also of who was too young to be known. Several seeds tell of it,

@@ -34,7 +34,7 @@ FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
 UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
 ASKS_AGAIN = 1.0  # seconds within which a neighbour asks for what it still lacks
-STAYS = 2.0  # seconds after which a neighbour does not leave at the same time
+STAYS = 2.0  # seconds linked, after which a neighbour hardly leaves at the same time
 
 
 class Nowhere(io.BytesIO):

@@ -35,11 +35,11 @@ REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
 FALSE_DEAD = "falsedead"  # the kind that reports the living dead
 HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
-UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
-# periods in which they came, one less than seeds count
+UNTRUE = 3  # reports of deaths after which a seed has to disbelieve a peer
+UNTRUE_PERIODS = 7  # in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict
-CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on, but seconds at
-CHEAT_SECONDS = 5  # least, because a text crosses a network that just begins in seconds
+CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on
+CHEAT_SECONDS = 5  # at least, because a text may take seconds to cross a network that just begins
 
 
 def malicious(proof: Proof) -> Row | None:
