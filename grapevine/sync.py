@@ -41,6 +41,7 @@ class _Talk:
         self.asked_at = -math.inf  # when it was asked last
         self.waited = waited  # seconds in all, for what it was asked; at first those of others
         self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
+        self.has_gone = False  # it has said meanwhile that some of that is gone
 
 
 class Sync:
@@ -213,12 +214,16 @@ class Sync:
                          wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])
 
     def _portion_ended(self, link, talk: _Talk, now: float) -> None:
+        has_gone, talk.has_gone = talk.has_gone, False
         if not talk.owed:
             return
+        is_vain = self._messages.lacking(talk.owed[0]) == talk.owed[0]
+        if is_vain and not (self._is_reliable or has_gone):
+            return  # this answers the question before, which was asked twice
         want = talk.owed.pop(0)
         if self._asked is link and not talk.owed:
             self._end_wait(now)
-        if self._messages.lacking(want) != want:
+        if not is_vain:
             return
         if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
             talk.vain.clear()
@@ -232,8 +237,12 @@ class Sync:
     def gone(self, link, entries: Entries) -> Entries:
         """Return which of these messages a neighbour was asked for, though it has them no more."""
         talk = self._talks.get(link)
-        wanted = {run for run, _ in talk.owed[0]} if talk is not None and talk.owed else ()
-        return self._messages.lacking([one for one in entries if one[0] in wanted])
+        if talk is None or not talk.owed:
+            return []
+        wanted = {run for run, _ in talk.owed[0]}
+        gone = self._messages.lacking([one for one in entries if one[0] in wanted])
+        talk.has_gone |= bool(gone)
+        return gone
 
     # Ends.
 

@@ -309,6 +309,21 @@ def test_over_datagrams_a_portion_that_does_not_come_is_given_up_after_a_short_w
     assert node.wanted(1.125) == ("lossy", [(RUN, [(11, 40)])]), "it owes nothing of earlier ones"
 
 
+def test_over_datagrams_the_second_answer_to_a_question_that_was_asked_twice_ends_no_other():
+    node = Node()
+    node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
+    node.offer("slow", (RUN, [(1, 40)]))
+    assert node.wanted(0.0) == node.wanted(0.25) == ("slow", [(RUN, [(1, 40)])])
+    first = [line(number) for number in range(1, 11)]
+    node.sent("slow", *first, now=0.3)
+    assert node.wanted(0.3) == ("slow", [(RUN, [(11, 40)])])
+    node.sent("slow", *first, now=0.31)
+    assert node.wanted(0.31) is None and node.wanted(0.55) == ("slow", [(RUN, [(11, 40)])])
+    assert node.sync.gone("slow", [(RUN, [(11, 40)])])
+    node.sent("slow", now=0.6)
+    assert node.wanted(0.9) is None, "it has them no more, as it says"
+
+
 def test_over_datagrams_what_was_seen_is_told_again_after_a_short_while():
     node = Node(line(1))
     node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
