@@ -140,7 +140,7 @@ class Relay(Node):
         self._tell(told, self.pending.add(message, item, link, told, self.now()))
         if fits and not told:
             self.tell_neighbours(message)
-        self._pace(link, len(data), self._may_announce, told, data_type,
+        self._pace(link, len(data), self._may_announce, link, told, data_type,
                    self.now() + NEIGHBOUR_WAIT)
 
     def _new_item(self, data_type: int, data: bytes) -> Item:
@@ -163,8 +163,8 @@ class Relay(Node):
         self._validated_at[message.data_type] = now
         if is_valid and message.ttl >= 0:
             self.tell_neighbours(message, news.senders)
-            self._pace(link, len(message.data), self._may_announce, [], message.data_type,
-                       now + NEIGHBOUR_WAIT)
+            self._pace(link, len(message.data), self._may_announce, link, [],
+                       message.data_type, now + NEIGHBOUR_WAIT)
 
     def client_ended(self, link: Link, error: OSError | None) -> None:
         self._types.pop(link, None)
@@ -215,9 +215,11 @@ class Relay(Node):
         now = self.now()
         return any([link.takes() and link.is_crowded(now, CROWDED, seconds) for link in links])
 
-    def _may_announce(self, told: list[Link], data_type: int, until: float) -> bool:
-        """Tell whether the clients that were told keep up, and, up to a moment, neighbours."""
-        if told and (self._are_crowded(told, READS) or not self._keep_up(data_type)):
+    def _may_announce(self, link: Link, told: list[Link], data_type: int, until: float) -> bool:
+        """Tell whether the clients that were told keep up, and, up to a moment, neighbours. Who
+        subscribed itself does not wait for validations, because its own lie behind."""
+        if told and (self._are_crowded(told, READS) or not (
+                link in self._types or self._keep_up(data_type))):
             return False
         return self.now() >= until or not self._are_crowded(self.neighbours(), READS)
 

@@ -166,6 +166,20 @@ def test_an_announcer_waits_for_clients_that_validate_but_are_far_behind(monkeyp
     assert scene.count(news.CROWDED_OUT) == scene.count(WAITING) == 0
 
 
+def test_clients_that_announce_and_validate_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(news, "WAITING", 1_500)
+    scene, *_ = stage(0, 0)
+    both, begun, said = [scene.client(TYPE), scene.client(TYPE)], scene.now, 0
+    while said < 600 or scene.count(WAITING):
+        for end in both:
+            told = end.hear_all(0.001)
+            end.say(*numbered(Announce, 20 * (said < 600), first=said),
+                    *[Validation(value.id, 1) for value in told])
+        said += 20
+    assert scene.count(news.CROWDED_OUT) == 0
+    assert scene.now < begun + 1.0
+
+
 def test_who_never_validates_holds_up_announcements_of_no_other_type():
     scene, announcer, peer = stage(0, 1, patience=2.0)
     scene.client(TYPE + 1)  # it never validates
