@@ -58,7 +58,7 @@ def open_early(arguments: list[str]) -> None:
         base = int(words[words.index("--udp-base") + 1]) if "--udp-base" in words else UDP_BASE
         if 0 < min(base + own_id, port) and max(base + own_id, port) < 65536:
             early[base + own_id, port] = open_doors(base + own_id, port, 0.0)
-    except (ValueError, OSError):
+    except (ValueError, IndexError, OSError):
         pass  # program.py looks again, and says what is wrong
 
 

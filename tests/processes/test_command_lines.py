@@ -89,6 +89,7 @@ def test_the_last_lines_are_shown_on_a_screen_that_is_read_late(network):
 def test_a_program_finds_its_package_wherever_python_looks(program, tmp_path):
     for name in ("grapevine.py", "peer.py"):
         (tmp_path / name).write_text("raise SystemExit('this is not Grapevine')\n")
-    done = subprocess.run([sys.executable, ROOT / program, "--help"], cwd=tmp_path, text=True,
-                          env=os.environ | {"PYTHONSAFEPATH": "1"}, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, ROOT / program, "--help"], cwd=tmp_path, text=True, capture_output=True,
+        env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "ascii"}, timeout=60)
     assert done.returncode == 0 and done.stdout.startswith("usage: ") and done.stderr == ""

@@ -85,6 +85,7 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     ("peer.py --chat x 1 5000", "argument --chat: 'x' is not a whole number of 0 or more"),
     ("peer.py --chat 0 1 70000", "--chat: 70000 is not a port (1 to 65535)"),
     ("peer.py --chat 0 1", "argument --chat: expected 3 arguments"),
+    ("peer.py --chat 0 1 5000 --udp-base", "argument --udp-base: expected one argument"),
     ("peer.py --chat 0 1 5000 --liveness-interval 3",
      "unrecognized arguments: --liveness-interval 3"),
     ("peer.py --chat 0 2 5000 --udp-base 65535",

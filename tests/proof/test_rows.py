@@ -121,6 +121,7 @@ def test_a_fit_finds_the_exponent_that_values_were_drawn_with(alpha):
 def test_no_exponent_where_values_tell_none():
     assert fit([], 3, 60) is fit([4, 4, 4], 4, 4) is fit([1, 2, 99], 3, 60) is None
     assert fit([3, 3, 3], 3, 60) is None  # steeper than any
+    assert fit([3, 60, 60, 60], 3, 60) is None  # it rises
 
 
 def test_pieces_agree_with_a_search_of_the_whole_graph():

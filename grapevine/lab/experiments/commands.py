@@ -22,7 +22,7 @@ from grapevine.terminal.command_line import (
     parse_port, settings_of)
 from grapevine.terminal.folders import (
     DEMO, NETWORK, clear_outputs, command, commands, reserved, shown)
-from grapevine.terminal.starting import block_signals, take_signals
+from grapevine.terminal.starting import block_signals, prepare_descriptors, take_signals
 from grapevine.terminal.words import many
 
 CORES = os.cpu_count() or 1
@@ -44,7 +44,7 @@ def network_parser() -> Parser:
                         help="each peer in a process of its own")
     parser.add_argument("--kill", type=count(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly (0)")
-    parser.add_argument("--malicious", type=attacks_in, default="", metavar="KIND:COUNT[:SHARE],…",
+    parser.add_argument("--malicious", type=attacks_in, default="", metavar="KIND:COUNT[:SHARE],...",
                         help="peers that attack, or none; all watch, and gossip to the end")
     add_network_flags(parser, f"; up to {OWN_PROCESSES} peers have a process each then, and "
                               "without --once gossip goes on")
@@ -123,6 +123,7 @@ def run_demo(arguments: list[str]) -> int:
 def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str) -> int:
     """Start a network and follow it; with `args.once`, end it and prove it. `again` are the words
     of such a command."""
+    prepare_descriptors()
     if not args.watch and (args.watch_port or args.watch_host):
         parser.error("--watch-port and --watch-host need --watch")
     if fault := nobody_left(args.peers, args.malicious, args.kill):

@@ -202,7 +202,7 @@ class Fit(NamedTuple):  # the exponent of a power law P(k) ~ k^−exponent
 
 
 def fit(values, low: int, high: int) -> Fit | None:
-    """Return the most likely exponent for values from low to high.
+    """Return the most likely exponent for values from low to high; None if P(k) does not fall.
 
     By maximum likelihood, after A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law
     distributions in empirical data", SIAM Review 51 (2009), section 3. For p(k) = k^−a / Z(a),
@@ -213,7 +213,7 @@ def fit(values, low: int, high: int) -> Fit | None:
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
-    mean, flat, steep = sum(logs) / len(logs), -STEEPEST, STEEPEST
+    mean, flat, steep = sum(logs) / len(logs), 0.0, STEEPEST
     if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
         return None
     while steep - flat > 1e-9:

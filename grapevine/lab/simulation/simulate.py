@@ -134,7 +134,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             ("until", seconds(0), None, "end after so many simulated seconds"),
             ("outputs", folder_to_be, None, "save the output files in this folder"),
             ("spread", parse_way, "flood", f"how new messages travel: {', '.join(WAYS)} (flood)"),
-            ("malicious", attacks_in, "", "KIND:COUNT[:SHARE],…: peers that attack, or none, in "
+            ("malicious", attacks_in, "", "KIND:COUNT[:SHARE],...: peers that attack, or none, in "
                                             "a network that is watched"),
             ("capacity", parse_capacity, None, "of a watched network (by chance)")):
         parser.add_argument(f"--{name}", type=kind, default=default, help=what)
