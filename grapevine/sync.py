@@ -225,6 +225,7 @@ class Sync:
             self._end_wait(now)
         if not is_vain:
             return
+        self.effort = sum(len(ranges) for _, ranges in want) + len(talk.vain) // RUNS_IN_SUM
         if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
             talk.vain.clear()
         talk.vain_until = now + self._pause

@@ -69,15 +69,18 @@ class Watch:
         for owed in filter(None, map(self._of_line.get, map(hash, lines))):
             owed.brought_by.add(link)
 
-    def new(self, link, signed: Signed, time: float, since: float) -> None:
-        """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
-        do not count for it, or who says much could keep back what others say."""
+    def new(self, link, signed: Signed, time: float, since: float,
+            others: frozenset = frozenset()) -> None:
+        """Note a new line of a neighbour; it is owed if it was said after `since`, but not by the
+        `others` that brought it before. Its own messages do not count for it, or who says much
+        could keep back what others say."""
         if origin_of(signed.run) != link.peer:
             self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
             self.count(link, EXPECTED, len(signed.messages))
         said_at = float(signed.messages[0].split(b":", 2)[1])
         if said_at >= since and abs(time - said_at) <= RECENT:
             owed = _Owed(signed, said_at, link)
+            owed.brought_by |= others
             self._of_line[owed.line] = owed
             self._log.append(owed)
             self._size += len(signed.messages)

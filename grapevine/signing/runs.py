@@ -17,7 +17,7 @@ from grapevine.tools import Recent
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
 OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
 SURE = 8  # of its own
-REST = 15.0  # seconds until a denied run is asked about again
+REST = 15.0  # seconds until a denied run is asked about again for the neighbour that brought it
 QUESTIONS = 50  # that a seed may owe an answer to at a time
 OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
 ANY = 0  # in place of a START: all runs of the address
@@ -100,11 +100,11 @@ class Runs:
         return run in self._genuine or run == self._own_run
 
     def may_ask(self, run: bytes, brought_by, now: float) -> bool:
-        """Tell whether a question may be opened: none is open, the run was not denied lately, and
-        there is room. Each link may use half of what others leave, so that there is some for all,
-        and if there are too many for that, still a few."""
+        """Tell whether a question may be opened: none is open, this link did not bring the run when
+        it was denied lately, and there is room. Each link may use half of what others leave, so
+        that there is some for all, and if there are too many for that, still a few."""
         own = self._of_one[brought_by]
-        return (run not in self.open and self._denied.get(run, 0.0) <= now
+        return (run not in self.open and self._denied.get((run, brought_by), 0.0) <= now
                 and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))
 
     def ask(self, run: bytes, brought_by) -> Question:
@@ -144,7 +144,6 @@ class Runs:
                 del self._of_one[question.brought_by]
         if is_genuine:
             self._genuine[run] = True
-            self._denied.pop(run, None)
         elif question is not None and question.start != ANY:
-            self._denied[run] = now + REST
+            self._denied[run, question.brought_by] = now + REST
         return question

@@ -91,7 +91,13 @@ def test_a_denied_run_rests_unless_it_proves_itself():
     assert ask(runs, A, 78, None, 5.0) and ask(runs, A, 77, None, 5.0 + REST) and REST == 15
     for is_genuine in False, True:
         runs.settle(RUN, is_genuine, 20.0)
-    assert runs.is_genuine(RUN) and ask(runs, A, 77, None, 22.0), "its denial is forgotten"
+    assert runs.is_genuine(RUN)
+
+
+def test_a_run_rests_for_the_neighbour_that_brought_it_when_it_was_denied_and_for_no_other():
+    runs, early, other = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink()
+    assert ask(runs, A, 77, early, 0.0) and runs.settle(RUN, False, 5.0)
+    assert ask(runs, A, 77, early, 6.0) is None and ask(runs, A, 77, other, 6.0)
 
 
 def test_a_neighbour_may_use_half_of_what_others_leave(monkeypatch):

@@ -69,6 +69,14 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
     assert watched.counted() == {1: (6, 0, 6, 0, 0), 2: (6, 1, 0, 0, 0), 3: (6, 6, 0, 0, 0)}
 
 
+def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more():
+    watched = Watched(3)
+    one, early, _ = watched.links
+    watched.watch.new(one, said(1), YOUNG, 0.0, frozenset([early]))
+    watched.settle()
+    assert watched.counted() == {1: (1, 0, 1, 0, 0), 2: (1, 0, 0, 0, 0), 3: (1, 1, 0, 0, 0)}
+
+
 def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
     """Else who says much itself could keep back what others say."""
     watched = Watched(2)
