@@ -553,10 +553,10 @@ class Peer(Asker, Gossiper):
         self.leave_when_read(goodbye + dialled, self.now(), self.now() + READING_IN_ALL)
 
     def leave_when_read(self, goodbye: list[Link], since: float, until: float) -> None:
-        """Stop, unless somebody still reads what waits for it, or has to say whether it has
-        accepted; `since`: when one last did."""
+        """Stop, unless somebody still reads what waits for it, maybe in the system's buffers, or
+        has to say whether it has accepted; `since`: when one last did, or said something."""
         left = [link for link in goodbye if link.closed is None]
-        since = max([since, *(link.taken_at for link in left)])
+        since = max([since, *(max(link.taken_at, link.heard_at) for link in left)])
         if left and self.now() < min(since + READING, until):
             self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
             return

@@ -66,6 +66,16 @@ def test_a_neighbour_that_reads_on_slowly_is_waited_for_but_not_for_ever():
     assert scene.events("not read:")
 
 
+def test_a_neighbour_that_still_says_something_has_not_read_the_goodbye_yet():
+    scene, ends = company()
+    scene.node.leave()
+    for second in range(7):
+        ends[0].say("status:digest:" + "0" * 32)
+        scene.run(2.0)
+        assert scene.events("stopped:") == []
+    assert scene.event("stopped:", 1.2) == "stopped:quit"
+
+
 def test_a_text_said_while_alone_waits_three_seconds_for_somebody():
     scene = Scene(Peer, antientropy_interval=10.0)
     scene.node.originate(["last words"])
