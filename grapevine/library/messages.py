@@ -1,8 +1,8 @@
 """Messages for a program: an inbox from which it takes them, and a thread that makes its callbacks.
 
 A node calls `Inbox.put` and most of `Program` with its lock held, so nothing waits there. Messages
-wait as the lines that came; who takes one parses it. No lock is needed, so that a handler of
-signals may raise in `take`, or call it, at any moment.
+wait as the lines that came; who takes one parses it. No lock is held, so that a handler of signals
+may raise in `take`, or call it, at any moment.
 """
 
 import base64
@@ -13,6 +13,7 @@ import logging
 import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -74,6 +75,8 @@ class Inbox:
         self._queue: queue.SimpleQueue = queue.SimpleQueue()  # (neighbour, line); None at the end
         self._sizes: collections.deque[int] = collections.deque()  # of those that wait; the node's
         self._size = 0  # their sum
+        self._arrival = threading.Lock()  # released for one that waits; before Python 3.13 a queue
+        self._arrival.acquire()  # waits for ever if a handler of signals outlasts the time
         self._is_told = self._has_ended = False
 
     def count(self) -> int:
@@ -108,6 +111,7 @@ class Inbox:
         self._tell()
 
     def _tell(self) -> None:
+        self._wake()
         if not self._is_told:
             self._is_told = True
             self.on_arrival()
@@ -121,19 +125,29 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
-        seconds = seconds_of(timeout)
-        limit = None if timeout is None else max(0.0, min(seconds, threading.TIMEOUT_MAX))
-        for waits in (False, limit != 0):  # first at once: before Python 3.13 `get` may wait for
-            with contextlib.suppress(queue.Empty):  # ever if time is up
-                item = self._queue.get(waits, limit)
-                break
-        else:
-            raise TimeoutError(f"no message within {timeout} s")
-        if item is None:
-            self._queue.put(None)  # for the next call
-            raise EOFError("the peer has ended")
+        until = time.monotonic() + seconds_of(timeout)
+        try:
+            while True:
+                with contextlib.suppress(queue.Empty):
+                    item = self._queue.get_nowait()
+                    break
+                left = until - time.monotonic()
+                if left <= 0.0:
+                    raise TimeoutError(f"no message within {timeout} s")
+                self._arrival.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+            if item is None:
+                self._queue.put(None)  # for the next call
+                raise EOFError("the peer has ended")
+        finally:
+            if not self._queue.empty():
+                self._wake()  # others wait, too
         came_from, line = item
         return message_of(line, came_from)
+
+    def _wake(self) -> None:
+        if self._arrival.locked():
+            with contextlib.suppress(RuntimeError):  # another thread has just released it
+                self._arrival.release()
 
 
 class Program:

@@ -172,6 +172,7 @@ class Hand:
     def __init__(self) -> None:
         self.nodes: list = []  # which the thread alone changes
         self._calls: queue.SimpleQueue = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue = queue.SimpleQueue()
         self._said: collections.deque = collections.deque()  # ((text, TIME), number) of messages
         self._moment = 0.0  # Unix seconds of the TIME of the latest
         self._is_idle, self._is_ending = False, False
@@ -240,7 +241,8 @@ class Hand:
                 return question()
 
         answer: queue.SimpleQueue = queue.SimpleQueue()
-        self._calls.put(lambda: answer.put(ask()))
+        self._questions.put(lambda: answer.put(ask()))
+        self.call(None)
         while True:
             try:
                 return answer.get(timeout=LOOK)
@@ -287,8 +289,15 @@ class Hand:
             for call in calls:
                 if call is not None:
                     call()
+            self._answer()
             if said:
                 time.sleep(GATHER)
+
+    def _answer(self) -> bool:
+        """Answer what was asked; tell whether the nodes are to end."""
+        while not self._questions.empty():
+            self._questions.get()()
+        return self._is_ending
 
     def _say_portion(self) -> int:
         """Say what waits, PORTION at most, once neighbours have read what was sent before; return
@@ -298,7 +307,7 @@ class Hand:
             (text, stamp), number = self._said.popleft()
             lines.append((stamp, wire.make_gossip(stamp, node.run, number, text)))
             size += len(text)
-        wait_for_readers(node, lambda: self._is_ending)
+        wait_for_readers(node, self._answer)
         sealed = [line for _, same in itertools.groupby(lines, lambda one: one[0])
                   for line in node.seal([line for _, line in same])]
         with node.world.lock:

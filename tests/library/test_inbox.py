@@ -4,6 +4,7 @@ import contextlib
 import functools
 import queue
 import random
+import time
 
 import pytest
 
@@ -150,3 +151,9 @@ def test_a_signal_handler_may_end_the_inbox_while_its_thread_takes_messages():
                 with contextlib.suppress(TimeoutError):  # Python may handle a signal after it
                     numbers.append(inbox.take(0.1).number)
         assert numbers == list(range(2_000))
+
+
+def test_a_handler_of_signals_that_outlasts_the_time_delays_a_call_and_does_not_hang_it():
+    inbox = Inbox(100, False)
+    with alarm(lambda *_: time.sleep(0.2), 0.05), pytest.raises(TimeoutError):
+        inbox.take(0.1)

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 import grapevine
+from grapevine.peer import Peer
 from tests.library.tools import alarm, free_address, python, running, wait_until_free
 from tests.tools.programs import DEADLINE, ROOT, wait_until
 
@@ -18,6 +19,13 @@ with grapevine.network(2, seeds=1, monitor=sys.argv[1:] == ["monitor"]) as net:
     net[0].say("x")
     print(net[1].next(30).text)
 """
+
+
+def test_questions_are_answered_while_what_was_said_waits_for_slow_readers(net, monkeypatch):
+    one, _ = net
+    monkeypatch.setattr(Peer, "is_crowded", lambda _: True)
+    one.say_all(["x" * 60_000] * 60)
+    assert one.status()["messages held"] < 60
 
 
 class Shot(Exception):
