@@ -43,9 +43,10 @@ _HOMES = {"Message": "messages", "Peer": "peer", "join": "peer", "network": "pee
           "seeds": "starting", **dict.fromkeys(("NoSeed", "PortInUse", "Refused"), "errors")}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used, so that `import grapevine` costs nothing."""
-    if name not in __all__:
-        raise AttributeError(f"module 'grapevine' has no attribute {name!r}")
-    module = importlib.import_module(f"grapevine.library.{_HOMES.get(name, name)}")
-    return getattr(module, name) if name in _HOMES else module
+if not TYPE_CHECKING:  # or any name would be one of type Any
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first used, so that `import grapevine` costs nothing."""
+        if name not in __all__:
+            raise AttributeError(f"module 'grapevine' has no attribute {name!r}")
+        module = importlib.import_module(f"grapevine.library.{_HOMES.get(name, name)}")
+        return getattr(module, name) if name in _HOMES else module

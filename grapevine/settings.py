@@ -97,12 +97,12 @@ def majority(seeds: int) -> int:
     return seeds // 2 + 1
 
 
-def parse_config(data: bytes) -> list[Target]:
-    """Return the seeds in a config.txt, one a line, each once. A first line without any digit is a
-    header. ValueError names the bad line."""
+def parse_config(data: bytes, may_have_header: bool = True) -> list[Target]:
+    """Return the seeds in a config.txt, one a line, each once. A first line without any digit may
+    be a header. ValueError names the bad line."""
     seeds: dict[Target, int] = {}  # -> number of its line
     for at, (number, line) in enumerate(lines_of(data, "#")):
-        if at == 0 and not re.search("[0-9]", line):
+        if at == 0 and may_have_header and not re.search("[0-9]", line):
             continue
         try:
             seeds.setdefault(parse_target(line), number)

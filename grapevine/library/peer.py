@@ -150,7 +150,7 @@ class Joined:
         if node.messages.forbids(text):
             raise Refused("it has a forbidden word; nothing was sent")
         node.check(text)
-        return text
+        return str.__str__(text)  # of an Enum, for example, its value
 
     def _parts(self, texts: Iterable[str]) -> list[list[str]]:
         """Return texts that can be said, in parts that are said at once."""

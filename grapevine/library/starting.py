@@ -57,7 +57,7 @@ def list_of_seeds(seeds: SeedList) -> list[Target]:
                 raise ValueError(f"no {CONFIG} beside the program or in the current folder")
         if isinstance(seeds, (str, os.PathLike)):
             return load_seeds(os.fspath(seeds))
-        return parse_config("\n".join(seeds).encode())
+        return parse_config("\n".join(seeds).encode(), may_have_header=False)
     except (CommandError, OSError, TypeError, ValueError) as error:
         raise NoSeed(f"{error}; give seeds=[\"IP:PORT\", …], or the path of a file with one a line"
                      ) from None

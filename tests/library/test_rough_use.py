@@ -1,6 +1,7 @@
 """What programs do by mistake or by chance: nothing breaks."""
 
 import contextlib
+import enum
 import sys
 import threading
 import time
@@ -19,6 +20,21 @@ with grapevine.network(2, seeds=1, monitor=sys.argv[1:] == ["monitor"]) as net:
     net[0].say("x")
     print(net[1].next(30).text)
 """
+
+
+class Word(str, enum.Enum):
+    ONE = "the value of one"
+
+
+def test_what_is_said_of_an_enum_is_its_value(net):
+    one, other = net
+    one.say(Word.ONE)
+    assert other.next(DEADLINE).text == "the value of one"
+
+
+def test_no_seed_of_a_list_is_taken_for_a_header():
+    with pytest.raises(grapevine.NoSeed, match="line 1: 'localhost' is not HOST:PORT"):
+        grapevine.join(seeds=["localhost", "10.0.0.2:8080"])
 
 
 def test_questions_are_answered_while_what_was_said_waits_for_slow_readers(net, monkeypatch):
