@@ -79,6 +79,7 @@ class Node:
         # since when it was late, as its file told last, and when it did: once in LATE_FOR seconds,
         # and at once if it was late for longer than was told
         self._late_since = self._told_late = -math.inf
+        self._ahead = self.time() - self.now()  # which grows if the machine sleeps
         self._refusals = Budget(REFUSALS, REFUSALS)
 
     def cut(self, link: Link, data: bytes) -> list:
@@ -90,7 +91,8 @@ class Node:
         """Return the kind and values of a message. ProtocolError if it has none."""
         raise NotImplementedError
 
-    # Time. A process that was frozen, or has too much to do, reads late what came in time.
+    # Time. A process that was frozen, or has too much to do, reads late what came in time. So does
+    # one whose machine slept; if the clock was set forward, no line of its file has that time.
 
     def keep(self, name: str, method, after: float = 0.0) -> Duty:
         """Have a method called whenever it is due, first after some seconds, in the thread `name`
@@ -104,7 +106,8 @@ class Node:
 
     def _on_time(self, due: float, call, arguments: tuple) -> None:
         if not self.stopping:
-            self._note_lateness(self.now() - due)
+            before, self._ahead = self._ahead, self.time() - self.now()
+            self._note_lateness(max(self.now() - due, self._ahead - before))
             call(*arguments)
 
     def _note_lateness(self, seconds: float) -> None:

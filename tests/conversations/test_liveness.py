@@ -33,6 +33,18 @@ def missed(scene: Scene) -> list[str]:
     return [event.rpartition(":")[2] for event in scene.events("liveness missed:")]
 
 
+def test_a_machine_that_sleeps_or_a_clock_that_is_set_makes_a_node_late():
+    scene = silent_neighbour().scene
+    true = scene.node.time
+    scene.run(1.0)
+    scene.node.time = lambda: true() + 60.0
+    scene.run(10.0)
+    assert lateness(scene) == [60.0]
+    scene.node.time = true
+    scene.run(10.0)
+    assert len(lateness(scene)) == 1
+
+
 # Rounds.
 
 def test_each_round_asks_all_neighbours_and_a_reply_is_written_down():

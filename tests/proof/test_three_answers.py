@@ -174,6 +174,15 @@ def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, more, verdict
     assert check.registered(proof).verdict == verdict
 
 
+@pytest.mark.parametrize("whose, verdict", [(5001, HOLDS), (5003, FAILS)])
+def test_only_its_origin_can_have_generated_a_message(tmp_path, whose, verdict):
+    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=70), f"""
+        30 5001 generated:gmessage:1.000000:@{whose}:1:1:x
+        30.1 5002 hears {whose}/1 from 5001
+        30.1 5003 hears {whose}/1 from 5001""")
+    assert found == verdict and (verdict == HOLDS or "no file tells who generated it" in words)
+
+
 # Deaths.
 
 DIED = THIRD.format(last=18) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080"
@@ -193,6 +202,11 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
     (FOUND + FOUND.replace("5001", "5002") + REPORTED, FAILS, "has not removed it"),
     (FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
+    (FOUND + REPORTED + REMOVED.replace("24", "32"), HOLDS, ""),
+    (FOUND + REPORTED + REMOVED.replace("24", "40"), FAILS, "has not removed it"),
+    (FOUND + REPORTED + REMOVED + "\n 30 8080 registered:@5003", FAILS, "has not removed it"),
+    (FOUND.replace("23", "60") + REPORTED.replace("23", "60") + REMOVED.replace("24", "61"), FAILS,
+     "5003 died at 03:04:23, and its neighbour 127.0.0.1:5002 has not found it dead"),
     (FOUND + REMOVED + "\n 23 5001 registered:@8080", FAILS, "and has not reported it to seed"),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
@@ -238,6 +252,14 @@ def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, 
     write_scenario(tmp_path, "0 start:@5001 \n 0 start:@5002 \n 0 start:@5003", scenario)
     row = deaths.dead(Proof(Records(tmp_path).refresh()))
     assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
+
+
+def test_who_is_frozen_to_the_end_has_not_died(tmp_path):
+    tell(tmp_path, SEED, PAIR, DIED)
+    write_scenario(tmp_path, "0 start:@5003", "18.5 freeze:@5003")
+    faults = [fault for fault in deaths.faults(Proof(Records(tmp_path).refresh()))
+              if "nobody had killed it" in fault.words]
+    assert [fault.verdict for fault in faults] == [UNCLEAR] and "was frozen" in faults[0].words
 
 
 @pytest.mark.parametrize("lives, kills, killed", [
@@ -311,7 +333,8 @@ def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdi
         "gone", "dead", "left", "malicious:0.900")),  # nobody monitors
     ("30 8080 removed:@5003:gone \n 31 5003 unregistered:@8080:silent \n 32 5003 joins 8080",
      HOLDS),
-    ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR)])
+    ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR),
+    ("30 8080 removed:@5003:gone \n 55 5003 joins 8080 \n 70.5 5003 late:13.000", FAILS)])
 def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
     found, words = answer(tmp_path, deaths.dead, SEED, PAIR, THIRD.format(last=70),
                           "1.1 5003 joins 8080", story)

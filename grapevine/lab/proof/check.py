@@ -153,7 +153,7 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
                              for life in lives for at, peer in life.registered):
             faults.append(told.by_file(f"{proof.name(run)} was registered with seed {seed}, whose "
-                                       "files do not tell of it", *lives))
+                                       "files do not tell of it", run, *lives))
     return faults
 
 

@@ -46,10 +46,11 @@ class Clocks:
         contradictions = {pair for pair, width in widths.items() if width < -DRIFT}
         while contradictions:
             counts = collections.Counter(one for one, _ in contradictions)
-            ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
-            by = max(-widths[pair] for pair in contradictions if ip in pair)
-            self._wrong[ip] = f"the clock of {ip} was set meanwhile, by {by:.1f} s or more"
-            contradictions = {pair for pair in contradictions if ip not in pair}
+            for ip in sorted(ip for ip in counts if counts[ip] == max(counts.values())):
+                by = max(-widths[pair] for pair in contradictions if ip in pair)
+                self._wrong[ip] = f"the clock of {ip} was set meanwhile, by {by:.1f} s or more"
+            contradictions = {pair for pair in contradictions
+                              if self._wrong.keys().isdisjoint(pair)}
         right = self._files.keys() - self._wrong.keys()
         if not right:
             return

@@ -17,7 +17,7 @@ from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
-REMOVAL_TIME = 5.5  # seconds from then until a seed has probed, and removed the dead
+REMOVAL_TIME = 10.0  # seconds until a seed has removed the dead: another may have probed first
 FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 
@@ -74,14 +74,14 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
     elif isinstance(run, PeerRun) and run.ended is None and run.is_dead(
             scenario.end or proof.newest) and run.address in scenario.started:
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
-                    run.last, run.last + 1.0, 1.0, told.lacks(run))
+                    run.last, scenario.end or proof.newest, 2 * run.interval, told.of(run))
 
 
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A neighbour finds a dead peer in twice the time that this takes, if no other has."""
     need, told = 2 * ((run.misses + 2) * run.interval + PROBE_TIME), proof.disturbances
-    until = min(run.next, proof.newest)
-    if run.superseded and until - run.last < need or finders(proof, run):
+    until = min([run.next, proof.newest, *(at for at, _ in finders(proof, run))])
+    if until - run.last < need and until < proof.newest:
         return
     for other in proof.peers:
         links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
@@ -92,18 +92,19 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                 for link in links):  # one that broke before may be given up: somebody refused
             yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "
                         f"{proof.name(other)} has not found it dead", run.last, end, need,
-                        told.around(other))
+                        told.file(run) + told.around(other))
 
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
     found = finders(proof, run)
     for seed in proof.seeds if found and not run.superseded else ():
-        listed = max(about(seed.registered, run.address, 0.0, run.last + ON_ITS_WAY), default=None)
-        since, end = min(at for at, _ in found), proof.end_of(seed)
-        if listed is None or end < since or about(seed.removed, run.address, listed, math.inf):
+        listed = max(about(seed.registered, run.address, 0.0, math.inf), default=math.inf)
+        removed = about(seed.removed, run.address, listed, math.inf)
+        since = max(listed, min(at for at, _ in found))
+        end, told = min([proof.end_of(seed), *removed]), proof.disturbances
+        if end < since or removed and end <= since + REMOVAL_TIME:
             continue
-        told = proof.disturbances
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and seed {seed.address} has not "
                     "removed it", since, end, REMOVAL_TIME, told.of(seed) + [
                         span for _, finder in found for span in told.between(finder, seed.address)])
@@ -122,8 +123,8 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     reported = {report.seed for report in run.reported
                 if report.dead == address and at <= report.at <= at + REPORT_TIME}
     for seed in run.words:
-        if run.stays_registered(seed, at - ON_ITS_WAY, at + REPORT_TIME) and run.last > at and (
-                run.left is None or run.left > at):
+        if run.stays_registered(seed, at - ON_ITS_WAY, at + REPORT_TIME) and (
+                min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY):
             if seed not in reported:
                 yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
             elif seed in proof.registries:
@@ -137,7 +138,8 @@ def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, addre
     lives, told = proof.registries[seed], proof.disturbances
     if not any(about(life.reports, address, at - REPORT_TIME, math.inf) or about(
             life.removed, address, at - FINDING, at) for life in lives):
-        yield judge(f"{words}, and seed {seed} has not heard of it", at, at + REPORT_TIME,
+        yield judge(f"{words}, and seed {seed} has not heard of it", at,
+                    min(at + REPORT_TIME, max(life.last for life in lives)),
                     REPORT_TIME - ON_ITS_WAY,
                     [*told.of_node(seed), *told.of(run), *told.between(run, seed)])
 
@@ -164,7 +166,7 @@ def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
                 for found in run.found_dead if found.peer == address):
             yield proof.disturbances.by_file(
                 f"{address} was reported dead to seed {seed.address} by {reporter}, which did not "
-                "find it dead", *runs)
+                "find it dead", *runs, seed)
 
 
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
@@ -176,8 +178,9 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
         leaves = math.inf if run.left is None else run.left
         if not run.first < at < min(run.last, leaves) - ON_ITS_WAY:
             continue  # before all that takes long: a node may have had thousands of lives
-        notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME + sum(
-            until - begin for begin, until in run.late if until > at)
+        notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME
+        notice += sum(until - begin for begin, until in run.late
+                      if begin < at + notice and until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
         listed = about(seed.registered, run.address, run.first, at + notice)
         if (listed and min(listed) < at < end and max(listed) <= at

@@ -102,8 +102,9 @@ def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pi
         while left and left[-1][0].since < end:
             active.append(left.pop())
         for lacking, times in active:
-            had = min((lacking.had[one] for one in pieces.of(lacking.run) if one in lacking.had),
-                      default=math.inf)
+            piece, had = pieces.of(lacking.run), lacking.had
+            had = begin if any(had.get(one, math.inf) <= begin for one in piece) else min(
+                (had[one] for one in piece if one in had), default=math.inf)
             since, until = max(begin, had, lacking.since), min(end, lacking.until)
             if since < until:
                 extend(times, since, until)

@@ -117,7 +117,7 @@ class Records:
             with contextlib.suppress(FileNotFoundError):
                 if NAMED.fullmatch(path.name) and path.is_file():
                     sizes[path] = path.stat().st_size
-        for path, size in sizes.items():
+        for path, size in sorted(sizes.items(), key=lambda item: -item[1]):  # copies come later
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 ours = self._files.setdefault(path.name, File(path))
                 for at in range(ours.position, size, CHUNK):

@@ -220,7 +220,7 @@ class PeerRun(Run):
             self.repeated.append(message)
         elif source is not None:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
-        else:
+        elif message.startswith(self.address + ":"):
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             # generators of many peers say the same
             self.generated[message] = Said(at, hash(line), sys.intern(cut))
