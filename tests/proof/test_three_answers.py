@@ -213,6 +213,8 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
+    (FOUND.replace("finds 5003 dead", "dead:@5003:0.1 \n 0.6 5001 deaths:at once") + REPORTED
+     + REMOVED, HOLDS, ""),
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,
      "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):

@@ -118,7 +118,8 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
                  default=0.0)
     missed = [one for one in run.missed.get(address, ()) if before <= one.at <= at]
     counts = [count for count, _ in itertools.groupby(one.count for one in missed)]
-    if len(counts) < run.misses or counts[-run.misses:] != [*range(1, run.misses + 1)]:
+    if not run.finds_at_once and (len(counts) < run.misses or counts[-run.misses:] != [
+            *range(1, run.misses + 1)]):
         yield told.by_file(f"{words} without {run.misses} misses in a row", run)
     reported = {report.seed for report in run.reported
                 if report.dead == address and at <= report.at <= at + REPORT_TIME}

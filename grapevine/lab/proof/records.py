@@ -132,7 +132,7 @@ class Records:
         return self
 
     def _read_scenario(self) -> None:
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        if (self.folder / SCENARIO).is_file():
             lines = (self.folder / SCENARIO).read_text(errors="replace").splitlines()
             self.scenario = Scenario([self._act(*found) if (found := parse_line(line)) else None
                                       for line in lines])

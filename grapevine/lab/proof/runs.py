@@ -102,6 +102,7 @@ class PeerRun(Run):
         self.replies: dict[str, list[float]] = {}  # neighbour -> when it answered
         self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
         self.found_dead: list[Death] = []
+        self.finds_at_once = False  # the dead whose links broke, without misses
         self.reported: list[Report] = []
         self.tried: list[float] = []  # when a registration succeeded, or failed
         self.gone: list[Gone] = []
@@ -201,6 +202,8 @@ class PeerRun(Run):
                 (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
             case "misbehaving" if self.settings.get("monitor") == "yes":
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
+            case "deaths":
+                self.finds_at_once = True
             case "leaving":
                 self.left = at
             case "alive":
