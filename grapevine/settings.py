@@ -72,7 +72,7 @@ def parse_capacity(text: str) -> str:
 @functools.lru_cache(maxsize=32_768)
 def capacity_of(address: Address, rule: str) -> int:
     """Return the capacity of a peer by a rule. `rule`: int(40 · 1.5^(−id/10)) with id = port mod
-    100, at least 3, so that capacities follow a power law with exponent 1. `fixed:K`: K.
+    100, at least 3; those above follow a power law with exponent 1. `fixed:K`: K.
     `powerlaw:ALPHA`: 3 to 60, P(k) proportional to k^−ALPHA, at a quantile hashed from it."""
     kind, _, number = rule.partition(":")
     if kind == "fixed":
