@@ -51,12 +51,16 @@ class ProgramOutput(Output):
     def __init__(self, file, program: Program):
         super().__init__(file)
         self._program, self._is_kept = program, not isinstance(file, Nowhere)
+        self._has_told_unproven = False
 
     def write(self, *events: str) -> None:
         super().write(*events)
         for event in events:
             if event.startswith("not read:"):
                 self._program.error(event)
+            elif event.endswith(":unproven") and not self._has_told_unproven:
+                self._has_told_unproven = True
+                self._program.error(f"{event}; sign=True is for all peers, or for none")
 
     def write_lines(self, head: str, lines: list[bytes]) -> None:
         if self._is_kept:

@@ -325,3 +325,10 @@ os.wait()
 """, free_address())
     assert (code, err) == (0, "")
     assert out == "these seeds began before a fork, and live in the parent process\nagain\n"
+
+
+def test_a_signed_peer_among_others_says_once_why_it_has_no_neighbours(seeds, caplog):
+    with grapevine.join(seeds=seeds) as other, grapevine.join(seeds=seeds, sign=True) as peer:
+        wait_until(lambda: "unproven; sign=True" in caplog.text)
+        wait_until(lambda: not peer.neighbours and not other.neighbours)
+    assert caplog.text.count("unproven") == 1
