@@ -168,6 +168,12 @@ def test_the_history_tells_when_the_graph_fell_apart_and_closed_again(tmp_path):
         "one since 6.50 s after the start")
 
 
+@pytest.mark.parametrize("since, expected", [(4, FAILS), (45, UNCLEAR), (55, HOLDS)])
+def test_halves_that_are_apart_at_the_end_may_still_join(tmp_path, since, expected):
+    proof = tell(tmp_path, SEED.replace("70", "60"), RING, f"{since} 5002 parts 5003 dead")
+    assert check.pieces(proof).verdict == expected
+
+
 def test_a_link_that_stands_before_an_earlier_one_in_a_file_is_a_link_too(tmp_path):
     proof = tell(tmp_path, THREE)
     path = tmp_path / "peer_127.0.0.1_5001.txt"

@@ -202,7 +202,7 @@ def pieces(proof: Proof) -> Row:
         return Row("pieces", "", "links lead to peers elsewhere: only all files tell")
     if any(run.chat for run in proof.peers):
         return Row("pieces", "", "chat servers in a line are not looked at")
-    history, apart = _history(proof)
+    (history, apart), over = _history(proof), graph.end_of(proof.records)
     begin, faults = min((run.first for run in proof.peers), default=0.0), []
     for run in proof.peers:
         need = PROBE_TIME + (run.misses + 4) * run.interval + ANSWER_TIME
@@ -216,7 +216,8 @@ def pieces(proof: Proof) -> Row:
                                        and not any(one < until and since < end
                                                    for one, end in apart.get(other, ()))],
                           since, until, need) for since, until in spans
-                   if min(quiet(since, until, run.late), proof.seeds_up(since, until, 1)) > need]
+                   if min(quiet(since, until, run.late), proof.seeds_up(since, until, 1))
+                   > (need if until < over else PROBE_TIME + ANSWER_TIME)]
     times = shared([[(since, until) for since, until, count in history if count > 1]], 1)
     figures = "the graph was never in more than one piece" if history else "no peer had a neighbour"
     if times:
