@@ -17,6 +17,7 @@ FEW_RUNS = 16  # up to which numbers are told at once, without comparing slices
 PAUSE = 1.0  # seconds in which the same slices are not told again on a reliable link
 PORTION = 256 << 10  # bytes in answer to one `want`
 PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
+VAIN_LIMIT = 25  # vain answers in a row over datagrams, which do not say to what they are
 OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
@@ -41,7 +42,7 @@ class _Talk:
         self.asked_at = -math.inf  # when it was asked last
         self.waited = waited  # seconds in all, for what it was asked; at first those of others
         self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
-        self.has_gone = False  # it has said meanwhile that some of that is gone
+        self.vain_in_a_row = 0  # answers, over datagrams
 
 
 class Sync:
@@ -214,12 +215,12 @@ class Sync:
                          wire.say_entries("gone", gone) if gone else b"", b"status:sent\n"])
 
     def _portion_ended(self, link, talk: _Talk, now: float) -> None:
-        has_gone, talk.has_gone = talk.has_gone, False
         if not talk.owed:
             return
         is_vain = self._messages.lacking(talk.owed[0]) == talk.owed[0]
-        if is_vain and not (self._is_reliable or has_gone):
-            return  # this answers the question before, which was asked twice
+        talk.vain_in_a_row = talk.vain_in_a_row + 1 if is_vain else 0
+        if not self._is_reliable and 0 < talk.vain_in_a_row < VAIN_LIMIT:
+            return  # this answers the question before, which was asked again and again
         want = talk.owed.pop(0)
         if self._asked is link and not talk.owed:
             self._end_wait(now)
@@ -238,12 +239,8 @@ class Sync:
     def gone(self, link, entries: Entries) -> Entries:
         """Return which of these messages a neighbour was asked for, though it has them no more."""
         talk = self._talks.get(link)
-        if talk is None or not talk.owed:
-            return []
-        wanted = {run for run, _ in talk.owed[0]}
-        gone = self._messages.lacking([one for one in entries if one[0] in wanted])
-        talk.has_gone |= bool(gone)
-        return gone
+        wanted = {run for run, _ in talk.owed[0]} if talk is not None and talk.owed else ()
+        return self._messages.lacking([one for one in entries if one[0] in wanted])
 
     # Ends.
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from grapevine.events import gossip_fields
 from grapevine.wire import gossip_part
 
+LOOK = 1.0  # seconds between two looks of who waits: a handler may raise before others are woken
 MOST_BYTES = 64 << 20  # of messages that wait, besides the limit of their number
 BYTES = "base64:"  # begins the text of a message of bytes
 DROPPED = ("messages were dropped, because they were not taken in time; status() counts them; "
@@ -125,7 +126,7 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
-        until = time.monotonic() + seconds_of(timeout)
+        until = time.monotonic() + min(seconds_of(timeout), threading.TIMEOUT_MAX)
         try:
             while True:
                 with contextlib.suppress(queue.Empty):
@@ -134,7 +135,7 @@ class Inbox:
                 left = until - time.monotonic()
                 if left <= 0.0:
                     raise TimeoutError(f"no message within {timeout} s")
-                self._arrival.acquire(timeout=min(left, threading.TIMEOUT_MAX))
+                self._arrival.acquire(timeout=min(left, LOOK))
             if item is None:
                 self._queue.put(None)  # for the next call
                 raise EOFError("the peer has ended")

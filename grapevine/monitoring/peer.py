@@ -65,7 +65,6 @@ class WatchedPeer(SignedPeer):
         # count, by the clock; when it was named last)
         self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
         self._hung_up = Recent(REMEMBERED)  # neighbour -> links that it ended with no answer
-        self._offers = Recent(REMEMBERED)  # run -> what links had brought before it was genuine
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
         self._kicked_by: set[Target] = set()  # seeds that have kicked this peer
@@ -89,11 +88,10 @@ class WatchedPeer(SignedPeer):
         super().handle(link, lines)
 
     def brought(self, link: ProvenLink, added: SignedAdded) -> None:
+        self.watch.came_early(link, added.unknown)
         for signed in added.entered:
             if self.way.goes_to_all(signed.line):
-                offers = self._offers.get(signed.run, {})
-                self.watch.new(link, signed, self.time(), self._counts_since(link, signed.run),
-                               frozenset(one for one in offers if signed.first in offers[one]))
+                self.watch.new(link, signed, self.time(), self._counts_since(link, signed.run))
         self.watch.count(link, FORBIDDEN, len(added.forbidden))
         super().brought(link, added)
 
@@ -115,12 +113,6 @@ class WatchedPeer(SignedPeer):
                 since, _ = self._named.get(
                     run, (self.time() + (DISPUTED if is_disputed else 0.0), 0.0))
                 self._named[run] = since, self.now()
-
-    def settle(self, run: bytes, is_genuine: bool) -> None:
-        """Remember who has brought what of a run while it was unknown: nobody brings it again."""
-        if run in self.runs.open:
-            self._offers[run] = self.runs.open[run].offers
-        super().settle(run, is_genuine)
 
     def _ask_about_runs(self) -> None:
         """Ask seeds about runs that have said something, and were not named lately."""

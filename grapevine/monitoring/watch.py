@@ -13,6 +13,7 @@ contradicted itself, and nobody owes its messages.
 from grapevine.addresses import Address
 from grapevine.monitoring.grammar import Entry
 from grapevine.signing.grammar import Signed
+from grapevine.tools import Recent
 from grapevine.wire import origin_of
 
 RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond which nobody owes
@@ -50,6 +51,7 @@ class Watch:
         self._log: list[_Owed] = []  # lines that not all neighbours are judged by
         self._begin, self._size = 0, 0  # number of the first of them; their messages
         self._of_line: dict[int, _Owed] = {}  # by the hash of the line
+        self._early = Recent(LOG_LIMIT)  # hash of a line of an unknown run -> who brought it
         # neighbour in this period, present or former -> its counts
         self._counts: dict[Address, list[int]] = {}
 
@@ -69,18 +71,21 @@ class Watch:
         for owed in filter(None, map(self._of_line.get, map(hash, lines))):
             owed.brought_by.add(link)
 
-    def new(self, link, signed: Signed, time: float, since: float,
-            others: frozenset = frozenset()) -> None:
-        """Note a new line of a neighbour; it is owed if it was said after `since`, but not by the
-        `others` that brought it before. Its own messages do not count for it, or who says much
-        could keep back what others say."""
+    def came_early(self, link, lines: list[Signed]) -> None:
+        """Note lines that are dropped because their run is unknown: nobody brings them again."""
+        for signed in lines:
+            self._early.setdefault(hash(signed.line), set()).add(link)
+
+    def new(self, link, signed: Signed, time: float, since: float) -> None:
+        """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
+        do not count for it, or who says much could keep back what others say."""
         if origin_of(signed.run) != link.peer:
             self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
             self.count(link, EXPECTED, len(signed.messages))
         said_at = float(signed.messages[0].split(b":", 2)[1])
         if said_at >= since and abs(time - said_at) <= RECENT:
             owed = _Owed(signed, said_at, link)
-            owed.brought_by |= others
+            owed.brought_by |= self._early.get(owed.line, set())
             self._of_line[owed.line] = owed
             self._log.append(owed)
             self._size += len(signed.messages)

@@ -100,8 +100,8 @@ class Runs:
         return run in self._genuine or run == self._own_run
 
     def may_ask(self, run: bytes, brought_by, now: float) -> bool:
-        """Tell whether a question may be opened: none is open, this link did not bring the run when
-        it was denied lately, and there is room. Each link may use half of what others leave, so
+        """Tell whether a question may be opened: none is open, this link had not brought the run
+        when it was denied lately, and there is room. Each link may use half of what others leave, so
         that there is some for all, and if there are too many for that, still a few."""
         own = self._of_one[brought_by]
         return (run not in self.open and self._denied.get((run, brought_by), 0.0) <= now
@@ -145,5 +145,6 @@ class Runs:
         if is_genuine:
             self._genuine[run] = True
         elif question is not None and question.start != ANY:
-            self._denied[run, question.brought_by] = now + REST
+            for link in dict.fromkeys([question.brought_by, *question.offers]):
+                self._denied[run, link] = now + REST
         return question

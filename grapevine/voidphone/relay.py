@@ -217,9 +217,10 @@ class Relay(Node):
 
     def _may_announce(self, link: Link, told: list[Link], data_type: int, until: float) -> bool:
         """Tell whether the clients that were told keep up, and, up to a moment, neighbours. Who
-        subscribed itself does not wait for validations, because its own lie behind."""
+        validates itself waits for nobody that waits, too: neither's validations would be read."""
         if told and (self._are_crowded(told, READS) or not (
-                link in self._types or self._keep_up(data_type))):
+                data_type in self._types.get(link, ()) and any(one.is_held for one in told)
+                or self._keep_up(data_type))):
             return False
         return self.now() >= until or not self._are_crowded(self.neighbours(), READS)
 

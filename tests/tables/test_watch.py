@@ -72,9 +72,10 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
 def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more():
     watched = Watched(3)
     one, early, _ = watched.links
-    watched.watch.new(one, said(1), YOUNG, 0.0, frozenset([early]))
+    watched.watch.came_early(early, [said(1)])
+    watched.bring(one, said(1), said(2))
     watched.settle()
-    assert watched.counted() == {1: (1, 0, 1, 0, 0), 2: (1, 0, 0, 0, 0), 3: (1, 1, 0, 0, 0)}
+    assert watched.counted() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 0, 0, 0), 3: (2, 2, 0, 0, 0)}
 
 
 def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():

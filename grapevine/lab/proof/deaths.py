@@ -80,8 +80,9 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A neighbour finds a dead peer in twice the time that this takes, if no other has."""
     need, told = 2 * ((run.misses + 2) * run.interval + PROBE_TIME), proof.disturbances
-    until = min([run.next, proof.newest, *(at for at, _ in finders(proof, run))])
-    if until - run.last < need and until < proof.newest:
+    found = [at for at, _ in finders(proof, run)]
+    until = min([run.next, proof.newest, *found])
+    if until - run.last < need and (found or run.superseded):
         return
     for other in proof.peers:
         links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)

@@ -102,9 +102,9 @@ def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pi
         while left and left[-1][0].since < end:
             active.append(left.pop())
         for lacking, times in active:
-            piece, had = pieces.of(lacking.run), lacking.had
-            had = begin if any(had.get(one, math.inf) <= begin for one in piece) else min(
-                (had[one] for one in piece if one in had), default=math.inf)
+            piece, holders = pieces.of(lacking.run), lacking.had
+            had = begin if any(holders.get(one, math.inf) <= begin for one in piece) else min(
+                (holders[one] for one in piece if one in holders), default=math.inf)
             since, until = max(begin, had, lacking.since), min(end, lacking.until)
             if since < until:
                 extend(times, since, until)
@@ -150,6 +150,8 @@ def _strange(proof: Proof) -> Iterator[Fault]:
     altered, or came from who was no neighbour, or did not have them."""
     unknown = set()
     for run in proof.peers:
+        yield from (Fault(FAILS, f"{proof.name(run)} generated {message}, as if it were another")
+                    for message in run.misnamed)
         for message, (at, source, mark) in run.received.items():
             origin = proof.origin.get(message)
             if origin is None:

@@ -95,6 +95,7 @@ class PeerRun(Run):
         self.words: dict[str, list[Registered]] = {}  # seed -> its words about it
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
+        self.misnamed: list[str] = []  # messages generated in another's name
         self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
@@ -223,7 +224,9 @@ class PeerRun(Run):
             self.repeated.append(message)
         elif source is not None:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
-        elif message.startswith(self.address + ":"):
+        elif not message.startswith(self.address + ":"):
+            self.misnamed.append(message)
+        else:
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             # generators of many peers say the same
             self.generated[message] = Said(at, hash(line), sys.intern(cut))
