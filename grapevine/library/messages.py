@@ -73,7 +73,7 @@ class Inbox:
         self.on_arrival: Callable[[], None] = lambda: None  # called once, until the next `look`
         self.on_drop: Callable[[], None] = lambda: None  # called at the first drop
         self.dropped = 0
-        self._queue: queue.SimpleQueue = queue.SimpleQueue()  # (neighbour, line); None at the end
+        self._queue: queue.SimpleQueue = queue.SimpleQueue()  # (neighbour, line)
         self._sizes: collections.deque[int] = collections.deque()  # of those that wait; the node's
         self._size = 0  # their sum
         self._arrival = threading.Lock()  # released for one that waits; before Python 3.13 a queue
@@ -81,7 +81,7 @@ class Inbox:
         self._is_told = self._has_ended = False
 
     def count(self) -> int:
-        return max(0, self._queue.qsize() - self._has_ended)
+        return self._queue.qsize()
 
     # The node calls these.
 
@@ -108,7 +108,6 @@ class Inbox:
     def end(self) -> None:
         """The peer has ended. Messages can still be taken."""
         self._has_ended = True
-        self._queue.put(None)
         self._tell()
 
     def _tell(self) -> None:
@@ -129,20 +128,19 @@ class Inbox:
         until = time.monotonic() + min(seconds_of(timeout), threading.TIMEOUT_MAX)
         try:
             while True:
+                has_ended = self._has_ended  # before the look, because all came before the end
                 with contextlib.suppress(queue.Empty):
-                    item = self._queue.get_nowait()
+                    came_from, line = self._queue.get_nowait()
                     break
+                if has_ended:
+                    raise EOFError("the peer has ended")
                 left = until - time.monotonic()
                 if left <= 0.0:
                     raise TimeoutError(f"no message within {timeout} s")
                 self._arrival.acquire(timeout=min(left, LOOK))
-            if item is None:
-                self._queue.put(None)  # for the next call
-                raise EOFError("the peer has ended")
         finally:
-            if not self._queue.empty():
+            if self._has_ended or not self._queue.empty():
                 self._wake()  # others wait, too
-        came_from, line = item
         return message_of(line, came_from)
 
     def _wake(self) -> None:
