@@ -217,7 +217,7 @@ def pieces(proof: Proof) -> Row:
                                                    for one, end in apart.get(other, ()))],
                           since, until, need) for since, until in spans
                    if min(quiet(since, until, run.late), proof.seeds_up(since, until, 1))
-                   > (need if until < over else PROBE_TIME + ANSWER_TIME)]
+                   > (need if until < over else PROBE_TIME + 2 * run.interval + ANSWER_TIME)]
     times = shared([[(since, until) for since, until, count in history if count > 1]], 1)
     figures = "the graph was never in more than one piece" if history else "no peer had a neighbour"
     if times:
