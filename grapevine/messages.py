@@ -184,8 +184,8 @@ class Messages:
                 or self._is_named(origin) and self._runs_of[origin] < RUNS_OF_NAMED)
 
     def _has_room(self, run: Run, number: int) -> bool:
-        """Tell whether a number may be noted. If it begins an interval, there must be room for it;
-        in a full run only far below all others: 63 times at most, as the lowest halves each time."""
+        """Tell whether a number may be noted. If it begins an interval, there must be room for it,
+        in a full run only far below all others: 63 times at most, since the lowest halves then."""
         seen = run.seen
         if number == 1 or not len(seen) or seen.touches(number):
             return True

@@ -44,7 +44,8 @@ def network_parser() -> Parser:
                         help="each peer in a process of its own")
     parser.add_argument("--kill", type=count(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly (0)")
-    parser.add_argument("--malicious", type=attacks_in, default="", metavar="KIND:COUNT[:SHARE],...",
+    parser.add_argument("--malicious", type=attacks_in, default="",
+                        metavar="KIND:COUNT[:SHARE],...",
                         help="peers that attack, or none; all watch, and gossip to the end")
     add_network_flags(parser, f"; up to {OWN_PROCESSES} peers have a process each then, and "
                               "without --once gossip goes on")
@@ -120,14 +121,19 @@ def run_demo(arguments: list[str]) -> int:
                                       liveness_interval=1.0, antientropy_interval=2.0), "demo")
 
 
-def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str) -> int:
-    """Start a network and follow it; with `args.once`, end it and prove it. `again` are the words
-    of such a command."""
-    prepare_descriptors()
+def refuse_nonsense(parser: Parser, args: argparse.Namespace) -> None:
+    """Refuse flags that do not go together."""
     if not args.watch and (args.watch_port or args.watch_host):
         parser.error("--watch-port and --watch-host need --watch")
     if fault := nobody_left(args.peers, args.malicious, args.kill):
         parser.error(fault)
+
+
+def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str) -> int:
+    """Start a network and follow it; with `args.once`, end it and prove it. `again` are the words
+    of such a command."""
+    refuse_nonsense(parser, args)
+    prepare_descriptors()
     folder = args.outputs = pathlib.Path(args.outputs)
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(folder))
