@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, NOTICE_ROUNDS, PROBE_TIME, Fault, clock, judge)
+    ANSWER_TIME, NOTICE_ROUNDS, PROBE_TIME, Fault, always, clock, judge)
 from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
@@ -106,9 +106,12 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         end, told = min([proof.end_of(seed), *removed]), proof.disturbances
         if end < since or removed and end <= since + REMOVAL_TIME:
             continue
+        spans = told.of(seed) + [span for _, finder in found
+                                 for span in told.between(finder, seed.address)]
+        if listed > run.last + ON_ITS_WAY:
+            spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and seed {seed.address} has not "
-                    "removed it", since, end, REMOVAL_TIME, told.of(seed) + [
-                        span for _, finder in found for span in told.between(finder, seed.address)])
+                    "removed it", since, end, REMOVAL_TIME, spans)
 
 
 def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
