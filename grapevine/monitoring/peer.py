@@ -65,6 +65,7 @@ class WatchedPeer(SignedPeer):
         # count, by the clock; when it was named last)
         self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
         self._hung_up = Recent(REMEMBERED)  # neighbour -> links that it ended with no answer
+        self.runs.rests_by_link = True  # or who gets it denied here makes this peer withhold it
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
         self._kicked_by: set[Target] = set()  # seeds that have kicked this peer

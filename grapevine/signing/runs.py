@@ -17,7 +17,7 @@ from grapevine.tools import Recent
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
 OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
 SURE = 8  # of its own
-REST = 15.0  # seconds until a denied run is asked about again for the neighbour that brought it
+REST = 15.0  # seconds until a denied run is asked about again
 QUESTIONS = 50  # that a seed may owe an answer to at a time
 OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
 ANY = 0  # in place of a START: all runs of the address
@@ -95,17 +95,21 @@ class Runs:
         self._genuine, self._denied = Recent(GENUINE_LIMIT), Recent(DENIED_LIMIT)
         self.open: dict[bytes, Question] = {}  # run -> the question about it
         self._of_one: collections.Counter = collections.Counter()  # link -> its open questions
+        self.rests_by_link = False  # a denied run rests for the links that brought it, not for all
 
     def is_genuine(self, run: bytes) -> bool:
         return run in self._genuine or run == self._own_run
 
     def may_ask(self, run: bytes, brought_by, now: float) -> bool:
-        """Tell whether a question may be opened: none is open, this link had not brought the run
-        when it was denied lately, and there is room. Each link may use half of what others leave,
+        """Tell whether a question may be opened: none is open, the run was not denied lately (or
+        this link had not brought it then), and there is room. Each link may use half of what others leave,
         so that there is some for all, and if there are too many for that, still a few."""
         own = self._of_one[brought_by]
-        return (run not in self.open and self._denied.get((run, brought_by), 0.0) <= now
+        return (run not in self.open and self._denied.get(self._rest(run, brought_by), 0.0) <= now
                 and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))
+
+    def _rest(self, run: bytes, link) -> tuple:
+        return run, link if self.rests_by_link else None
 
     def ask(self, run: bytes, brought_by) -> Question:
         """Open a question."""
@@ -146,5 +150,5 @@ class Runs:
             self._genuine[run] = True
         elif question is not None and question.start != ANY:
             for link in dict.fromkeys([question.brought_by, *question.offers]):
-                self._denied[run, link] = now + REST
+                self._denied[self._rest(run, link)] = now + REST
         return question

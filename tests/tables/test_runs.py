@@ -96,6 +96,7 @@ def test_a_denied_run_rests_unless_it_proves_itself():
 
 def test_a_run_rests_for_the_neighbour_that_brought_it_when_it_was_denied_and_for_no_other():
     runs, early, other = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink()
+    runs.rests_by_link = True
     assert ask(runs, A, 77, early, 0.0) and runs.settle(RUN, False, 5.0)
     assert ask(runs, A, 77, early, 6.0) is None and ask(runs, A, 77, other, 6.0)
 
