@@ -233,7 +233,8 @@ class Messages:
                     if run.size <= share or self._size <= target:
                         break
                     self._drop(run, number)
-                run.ordered = sorted(run.held)
+                if len(run.held) < len(run.ordered):
+                    run.ordered = sorted(run.held)
 
     def _drop(self, run: Run, number: int) -> None:
         line = run.held.pop(number)
