@@ -5,8 +5,8 @@ seeds, leaving. ANSWERS is the whole protocol. Every method but `is_crowded` is 
 node's lock held, and never waits; the tables (grapevine/) decide. Each duty has a thread of its
 name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
 
-Left out on purpose: encryption, a memory on disk, and proof of who said a message: whoever gossips
-in a peer's name uses up its numbers. A peer has to be reachable at the address that it announces.
+Left out on purpose: encryption, a memory on disk, and, without `--sign`, proof of who said what. A
+peer has to be reachable at the address that it announces.
 """
 
 if __name__ == "__main__":

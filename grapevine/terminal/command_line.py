@@ -229,7 +229,7 @@ def load_seeds(path: str) -> list[Target]:
 _COUNT, _SECONDS = count(0), seconds(0.01)
 SETTINGS = {  # name -> converter, name of its value, help
     "gossip_count": (_COUNT, "N", "messages that the peer generates (%(default)s)"),
-    "gossip_interval": (_SECONDS, "N", "seconds between them (%(default)g)"),
+    "gossip_interval": (_SECONDS, "N", "seconds between two messages (%(default)g)"),
     "liveness_interval": (_SECONDS, "N", "seconds between liveness rounds (%(default)g)"),
     "liveness_misses": (count(1), "N", "unanswered rounds before the last probe (%(default)s)"),
     "antientropy_interval": (seconds(0), "N", "seconds between comparisons with a neighbour; 0: "
@@ -244,7 +244,7 @@ SETTINGS = {  # name -> converter, name of its value, help
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
     "filter": (word_filter, "FILE", "words that no message may have, one a line"),
     "sign": (None, None, "sign messages, and take only signed ones"),
-    "monitor": (None, None, "watch neighbours, and shut out who is malicious; implies --sign"),
+    "monitor": (None, None, "peers watch each other, and seeds shut out who is malicious; implies --sign"),
     "report_interval": (_SECONDS, "N", "seconds between reports about neighbours (%(default)g)"),
     "ban": (_SECONDS, "N", "seconds for which who is malicious is shut out (%(default)g)"),
     "registrations_per_ip": (_COUNT, "N", "peers of one IP that a seed lists, except on loopback "

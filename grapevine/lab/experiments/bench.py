@@ -30,7 +30,7 @@ from grapevine.terminal.command_line import (
     parse_port, settings_of, show)
 from grapevine.terminal.starting import take_signals
 
-LONGEST = 130_000  # bytes of a message: with its head it fits into a line
+LONGEST = 65_400  # bytes of a message: with its head it fits into a gossip line
 SIZE = number(1, f"a whole number from 1 to {LONGEST}", int, most=LONGEST)
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 QUIET = 15.0  # seconds from the last first link until the network is at rest
