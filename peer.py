@@ -65,7 +65,6 @@ LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
 class Peer(Asker, Gossiper):
     """A peer, known by the address that it listens on and announces."""
 
-    kind = "peer"
     CROWD = {UNIDENTIFIED, AWAITING_PROBE}
     PACED = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE, DIALLED}
     ANSWERS = {
@@ -533,11 +532,12 @@ class Peer(Asker, Gossiper):
 
     def leave(self, until: float | None = None) -> None:
         """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
-        was said last, wait a little for somebody first."""
+        was said last, wait a little for somebody first; else for its sending to begin."""
         until = self.now() + UNHEARD if until is None else until
+        may_go = until if self.is_unheard else min(until, self.said_at + LEAVING_LOOK)
         if self.is_leaving:
             return
-        if self.now() < (until if self.is_unheard else min(until, self.said_at + LEAVING_LOOK)):
+        if self.now() < may_go:
             self.later(LEAVING_LOOK, self.leave, until)
             return
         self.way.finish()

@@ -50,17 +50,13 @@ def main(arguments: list[str]) -> int:
         place = PROCESSES[word] if word in PROCESSES else COMMANDS[word][0]
         return run_command(f"runner.py {word}", find(place), arguments[1:])
     if word and not word.startswith("-"):
-        return complain_of(word)
+        complain(f"runner.py: no command {word!r}{did_you_mean(word.lower(), COMMANDS) or '.'} "
+                 f"Commands: {', '.join(COMMANDS)}")
+        return USAGE
     if {"-h", "--help"} & {*arguments}:
         return show_help()
     is_network = any(argument.partition("=")[0] == "--peers" for argument in arguments)
     return run_command("runner.py", find(NETWORK if is_network else SEEDS), arguments)
-
-
-def complain_of(word: str) -> int:
-    complain(f"runner.py: no command {word!r}{did_you_mean(word.lower(), COMMANDS) or '.'} "
-             f"Commands: {', '.join(COMMANDS)}")
-    return USAGE
 
 
 def show_help() -> int:

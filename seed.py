@@ -35,7 +35,6 @@ RELAY = "RELAY"  # a seed that is told of deaths
 LONG_LIST = 500  # peers; of a longer list, an asker is told a part:
 SAMPLE, NEXT_ON_RING = 100, 8  # so many drawn at random, and the next so many on the ring
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
-REFUSALS = 10  # of one connection, after which it ends
 WORD = 1.0  # seconds for an older registration to show that it stands
 GRACE = 60.0  # seconds for a living peer to come back after its connection broke
 SILENT_ROUNDS = 3  # rounds without a byte, after which a peer is probed
@@ -48,7 +47,6 @@ RELAY_LIMIT = 10_000  # deaths that may wait for one seed
 class Seed(Asker):
     """A seed, known by the address that it listens on."""
 
-    kind = "seed"
     STAGES = [(0.25, 256), (2.0, 64), (2.0, 64)]  # of a probe: seconds, and probes at once
     LOOKS_INTO_ALL = False  # that another seed calls dead, also into who is not listed here
     CROWD = CUT_OFF = {UNIDENTIFIED, AWAITING_PROBE}
@@ -114,9 +112,6 @@ class Seed(Asker):
             link.role, link.peer = UNIDENTIFIED, None
             self.expect(link, INTRODUCTION)
         self.hold(link, None, REFUSED_REST)
-        link.refusals += 1
-        if link.refusals > REFUSALS:
-            link.close("refused too often")
 
     def verified(self, link: Link, asked: float, alive: Verdict, awaited: Listing | None = None
                  ) -> None:

@@ -55,13 +55,11 @@ class Asker(LineNode):
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
     PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links held above PACE; of those that end above it
 
-    def took(self, link: Link, data: bytes) -> None:
-        super().took(link, data)
-        try:
-            if not link.pending:  # which may change its role
-                self._check_brief(link, link.rest)
-        except ProtocolError as error:
-            self.refuse(link, str(error))
+    def cut(self, link: Link, data: bytes) -> list[bytes]:
+        lines = super().cut(link, data)
+        if not (lines or link.pending):  # which may change its role
+            self._check_brief(link, link.rest)
+        return lines
 
     def _check_brief(self, link: Link, line: bytes) -> None:
         if len(line) > BRIEF and (link.role in self.CUT_OFF | self.CROWD or link.role == PROBE):
@@ -69,9 +67,10 @@ class Asker(LineNode):
 
     def handle_one(self, link: Link, line: bytes) -> None:
         self._check_brief(link, line)
+        # who reads no answers gets one at a time: thousands could have a long backlog each
         if link.waiting and link.role in self.PACED and link.deadline is None:
-            link.pending.append(line)  # who reads no answers gets one at a time, because thousands
-            self.hold(link, None, UNREAD_REST)  # of them could each have a long backlog
+            link.pending.append(line)
+            self.hold(link, None, UNREAD_REST)
             return
         super().handle_one(link, line)
         if link.role in self.PACED:

@@ -14,7 +14,7 @@ from grapevine.intervals import Intervals
 from grapevine.messages import Added, Messages
 from grapevine.settings import word_finder
 from grapevine.sync import Sync
-from grapevine.ways import Flood, make_way
+from grapevine.ways import make_way
 
 PASSED_ON = 1.0  # seconds in which a neighbour that goes on has passed on what was said
 EFFORT = 30  # bytes that take as long to send as it takes to look at a range of an offer
@@ -23,6 +23,7 @@ DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no 
 
 class Gossiper(LineNode):
     MESSAGES = Messages
+    make_way = make_way
 
     def __init__(self, address: Address, settings, output, world, is_named=lambda origin: True):
         """`is_named(address)` tells whether an origin is known, so that it has room of its own."""
@@ -45,9 +46,6 @@ class Gossiper(LineNode):
     def new_start(self) -> int:
         """Return the START of a new life: the milliseconds of the clock."""
         return int(self.time() * 1000)
-
-    def make_way(self) -> Flood:
-        return make_way(self)
 
     # What is made here.
 

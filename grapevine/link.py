@@ -33,7 +33,6 @@ class Link:
         self.limit = BACKLOG_OF_UNIDENTIFIED  # of the bytes that may wait
         self.asked: tuple[str, Address] | None = None  # TIME and ASKER of the request of a probe
         self.on_verdict = None  # is told what the probe found
-        self.refusals = 0  # of what it asked for
         self.budget = None  # of the lines on a paced link
 
     def send(self, data: bytes) -> None:

@@ -65,7 +65,6 @@ class Duty:
 class Node:
     """An address, links and an output file. A subclass has ANSWERS, `start`, `cut`, `parse`."""
 
-    kind = "node"
     ANSWERS: dict[str, dict[str, str]] = {}
     CROWD = {UNIDENTIFIED}  # roles of which there may be CROWD_LIMIT
     LINK = Link
@@ -213,18 +212,18 @@ class Node:
     def took(self, link: Link, data: bytes) -> None:
         """Bytes have come."""
         link.heard_at = self.now()
+        self._go_on(link, data)
+
+    def _go_on(self, link: Link, data: bytes = b"") -> None:
+        """Handle what is pending, and has come, unless the link is held; refuse a broken rule."""
+        link.turn_at = self.now()
         try:
-            link.pending += self.cut(link, data)
-            self._go_on(link)
+            link.pending += self.cut(link, data) if data else []
+            while link.pending and not (link.is_held or link.closed):
+                pending, link.pending = link.pending, []
+                self.handle(link, pending)
         except ProtocolError as error:
             self.refuse(link, str(error))
-
-    def _go_on(self, link: Link) -> None:
-        """Handle what is pending, unless the link is held. ProtocolError for a broken rule."""
-        link.turn_at = self.now()
-        while link.pending and not (link.is_held or link.closed):
-            pending, link.pending = link.pending, []
-            self.handle(link, pending)
 
     def handle(self, link: Link, messages: list) -> None:
         """Handle, in order, messages that came together. Those behind one that holds the link, or
@@ -270,8 +269,6 @@ class Node:
         link.is_held = False
         try:
             self._go_on(link)
-        except ProtocolError as error:
-            self.refuse(link, str(error))
         except Exception:
             link.close("failed")  # it could cause that again; its world writes that down
             raise

@@ -78,16 +78,11 @@ def capacity_of(address: Address, rule: str) -> int:
     if kind == "fixed":
         return int(number)
     if kind == "powerlaw":
-        weights = _power_law(float(number))
+        weights = list(itertools.accumulate(
+            k ** -float(number) for k in range(SMALLEST, LARGEST + 1)))
         quantile = int.from_bytes(hashlib.sha256(address.text.encode()).digest()[:6], "big") / 2**48
         return min(LARGEST, SMALLEST + bisect.bisect_right(weights, quantile * weights[-1]))
     return max(SMALLEST, int(40 * 1.5 ** (-(address.port % 100) / 10)))
-
-
-@functools.lru_cache(maxsize=8)
-def _power_law(alpha: float) -> list[float]:
-    """Return the cumulative weights of the capacities from SMALLEST to LARGEST."""
-    return list(itertools.accumulate(k ** -alpha for k in range(SMALLEST, LARGEST + 1)))
 
 
 # Files.

@@ -138,7 +138,9 @@ class Sync:
         size = sum(map(len, talk.offer.values()))
         lacking = self._messages.lacking(entries, OFFER_LIMIT)
         self.effort = sum(len(ranges) for _, ranges in lacking) + len(talk.offer) // RUNS_IN_SUM
-        for run, ranges in sorted(lacking, key=_fewest_first):
+        # few ranges first, so that runs full of gaps keep no others waiting; then the older run
+        for run, ranges in sorted(lacking, key=lambda one: (
+                len(one[1]), int(one[0].rpartition(b":")[2]))):
             if run in talk.vain:
                 ranges = _without(ranges, talk.vain[run])
             size += len(ranges) - len(talk.offer.get(run, ()))
@@ -151,9 +153,10 @@ class Sync:
     # Fetching.
 
     def next_want(self, now: float):
-        """Return (link, line) that asks for the next portion; None if nothing is to be asked. All
-        are waited for equally long, so that one that brings little, late, keeps no others waiting;
-        a new one a little less, because it may have linked again and again."""
+        """Return (link, line) that asks for the next portion; None if nothing is to be asked. First
+        comes the neighbour that was waited for least in all, so that one that brings little, late,
+        keeps no others waiting. A new one begins with the longest such time, so that linking again
+        wins no turn."""
         if self._asked is not None and now < self.patient_until:
             return None
         self._end_wait(now)
@@ -272,10 +275,3 @@ class Sync:
 
 def _without(ranges: list, dropped: Intervals) -> list:
     return [gap for first, last in ranges for gap in dropped.missing(first, last)]
-
-
-def _fewest_first(item: tuple) -> tuple[int, int]:
-    """Return by what runs are ordered: those of which few ranges are lacking are fetched first, so
-    that runs full of gaps keep no others waiting; then the older ones."""
-    run, ranges = item
-    return len(ranges), int(run.rpartition(b":")[2])

@@ -41,7 +41,6 @@ MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 
 
 class ChatServer(Gossiper):
-    kind = "peer"
     ANSWERS = {PROXY: {"msg": "on_msg", "get": "on_get", "crash": "on_crash", "other": "on_other"}}
 
     def __init__(self, address: Address, settings: Settings, output, world, place: str,

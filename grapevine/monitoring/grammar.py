@@ -103,11 +103,6 @@ def _read_entry(word: bytes) -> Entry:
     return entry
 
 
-def _show_seconds(seconds: float) -> str:
-    """Show seconds with three decimals. A rounding error below 0 is 0."""
-    return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
-
-
 _LISTED = _Field(wire.LISTED, lambda word: _read_address(word.replace(b"#", b":")),
                  operator.attrgetter("listed"))
 _COUNT = _Field(b"(?:0|[1-9][0-9]{0,8}|1000000000)", int)  # of anything in one period
@@ -122,7 +117,8 @@ _FIELDS = wire.FIELDS | {
     "NUMBER": _Field(rb"(?:0|[1-9][0-9]{0,18})", int),
     "ORDINAL": _Field(rb"[1-9][0-9]{0,18}", int),
     "BADNESS": _BADNESS,
-    "SECONDS": _Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _show_seconds),
+    "SECONDS": _Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float,  # a rounding error below 0 is 0
+                      lambda seconds: f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"),
     "SIDE": _Field(b"(?:about|by)", bytes.decode),
     "NONCE": _Field(rb"[0-9a-f]{32}", bytes.decode),
     "ENTRIES": _words(_Field(_ENTRY.pattern, _read_entry), ENTRIES),

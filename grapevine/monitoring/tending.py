@@ -15,7 +15,7 @@ LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait 
 SILENT = 2.5  # periods without a load, after which rows from a seed may be late
 STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
 # along, and others are about to be kicked, whose rows should stay now
-RECUT = 6.5  # periods that a recut counts as ago, because all rows move at once, and none is lost
+RECUT_AGE = 6.5  # periods since the last disturbance after a recut, in which rows only move
 REST = 12  # periods at least between two recuts, because few heavy subjects never lie evenly
 
 
@@ -34,7 +34,7 @@ class Tending:
         if tree <= self.tree:
             return False
         is_recut = set(tree.seeds()) == set(self.tree.seeds())
-        since = now - RECUT * self._period if is_recut else now
+        since = now - RECUT_AGE * self._period if is_recut else now
         self.quiet_since = max(self.quiet_since, since)
         self.tree, self._uneven, self._changed_at = tree, 0, now
         return True

@@ -14,11 +14,11 @@ A subject is a peer that is judged. Its case has all rows about it and by it (se
               would see that they lie
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
-    charged   a slanderer, or bad by at least three reporters that are not void, if those who find
-              it bad are half of these, of void reporters that find it good, because liars can
-              starve an honest reporter until it is void, and of silent ones that have not found it
-              bad lately, because liars may choose when there is nothing to judge by. Only rows
-              count that came since the last charge, so that no event is in two charges
+    charged   a slanderer; or found bad by three reporters, which are half of all that count at
+              least: those that are not void; void ones that find it good, because liars can starve
+              an honest reporter until it is void; and silent ones that have not found it bad
+              lately, because liars may choose when there is nothing to judge by. Only rows count
+              that came since the last charge, so that no event is in two charges
 
 Pure: seeds with the same rows, and told the same, decide the same. `evaluate` is one round.
 """

@@ -12,7 +12,6 @@ base64url without padding. What has another spelling is malformed, because lines
 """
 
 import base64
-import binascii
 import functools
 import hashlib
 import re
@@ -35,9 +34,6 @@ _START = "(?:0|[1-9][0-9]{0,18})"
 
 # Proofs and questions.
 
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
-
-
 def encoded(data: bytes) -> str:
     """Return bytes in base64url without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -45,17 +41,14 @@ def encoded(data: bytes) -> str:
 
 def decoded(field: bytes) -> bytes:
     """Return the bytes that a field spells."""
-    return binascii.a2b_base64(field.translate(_TO_STANDARD) + b"==")  # base64 calls more
-
-
-def _parse_starts(field: bytes) -> tuple[int, ...]:
-    return tuple(map(int, field.split(b","))) if field else ()
+    return base64.urlsafe_b64decode(field + b"==")
 
 
 _FIELDS = wire.FIELDS | {
     "KEY": (KEY, decoded, encoded),
     "SIGNATURE": (SIGNATURE, decoded, encoded),
-    "STARTS": (f"(?:{_START}(?:,{_START}){{0,{STARTS_LIMIT - 1}}})?".encode(), _parse_starts,
+    "STARTS": (f"(?:{_START}(?:,{_START}){{0,{STARTS_LIMIT - 1}}})?".encode(),
+               lambda field: tuple(map(int, field.split(b","))) if field else (),
                lambda starts: ",".join(map(str, starts)))}
 _RUNS = wire.Form("runs:ADDRESS:STARTS", _FIELDS)
 _PROOF, _PROOF_AT = [wire.Form(spelling, _FIELDS)

@@ -9,9 +9,9 @@ from grapevine.messages import SURE_GAPS, Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
 
 
-READING, TEXTS_READ = 0.001, 32  # of the cost of a check in vain: that of a line that is read and
-# not wanted, and as much again for so many texts. It is so little because others may bring it that
-# do not know better, and none can verify and pass on so many lines that it is read more slowly
+READING, TEXTS_READ = 0.001, 32  # of a check in vain: what a line costs that is read and not
+# wanted, and each so many texts of it. So little, because honest neighbours bring such lines, too,
+# and may not be read more slowly for as many as they can verify and pass on
 
 
 class SignedAdded(Added):

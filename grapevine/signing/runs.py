@@ -102,8 +102,8 @@ class Runs:
 
     def may_ask(self, run: bytes, brought_by, now: float) -> bool:
         """Tell whether a question may be opened: none is open, the run was not denied lately (or
-        this link had not brought it then), and there is room. Each link may use half of what others leave,
-        so that there is some for all, and if there are too many for that, still a few."""
+        this link had not brought it then), and there is room. Each link may use half of what others
+        leave, so that there is some for all, and if there are too many for that, still a few."""
         own = self._of_one[brought_by]
         return (run not in self.open and self._denied.get(self._rest(run, brought_by), 0.0) <= now
                 and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))

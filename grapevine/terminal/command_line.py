@@ -244,7 +244,8 @@ SETTINGS = {  # name -> converter, name of its value, help
     "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
     "filter": (word_filter, "FILE", "words that no message may have, one a line"),
     "sign": (None, None, "sign messages, and take only signed ones"),
-    "monitor": (None, None, "peers watch each other, and seeds shut out who is malicious; implies --sign"),
+    "monitor": (None, None, "peers watch each other, seeds have who is malicious shut out; implies "
+                            "--sign"),
     "report_interval": (_SECONDS, "N", "seconds between reports about neighbours (%(default)g)"),
     "ban": (_SECONDS, "N", "seconds for which who is malicious is shut out (%(default)g)"),
     "registrations_per_ip": (_COUNT, "N", "peers of one IP that a seed lists, except on loopback "

@@ -14,8 +14,8 @@ from grapevine.terminal.command_line import (
 from grapevine.terminal.console import Console
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, check_reachable, host_ip, is_taken, local_address, look_up_here, open_output,
-    open_world, output_path, prepare_descriptors, seed_addresses, wait_for_end)
+    block_signals, check_reachable, host_ip, is_taken, local_address, look_up_here, open_door,
+    open_output, output_path, prepare_descriptors, seed_addresses, wait_for_end)
 from grapevine.typed import Keyboard
 from grapevine.worlds.threads import ThreadWorld
 
@@ -64,7 +64,7 @@ def run_peer(arguments: list[str] | None) -> int:
     settings = settings_of(args)
     kind = peer_class(settings)
     block_signals()
-    world = open_world(own)
+    world = ThreadWorld(own, [open_door(own)])
     screen, console_of = front_of(args, address, seeds, keyboard, talks)
     output = open_output(args.outputs, "peer", address, None if args.quiet else screen.show)
     screen.on_failure = functools.partial(write_failure, world, output)
@@ -212,7 +212,7 @@ def begin_seeds(addresses: list[Address], known: list[Target], args, screen: Scr
         if address not in known:
             complain(f"seed.py: {address} is not in {os.path.basename(args.config)}: peers will "
                      "not find it")
-        world = open_world(address)
+        world = ThreadWorld(address, [open_door(address)])
         output = open_output(args.outputs, "seed", address,
                              screen and functools.partial(screen.show, seed=address))
         world.begin(seed_class(settings)(address, settings, output, world, known))

@@ -126,11 +126,12 @@ def is_taken(address: Address) -> bool:
 
 # Nodes.
 
-def open_world(own: Address) -> ThreadWorld:
+def open_door(address: Address) -> socket.socket:
+    """Listen at an address. CommandError if this is not possible."""
     try:
-        return ThreadWorld(own)
+        return listener_at(address)
     except OSError as error:
-        raise cannot_listen(own, error) from None
+        raise cannot_listen(address, error) from None
 
 
 def output_path(folder: str, kind: str, address: Address) -> str:

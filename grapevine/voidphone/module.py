@@ -49,7 +49,6 @@ class ModuleLink(Link):
 class GossipModule(Handshaker):
     """A gossip module, known by its peer-to-peer address."""
 
-    kind = "module"
     LINK = ModuleLink
     CROWD = {UNIDENTIFIED, STRANGER, CHALLENGED}
     ANSWERS = {

@@ -1,17 +1,14 @@
 """The program `peer.py -c FILE.ini`: a gossip module."""
 
 import functools
-import socket
 
-from grapevine.addresses import Address
 from grapevine.terminal.command_line import (
-    OUTPUTS, Parser, add_settings, cannot_listen, load, seconds, settings_of)
+    OUTPUTS, Parser, add_settings, load, seconds, settings_of)
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, end_with_pipe, open_output, prepare_descriptors, wait_for_end)
+    block_signals, end_with_pipe, open_door, open_output, prepare_descriptors, wait_for_end)
 from grapevine.voidphone.ini import parse_ini
 from grapevine.voidphone.module import GossipModule
-from grapevine.worlds import sockets
 from grapevine.worlds.threads import ThreadWorld
 
 
@@ -47,11 +44,3 @@ def parse_arguments(arguments: list[str] | None):
     parser.switch("--quiet", "show no events on the terminal")
     parser.switch("--end-with-input", "end with standard input (for programs that start modules)")
     return parser.parse_args(arguments)
-
-
-def open_door(address: Address) -> socket.socket:
-    """Listen at an address. CommandError if this is not possible."""
-    try:
-        return sockets.listener_at(address)
-    except OSError as error:
-        raise cannot_listen(address, error) from None

@@ -216,8 +216,9 @@ class Relay(Node):
         return any([link.takes() and link.is_crowded(now, CROWDED, seconds) for link in links])
 
     def _may_announce(self, link: Link, told: list[Link], data_type: int, until: float) -> bool:
-        """Tell whether the clients that were told keep up, and, up to a moment, neighbours. Who
-        validates itself waits for nobody that waits, too: neither's validations would be read."""
+        """Tell whether the clients that were told keep up, and, up to a moment, neighbours. An
+        announcer that validates this type, too, waits for nobody that is held: each would wait for
+        validations of the other, which nobody reads."""
         if told and (self._are_crowded(told, READS) or not (
                 data_type in self._types.get(link, ()) and any(one.is_held for one in told)
                 or self._keep_up(data_type))):

@@ -60,7 +60,7 @@ UNEXPECTED = [(kind, role, said) for kind, role in ROLES for said in LINES
 
 
 def names(value) -> str:
-    return value if isinstance(value, str) else value.kind
+    return value if isinstance(value, str) else value.__name__
 
 
 def check_refused(end: End, line: str, reason: str) -> None:

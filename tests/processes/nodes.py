@@ -49,7 +49,7 @@ class Nodes:
     def start(self, kind, **settings) -> Started:
         is_seed = issubclass(kind, Seed)
         address = self.seeds[0] if is_seed else address_of("127.0.0.1", free_ports(1)[0])
-        path = self._folder / f"{kind.kind}_{address.port}.txt"
+        path = self._folder / f"{kind.__name__}_{address.port}.txt"
         self._started.append(
             Started(kind, address, SETTINGS._replace(**settings), path, self.seeds))
         return self._started[-1]

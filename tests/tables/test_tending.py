@@ -3,7 +3,7 @@
 import pytest
 
 from grapevine.monitoring.grammar import Load
-from grapevine.monitoring.tending import RECUT, Tending
+from grapevine.monitoring.tending import RECUT_AGE, Tending
 from grapevine.monitoring.threaded_tree import ThreadedTree
 from tests.tables.samples import A, B, C
 
@@ -131,7 +131,7 @@ def test_between_two_cuts_are_twelve_periods_though_loads_stay_uneven():
 
 def test_rows_may_be_late_after_a_seed_has_come_or_gone_and_shortly_after_a_recut():
     seen, recut = tending(tree=HALVES), HALVES._replace(version=HALVES.version + 1)
-    assert seen.take(recut, 100.0) and seen.quiet_since == 100.0 - RECUT * PERIOD
+    assert seen.take(recut, 100.0) and seen.quiet_since == 100.0 - RECUT_AGE * PERIOD
     assert seen.take(ThreadedTree(9, A, ((0, A),)), 101.0) and seen.quiet_since == 101.0
 
 def quiet(seen: Tending, *steps) -> float:

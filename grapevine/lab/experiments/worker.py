@@ -17,8 +17,8 @@ from grapevine.addresses import parse_address
 from grapevine.classes import peer_class, seed_class
 from grapevine.lab.attackers import attacker_class, parse_role
 from grapevine.terminal.command_line import (
-    SETTINGS, Parser, add_common, add_settings, cannot_listen, load_seeds, settings_of, write_all)
-from grapevine.terminal.starting import look_up_here, open_output, prepare_descriptors
+    SETTINGS, Parser, add_common, add_settings, load_seeds, settings_of, write_all)
+from grapevine.terminal.starting import look_up_here, open_door, open_output, prepare_descriptors
 from grapevine.worlds.loop import Loop, LoopWorld
 
 
@@ -67,10 +67,7 @@ class Worker:
         address, seeds = parse_address(where), self._seeds
         if kind == "seed":  # config.txt may have it by its name
             seeds = [address if look_up_here(seed) == address else seed for seed in seeds]
-        try:
-            world = LoopWorld(self.loop, address)
-        except OSError as error:
-            raise cannot_listen(address, error) from None
+        world = LoopWorld(self.loop, address, [open_door(address)])
         output = open_output(self._args.outputs, kind, address, None)
         self._nodes[where] = node_class(address, self._settings, output, world, seeds)
         world.begin(self._nodes[where])

@@ -76,7 +76,8 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
     rows, files, curves = check.prove(records), node_files(folder), curves_of(records)
     names = json.dumps([[name, left_out] for name, _, left_out in files])
     lanes, length = timeline(records)
-    times, late = delivery.latencies(records)
+    came = list(delivery.timed(records))
+    times = [each.at - each.made for each in came if not each.late]
     latency = (f'<div class="chart">{charts.latency_chart(times)}</div>' if times else
                "<p>Nothing was delivered.</p>")
     badness = (f'<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
@@ -85,8 +86,8 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
         style=style, script=script, verdict=_verdict(rows), summary=_summary(records, length),
         proof="\n".join(map(_proof_row, rows)), degrees=degrees, network=network,
         timeline=charts.timeline_chart(lanes, length), badness=badness if curves else "",
-        latency=f"{latency}<p>{late:,} deliveries to peers that joined after the message was "
-                "generated are left out.</p>",
+        latency=f"{latency}<p>{len(came) - len(times):,} deliveries to peers that joined after the "
+                "message was generated are left out.</p>",
         names=names.replace("<", "\\u003c"),  # a name cannot end the element that it stands in
         files="\n".join(f'<script type="text/plain" id="file-{number}">'
                         f"{base64.b64encode(zlib.compress(data)).decode()}</script>"

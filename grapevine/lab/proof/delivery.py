@@ -221,13 +221,6 @@ def latency(proof: Proof) -> Row:
     return row("latency", f"{figures}; {late} deliveries to peers that joined late", faults)
 
 
-def latencies(records: Records) -> tuple[list[float], int]:
-    """Return the seconds of deliveries, and the number of late deliveries."""
-    deliveries = list(timed(records))
-    times = [came.at - came.made for came in deliveries if not came.late]
-    return times, len(deliveries) - len(times)
-
-
 class Timed(NamedTuple):  # a delivery of a message, with its times
     message: str
     run: PeerRun

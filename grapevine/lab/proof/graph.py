@@ -213,17 +213,13 @@ def fit(values, low: int, high: int) -> Fit | None:
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
-    mean, flat, steep = sum(logs) / len(logs), 0.0, STEEPEST
-    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
+    mean = sum(logs) / len(logs)
+    if not _moments(STEEPEST, low, high)[0] < mean < _moments(0.0, low, high)[0]:
         return None
-    while steep - flat > 1e-9:
-        middle = (flat + steep) / 2
-        if _moments(middle, low, high)[0] > mean:
-            flat = middle
-        else:
-            steep = middle
-    variance = _moments(flat, low, high)[1]
-    return Fit(flat, 1 / math.sqrt(len(logs) * variance), len(logs))
+    exponent = bisect.bisect_left(range(round(STEEPEST * 1e6)), -mean, key=lambda millionths: (
+        -_moments(millionths / 1e6, low, high)[0])) / 1e6
+    variance = _moments(exponent, low, high)[1]
+    return Fit(exponent, 1 / math.sqrt(len(logs) * variance), len(logs))
 
 
 def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
