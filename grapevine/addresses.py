@@ -116,25 +116,19 @@ def can_be_dialled(address: Address) -> bool:
     return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")
 
 
-def look_up(target: Target, own: Address) -> Address:
-    """Return where a target is now: of a name, the lowest address that fits `own`, of its family,
-    and loopback or not. A node on loopback may not know yet in which family others are, so the
-    other one will do. OSError if there is none. May take seconds."""
+def look_up(target: Target, own: Address | None = None) -> list[Address]:
+    """Return where a target is now, one address at least: of a name those of the family of `own`,
+    the lowest first, but those on loopback before all others if `own` is, else last. Without `own`,
+    IPv4 comes first. OSError if there is none. May take seconds."""
     if isinstance(target, Address):
-        return target
-    asked = target.host, target.port
-    try:
-        found = socket.getaddrinfo(*asked, own.family, socket.SOCK_STREAM)
-    except OSError:
-        if not own.is_loopback:
-            raise
-        found = socket.getaddrinfo(*asked, socket.AF_UNSPEC, socket.SOCK_STREAM)
-    all_found = sorted({address_of(entry[4][0], target.port) for entry in found
-                        if not _ELSEWHERE.search(entry[4][0])})
-    fitting = [address for address in all_found if address.is_loopback == own.is_loopback]
-    if not all_found:
+        return [target]
+    family, at_home = (own.family, own.is_loopback) if own else (socket.AF_UNSPEC, False)
+    found = socket.getaddrinfo(target.host, target.port, family, socket.SOCK_STREAM)
+    addresses = {address_of(entry[4][0], target.port) for entry in found
+                 if not _ELSEWHERE.search(entry[4][0])}
+    if not addresses:
         raise OSError(f"{target.host} has no address")
-    return (fitting or all_found)[0]
+    return sorted(addresses, key=lambda one: (one.is_loopback != at_home, one.family, one))
 
 
 def by_ip(addresses: Iterable[Address]) -> dict[str, list[Address]]:

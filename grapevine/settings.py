@@ -111,13 +111,19 @@ def parse_config(data: bytes, may_have_header: bool = True) -> list[Target]:
 
 def _check_machines(seeds: dict[Target, int]) -> None:
     """Raise ValueError if only some seeds are on loopback: then machines would know different
-    seeds by the same addresses."""
+    seeds by the same addresses. Or if some are reached by IPv4 alone, others by IPv6: peers of one
+    family never meet the others."""
     at_home = [seed for seed in seeds if isinstance(seed, Address) and seed.is_loopback
                or seed == ("localhost", seed.port)]
     away = [seed for seed in seeds if seed not in at_home]
     if at_home and away:
         raise ValueError(f"line {seeds[at_home[0]]}: {at_home[0]} is another seed on every "
                          f"machine; give its address in the network, as {away[0]} does")
+    of_family = {seed.family: seed for seed in away if isinstance(seed, Address)}
+    if len(of_family) > 1:
+        one, other = of_family.values()
+        raise ValueError(f"line {seeds[other]}: {one} and {other} are of IPv4 and of IPv6; take "
+                         "addresses of one kind")
 
 
 def parse_filter(data: bytes) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def show_status(arguments: list[str]) -> int:
 
 def _place_of(target: Target) -> Address | OSError:
     try:
-        return look_up(target, address_of("127.0.0.1", 1))
+        return look_up(target)[0]
     except OSError as error:
         return error
 

@@ -30,7 +30,7 @@ def show_tree(arguments: list[str]) -> None:
 def ask(seed: Target) -> tuple[ThreadedTree, dict[Address, int]]:
     """Return the tree and the loads that a seed tells. OSError, ProtocolError or ValueError if it
     does not."""
-    address = look_up(seed, address_of("127.0.0.1", 1))
+    address = look_up(seed)[0]
     with socket.create_connection((address.ip, address.port), PATIENCE) as sock:
         sock.sendall(grammar.say("ask_tree"))
         with sock.makefile("rb") as lines:

@@ -79,13 +79,13 @@ class Serving:
         served = [seed.address for seed in self._hand.nodes[1:]]
         for own in [address for address in self._own if address not in served]:
             with contextlib.suppress(PortInUse), world_at(own) as world:
-                others = [seed for seed, address in self._seeds.items() if address != own]
+                known = [own if address == own else seed for seed, address in self._seeds.items()]
                 self._hand.nodes.append(
-                    begin_seed(kind, world, self._settings, self._outputs, others))
+                    begin_seed(kind, world, self._settings, self._outputs, known))
 
 
 def _where(seed: Target, own: Address) -> Address | None:
     try:
-        return look_up(seed, own)
+        return look_up(seed, own)[0]
     except OSError:
         return None  # no such name

@@ -149,14 +149,15 @@ def begin_seed(kind: type, world: ThreadWorld, settings: Settings, outputs: Fold
 class Seeds(contextlib.AbstractContextManager["Seeds"]):
     """The seeds of this process, for `grapevine.join(seeds=…)`. As a context manager they end."""
 
-    def __init__(self, own: list[Address], others: list[Target], settings: Settings,
+    def __init__(self, own: list[Address], known: list[Target], settings: Settings,
                  outputs: Folder):
-        """Start seeds, on free ports for port 0. `others` are those of other processes."""
+        """Start seeds, on free ports for port 0. `known` are all of the network, in the order of
+        its list; none if these are all."""
         def begin() -> None:
             with contextlib.ExitStack() as stack:
                 worlds = [stack.enter_context(world_at(address)) for address in own]
-                known = [world.address for world in worlds] + others
-                self._hand.nodes += [begin_seed(kind, world, settings, outputs, known)
+                everyone = known or [world.address for world in worlds]
+                self._hand.nodes += [begin_seed(kind, world, settings, outputs, everyone)
                                      for world in worlds]
 
         kind, self._hand = program_seed_class(seed_class(settings)), Hand()
@@ -190,4 +191,4 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
     own = list(dict.fromkeys(filter(None, here.values())))
     if not own:
         raise Refused("no seed of the list is an address of this machine")
-    return Seeds(own, [seed for seed, address in here.items() if address is None], chosen, outputs)
+    return Seeds(own, [address or seed for seed, address in here.items()], chosen, outputs)

@@ -43,29 +43,34 @@ def own_ip(seeds: list[Target]) -> str:
     that is on loopback, is the last choice: a machine may know itself by it alone."""
     last_choice = None
     for seed in seeds:
-        with contextlib.suppress(OSError):  # no such name, or no route
-            away = look_up(seed, address_of("127.0.0.1", 1))
-            with socket.socket(away.family, socket.SOCK_DGRAM) as sock:
+        for away in _places_of(seed):
+            with contextlib.suppress(OSError), socket.socket(  # there may be no route
+                    away.family, socket.SOCK_DGRAM) as sock:
                 sock.connect((away.ip, away.port))  # sends nothing, but asks the table of routes
                 own = address_of(sock.getsockname()[0].partition("%")[0], 1)
-            if isinstance(seed, Address) or not own.is_loopback:
-                return own.ip
-            last_choice = last_choice or own.ip
+                if isinstance(seed, Address) or not own.is_loopback:
+                    return own.ip
+                last_choice = last_choice or own.ip
     if last_choice is None:
         raise CommandError("no way to any seed of the config: is there a network? Or give --host",
                            FAILED)
     return last_choice
 
 
+def _places_of(target: Target) -> list[Address]:
+    try:
+        return look_up(target)
+    except OSError:  # no such name
+        return []
+
+
 def look_up_here(target: Target) -> Address | None:
     """Return the address of this machine to which a target leads; None if it leads elsewhere."""
-    try:
-        address = look_up(target, address_of("127.0.0.1", 1))
-        with socket.socket(address.family) as sock:
+    for address in _places_of(target):
+        with contextlib.suppress(OSError), socket.socket(address.family) as sock:
             sock.bind((address.ip, 0))
-    except OSError:
-        return None
-    return address
+            return address
+    return None
 
 
 def local_address(target: Target) -> Address:
@@ -89,15 +94,19 @@ def host_ip(host: str | None, seeds: list[Target]) -> str:
 
 def seed_addresses(target: int | Target | None, seeds: list[Target]) -> list[Address]:
     """Return where to listen: at the typed seed, or at all of config.txt that are here."""
-    if isinstance(target, int):
-        named = [look_up_here(seed) for seed in seeds if seed.port == target]
-        return [*filter(None, named), address_of(own_ip(seeds), target)][:1]
-    if target is not None:
+    if isinstance(target, (Address, Name)):
         return [local_address(target)]
-    found = list(dict.fromkeys(filter(None, map(look_up_here, seeds))))
-    if not found:
+    here = {seed: address for seed in seeds if (address := look_up_here(seed))}
+    for seed, address in here.items():
+        if address.is_loopback and len(here) < len(seeds):
+            raise CommandError(f"{seed} leads to {address.ip} here, where no other machine reaches "
+                               "it: give its IP in the config, or mend this machine's hosts file")
+    if target is not None:
+        named = [address for seed, address in here.items() if seed.port == target]
+        return [*named, address_of(own_ip(seeds), target)][:1]
+    if not here:
         raise CommandError("no seed of the config is an address of this machine", FAILED)
-    return found
+    return list(dict.fromkeys(here.values()))
 
 
 def check_reachable(seeds: list[Target], own: Address) -> None:

@@ -232,7 +232,7 @@ class LoopWorld(sockets.World):
 
     def _look_up(self, connection: Connection) -> None:
         try:
-            remote = look_up(connection.link.peer, self.own)
+            remote = look_up(connection.link.peer, self.own)[0]
         except OSError as error:
             self.loop.post(connection.fail, error)
         else:

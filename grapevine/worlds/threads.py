@@ -266,7 +266,7 @@ class ThreadWorld(sockets.World):
         self.call(self.tell_end, connection, reason, failure)
 
     def _connect(self, connection: Connection, until: float) -> Address:
-        remote = look_up(connection.link.peer, self.own)
+        remote = look_up(connection.link.peer, self.own)[0]
         sock = connection.sock = sockets.socket_from(self.own, remote.family)
         sock.settimeout(max(0.01, until - self.now()))
         if connection.link.closed or self.over.is_set():

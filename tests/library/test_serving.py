@@ -33,12 +33,14 @@ def served(peer: grapevine.Peer) -> list[str]:
     return peer.status()["serves"]
 
 
-def test_the_programs_of_three_ips_are_the_seeds_of_all():
-    with serving(*LOOPBACK) as (seeds, peers):
+def test_the_programs_of_three_ips_are_the_seeds_of_all(tmp_path):
+    with serving(*LOOPBACK, outputs=tmp_path) as (seeds, peers):
         assert [served(peer) for peer in peers] == [[seed] for seed in seeds] + [[], []]
         assert peers[4].caught_up(20)
         message = peers[4].say("x")
         assert {peer.next(20).number for peer in peers[:4]} == {message.number}
+    for file in tmp_path.glob("seed_*.txt"):
+        assert "settings:seeds=3\n" in file.read_text()
 
 
 def test_a_killed_program_that_serves_is_told_dead_by_all_and_comes_back_as_a_seed():

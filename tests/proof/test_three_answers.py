@@ -156,6 +156,7 @@ BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:cl
 
 @pytest.mark.parametrize("story, verdict", [
     ("9 5001 asks 5002", FAILS), ("30 5001 tried:@8082:Connection refused", HOLDS),
+    ("30 5001 tried:seed-c:8082:no such name", HOLDS),
     ("30 5001 unregistered:@8082:refused", HOLDS), ("45 5001 late:20.000", HOLDS),
     ("30 5001 joins 8081", HOLDS), ("30 5001 leaving:@5001", HOLDS), ("30 5001 dies", HOLDS),
     ("9 5001 lost:3", UNCLEAR)])

@@ -8,6 +8,8 @@ import pytest
 
 from grapevine.addresses import (
     Name, address_of, by_ip, look_up, parse_address, parse_target, sample)
+from grapevine.terminal.command_line import CommandError
+from grapevine.terminal.starting import seed_addresses
 from tests.tables.samples import peer
 
 
@@ -72,27 +74,41 @@ def test_of_the_addresses_of_a_name_the_lowest_that_fits_is_dialled(monkeypatch)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     name, far = Name("host", 80), peer(1, "10.0.0.1")
-    assert look_up(name, far) == peer(80, "10.0.0.8") and look_up(name, peer(1)) == peer(80)
+    assert look_up(name, far) == [peer(80, "10.0.0.8"), peer(80, "10.0.0.9"), peer(80)]
+    assert look_up(name, peer(1))[0] == peer(80)
     del ips[2]
-    assert look_up(name, peer(1, "::1")) == peer(80, "10.0.0.8"), "better than nobody"
+    assert look_up(name, peer(1, "::1"))[0] == peer(80, "10.0.0.8"), "better than nobody"
     for ips[:] in ["fe80::1%eth0"], ["::ffff:10.0.0.8"]:  # of one interface; no plain IP
         with pytest.raises(OSError):
             look_up(name, far)
     assert asked == [("host", socket.AF_INET)] * 2 + [
         ("host", socket.AF_INET6)] + [("host", socket.AF_INET)] * 2
-    assert look_up(far, peer(1)) is far and len(asked) == 5, "an address leads to itself"
+    assert look_up(far, peer(1)) == [far] and len(asked) == 5, "an address leads to itself"
 
 
-def test_a_name_that_has_addresses_of_the_other_family_alone_leads_there_from_loopback(monkeypatch):
-    def getaddrinfo(host, port, family, kind):
-        if family == socket.AF_INET:
-            raise socket.gaierror("no address of this family")
-        return [(family, kind, 6, "", ("fd79::1", port))]
+def test_from_nowhere_a_name_leads_to_ipv4_first_and_to_loopback_last(monkeypatch):
+    """As on Debian, where a machine knows its own name as 127.0.1.1, too."""
+    ips = ["::1", "127.0.1.1", "fd79::1", "10.0.0.5"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, family, kind: [
+        (family, kind, 6, "", (ip, port)) for ip in ips if family == socket.AF_UNSPEC])
+    assert [address.ip for address in look_up(Name("host", 80))] == [
+        "10.0.0.5", "fd79::1", "127.0.1.1", "::1"]
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert look_up(Name("host", 80), peer(1)) == peer(80, "fd79::1")
-    with pytest.raises(OSError):
-        look_up(Name("host", 80), peer(1, "10.0.0.1"))
+
+def test_a_seed_listens_where_others_reach_it_and_not_on_loopback_if_they_are_elsewhere(
+        monkeypatch):
+    leads = {"mine": ["127.0.0.1", "127.0.1.1"], "theirs": ["198.51.100.1"]}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, family, kind: [
+        (family, kind, 6, "", (ip, port)) for ip in leads[host]])
+    mine, theirs = Name("mine", 80), Name("theirs", 81)
+    assert seed_addresses(None, [mine]) == seed_addresses(80, [mine]) == [peer(80)]
+    for target in (None, 80):
+        with pytest.raises(CommandError, match="mine:80 leads to 127.0.0.1 here"):
+            seed_addresses(target, [mine, theirs])
+    leads["mine"] = ["198.51.100.2", "127.0.0.1"]
+    assert seed_addresses(None, [mine]) == [peer(80)]
+    with pytest.raises(CommandError, match="no seed of the config"):
+        seed_addresses(None, [theirs])
 
 
 

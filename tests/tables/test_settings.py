@@ -89,6 +89,7 @@ def test_a_first_line_without_a_digit_is_a_header():
     (b"host:80\n10.0.0.300:80", "line 2:"), (b"127.0.0.1,8081\nIP,Port\n", "line 2:"),
     (b"a:1\n\xff:2\n", "line 2: not UTF-8"),
     (b"10.0.0.1:8080\n\n127.0.0.1:8080\n127.0.0.1:8080\n", "line 3: 127.0.0.1:8080 is another"),
+    (b"10.0.0.1:8080\n[fd07::1]:8080\n", "line 2: 10.0.0.1:8080 and .fd07::1.:8080 are of IPv4"),
     (b"localhost:8080\nhost-a:8080\n", "line 1: localhost:8080 is another .* as host-a:8080 does")])
 def test_a_bad_config_is_told_by_the_number_of_its_line(data, fault):
     with pytest.raises(ValueError, match=fault):

@@ -233,7 +233,9 @@ class PeerRun(Run):
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
 
     def _take_of_another(self, at: float, event: str, who: str, rest: str) -> None:
-        match who and event:  # a host name that leads to no seed is no address
+        if event in ("tried", "registered", "unregistered"):  # perhaps by a name that leads nowhere
+            self.tried.append(at)
+        match who and event:
             case "liveness reply":
                 self.replies.setdefault(who, []).append(at)
             case "liveness missed" if COUNT.fullmatch(rest):
@@ -243,13 +245,9 @@ class PeerRun(Run):
                 reason, ended_by = end_of_link(rest)
                 self.links[who][-1] = self.links[who][-1]._replace(
                     end=at, reason=reason, who=ended_by)
-            case "tried":
-                self.tried.append(at)
             case "registered":
-                self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, None))
             case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
-                self.tried.append(at)
                 self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append(Report(at, who, dead[1]))
