@@ -45,7 +45,7 @@ def show_status(arguments: list[str]) -> int:
     nodes = [seed_addresses(node, seeds)[0] if isinstance(node, int) else node
              for node in args.nodes]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        at = dict(zip([*seeds, *nodes], pool.map(_place_of, [*seeds, *nodes])))
+        at = dict(zip([*seeds, *nodes], pool.map(place_of, [*seeds, *nodes])))
         named = [node for node in nodes if at[node] in map(at.get, seeds)] if nodes else seeds
         asked = list(pool.map(ask_seed, map(at.get, named)))
         lists = [seed.listed for seed in asked if seed.took is not None]
@@ -62,7 +62,8 @@ def show_status(arguments: list[str]) -> int:
     return 0 if up >= (len(nodes) or majority(len(seeds))) else FAILED
 
 
-def _place_of(target: Target) -> Address | OSError:
+def place_of(target: Target) -> Address | OSError:
+    """Return where a target is, or why its name leads nowhere."""
     try:
         return look_up(target)[0]
     except OSError as error:
@@ -85,7 +86,7 @@ def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
         listed.extend(values[0] if kind == "peer_list" else ())
         return kind == "peer_list"
 
-    asked = _ask(address, patience, lambda own: (wire.say("ask_peer_list"), is_answer))
+    asked = ask(address, patience, lambda own: (wire.say("ask_peer_list"), is_answer))
     return asked._replace(listed=tuple(listed))
 
 
@@ -96,10 +97,10 @@ def ask_peer(address: Address | OSError) -> Asked:
         reply = wire.say("liveness_reply", now, own, address).rstrip()
         return wire.say("liveness_request", now, own), reply.__eq__
 
-    return _ask(address, PATIENCE, question)
+    return ask(address, PATIENCE, question)
 
 
-def _ask(address: Address | OSError, patience: float, question: Callable) -> Asked:
+def ask(address: Address | OSError, patience: float, question: Callable) -> Asked:
     """Ask a node. `question(own address)` returns the request, and a function that tells whether a
     line is the answer."""
     if isinstance(address, OSError):

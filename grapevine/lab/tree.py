@@ -1,13 +1,12 @@
 """The tree of seeds that keep reports: `runner.py tree` asks a running seed, and shows it."""
 
-import socket
 from collections.abc import Iterator
 
-from grapevine.addresses import Address, Target, address_of, look_up
+from grapevine.addresses import Address, Target
+from grapevine.lab import status
 from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE, ThreadedTree
 from grapevine.terminal.command_line import CONFIG, FAILED, CommandError, Parser, load_seeds, show
-from grapevine.tools import ProtocolError
 
 PATIENCE = 3.0  # seconds for a seed to answer
 
@@ -19,24 +18,25 @@ def show_tree(arguments: list[str]) -> None:
     parser.add_argument("--config", metavar="FILE", default=CONFIG,
                         help="the list of seeds (config.txt)")
     for seed in load_seeds(parser.parse_args(arguments).config):
-        try:
-            show(drawn(seed, *ask(seed)))
+        if (told := ask(seed)) is not None:
+            show(drawn(seed, *told))
             return
-        except (OSError, ProtocolError, ValueError):
-            continue
     raise CommandError("no seed answers that keeps reports: start all with --monitor", FAILED)
 
 
-def ask(seed: Target) -> tuple[ThreadedTree, dict[Address, int]]:
-    """Return the tree and the loads that a seed tells. OSError, ProtocolError or ValueError if it
-    does not."""
-    address = look_up(seed)[0]
-    with socket.create_connection((address.ip, address.port), PATIENCE) as sock:
-        sock.sendall(grammar.say("ask_tree"))
-        with sock.makefile("rb") as lines:
-            (_, tree), (_, (loads,)) = [grammar.parse(lines.readline().rstrip())
-                                        for _ in range(2)]
-    return ThreadedTree(*tree), dict(loads)
+def ask(seed: Target) -> tuple[ThreadedTree, dict[Address, int]] | None:
+    """Return the tree and the loads that a seed tells; None if it does not."""
+    told = {}  # kind of line -> its values
+
+    def is_last(line: bytes) -> bool:
+        kind, told[kind] = grammar.parse(line)
+        return len(told) == 2
+
+    status.ask(status.place_of(seed), PATIENCE, lambda own: (grammar.say("ask_tree"), is_last))
+    try:
+        return ThreadedTree(*told["tree"]), dict(*told["loads"])
+    except (KeyError, ValueError):
+        return None
 
 
 def drawn(teller: Target, tree: ThreadedTree, rows: dict[Address, int]) -> str:

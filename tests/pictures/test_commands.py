@@ -206,4 +206,4 @@ def test_a_network_goes_on_when_its_folder_and_page_have_ended(tmp_path, capfd):
     with live_page(folder, 0, lambda order: (200, ""), ()) as page:
         folder.rmdir()
         wait_until(lambda: "the live page has ended" in capfd.readouterr().err)
-        page.tell(True, "The proof holds.")
+        page.tell("holds", "The proof holds.")

@@ -9,8 +9,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from grapevine.lab.pictures import charts, network, report
+from grapevine.lab.proof.graph import largest
+from grapevine.lab.proof.records import Records
 from tests.tools.pictures import HOSTILE, SVG, Folder, circles, power_law_links
 from tests.tools.programs import ROOT
+from tests.tools.stories import PAIR, tell
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,14 @@ def test_the_area_of_a_circle_goes_by_the_degree(forty):
     units = [c[3] ** 2 / degree_of(forty, c[0]) for c in found]
     assert max(units) < 1.02 * min(units)
     assert len({c[3] for c in found}) > 3
+
+
+def test_a_peer_that_died_and_began_anew_is_drawn_as_the_run_of_that_moment(tmp_path):
+    tell(tmp_path, PAIR, "0.5 5003 starts \n 1 5001 links 5003 \n 9 5003 lives \n 20 5003 starts",
+         "30 5003 lives until 70 \n 15 5002 dies")
+    records = Records(tmp_path).refresh()
+    assert [(peer.up, peer.died) for peer in network.drawn_peers(records, largest(records))] == [
+        (True, False), (True, True), (True, True)]
 
 
 def test_hubs_stand_nearer_to_the_centre_than_leaves(forty):

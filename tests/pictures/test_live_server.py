@@ -139,10 +139,10 @@ def test_a_stream_tells_the_past_then_what_comes(served, tmp_path):
 def test_the_verdict_is_told(served):
     stream = served.stream()
     assert block(stream)["figures"]["verdict"] is None
-    served.server.tell(True, "The proof holds.")
+    served.server.tell("holds", "The proof holds.")
     told = block(stream)  # though nothing happens
     assert told["events"] == []
-    assert told["figures"]["verdict"] == {"holds": True, "text": "The proof holds."}
+    assert told["figures"]["verdict"] == {"is": "holds", "text": "The proof holds."}
 
 
 def test_pages_begin_anew_when_another_network_begins(tmp_path):

@@ -170,12 +170,26 @@ def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again
         3.0 5001 unregistered:@8080:closed
         3.1 5002 unregistered:@8080:closed
         3.2 5003 unregistered:@8080:closed
-        6.0 8081 stopped:interrupted
+        6.06 8081 stopped:interrupted
+        6.1 8081 dies
         9.0 5002 registered:@8080
     """)
     assert told.until(3.15).all(8080) == {"up"}
     assert told.until(3.5).all(8080) == {"gone"}
     assert told.until(80).all(8080) == {"up"} and told.all(8081) == {"gone"}
+
+
+def test_who_writes_that_it_lives_is_up_whatever_others_have_said(tmp_path):
+    told = Told(tmp_path, THREE, """
+        2.1 5001 unregistered:@8080:closed
+        2.1 5002 unregistered:@8080:closed
+        2.1 5003 unregistered:@8080:closed
+        2.2 5002 dead:@5003:1.000
+        2.3 5001 dead:@5003:1.000
+        3.0 5003 alive:1:2
+    """)
+    assert told.until(2.5).all(8080) == {"gone"} and told.all(5003) == {"dead"}
+    assert told.until(4).all(8080, 5003) == {"up"}
 
 
 def test_a_seed_that_refuses_a_peer_is_up_and_one_that_is_not_reached_is_gone(tmp_path):

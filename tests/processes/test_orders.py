@@ -114,6 +114,15 @@ def test_a_frozen_peer_answers_nobody_until_it_is_thawed_and_ends_like_all_other
         "stopped:interrupted"] * 3
 
 
+def test_who_stops_reading_is_told_nothing_more_and_holds_up_nobody(tmp_path):
+    with Running(tmp_path, None) as running:
+        first = running.peers[0]
+        os.kill(running.network.hosts[first].process.pid, signal.SIGSTOP)
+        answers = [running.do("say", first, "x" * 3_900) for _ in range(100)]
+        assert answers[0][0] == 200
+        assert answers[-1] == (409, f"{first} reads nothing now")
+
+
 @pytest.mark.parametrize("number, kind", [(signal.SIGKILL, "ended"), (signal.SIGABRT, "failed")])
 def test_a_process_that_ended_by_itself_is_in_the_scenario(tmp_path, number, kind):
     with Running(tmp_path, None) as running:

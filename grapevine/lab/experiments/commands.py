@@ -14,7 +14,7 @@ from grapevine.lab.experiments.network import Network, orders
 from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import check
-from grapevine.lab.proof.disturbances import HOLDS
+from grapevine.lab.proof.disturbances import FAILS
 from grapevine.lab.proof.records import Records
 from grapevine.settings import Settings
 from grapevine.terminal.command_line import (
@@ -183,7 +183,7 @@ def finish(progress: Progress, here: set[str] | None, in_time: bool, page, again
                     f"{commands(plot)}\nThe live page stays until Ctrl-C.")
     verdict = check.verdict_of(rows)
     if page is not None:
-        page.tell(verdict == HOLDS and in_time, check.format_rows(rows))
+        page.tell(verdict if in_time else FAILS, check.format_rows(rows))
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(SAY)

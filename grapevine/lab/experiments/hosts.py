@@ -7,8 +7,10 @@ all end with the runner, however it ends.
 import contextlib
 import os
 import pathlib
+import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Collection
 
@@ -18,6 +20,9 @@ from grapevine.terminal.command_line import FAILED, HOME, PYTHON, CommandError
 
 CRASHES = {signal.SIGABRT, signal.SIGSEGV, signal.SIGILL, signal.SIGFPE}  # that end a process
 CAN_FREEZE = hasattr(signal, "SIGSTOP")  # Windows has none
+# Ctrl-C is for the runner. The system wakes and ends a frozen process of a group whose parent has
+# died, but not one of a session of its own
+APART = {"process_group": 0} if sys.version_info >= (3, 11) else {"start_new_session": True}
 
 
 class Host:
@@ -26,9 +31,16 @@ class Host:
     def __init__(self, what: str, arguments: list[str], stdout):
         self.what, self.is_frozen = what, False
         program, *others = arguments
-        self.process = subprocess.Popen(  # a session of its own: Ctrl-C is for the runner
-            [*PYTHON, os.path.join(HOME, program), *others],
-            stdin=subprocess.PIPE, stdout=stdout, start_new_session=True)
+        self.process = subprocess.Popen([*PYTHON, os.path.join(HOME, program), *others],
+                                        stdin=subprocess.PIPE, stdout=stdout, **APART)
+
+    def takes(self) -> bool:
+        """Tell whether a line can be written without waiting, as far as the system says."""
+        if not CAN_FREEZE:
+            return True
+        writable = select.poll()
+        writable.register(self.process.stdin, select.POLLOUT)
+        return bool(writable.poll(0))
 
     def write(self, text: str) -> None:
         """Write lines to the process, unless it has ended."""

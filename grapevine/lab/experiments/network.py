@@ -166,6 +166,7 @@ class Network(contextlib.AbstractContextManager):
             _refuse_if(host.is_frozen, f"{address} is frozen: it says nothing")
             _refuse_if(self._forbidden and self._forbidden(text),
                        "it has a forbidden word; nothing was sent")
+            _refuse_if(not host.takes(), f"{address} reads nothing now")
             host.say(address, text)
         elif word == "freeze":
             _refuse_if(host.is_frozen, f"{address} is frozen")

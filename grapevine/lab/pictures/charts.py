@@ -197,7 +197,9 @@ def _degree_histogram(degrees: list[int]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a short time with its unit, like 2.5 ms."""
+    """Return a time with its unit, like 2.5 ms."""
+    if seconds >= 999.5:
+        return f"{seconds:,.0f} s"
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size * 0.9995:
             return f"{seconds / size:.3g} {unit}"

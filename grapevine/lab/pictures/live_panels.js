@@ -114,7 +114,7 @@ class Panels {
     byId("report").hidden = !report;
     if (report) byId("report").setAttribute("href", report);
     if (!verdict) return;
-    button.className = verdict.holds ? "verdict holds" : "verdict fails";
+    button.className = `verdict ${{holds: "holds", FAILS: "fails"}[verdict.is] ?? "none"}`;
     set(button, proofOf(verdict));
   }
 
@@ -150,7 +150,10 @@ class Panels {
   }
 }
 
-function proofOf({holds}) { return holds ? "The proof holds" : "The proof does not hold"; }
+function proofOf(verdict) {
+  const words = {holds: "holds", FAILS: "does not hold"}[verdict.is] ?? "is unclear";
+  return `The proof ${words}`;
+}
 
 function megabytes(bytes) {
   return bytes < 1e6 ? "less than 1 MB" : `${amount(bytes / 1e6)} MB`;

@@ -126,9 +126,9 @@ class Server(socketserver.ThreadingTCPServer):
                         self._drop(connection)
                     self.ticked.notify_all()
 
-    def tell(self, holds: bool, text: str) -> None:
+    def tell(self, verdict: str, text: str) -> None:
         """Show the verdict and the rows of the proof. Any thread may call this."""
-        self._verdict = {"holds": holds, "text": text}
+        self._verdict = {"is": verdict, "text": text}
 
     def process_request(self, request: socket.socket, client_address) -> None:
         """Begin a thread that answers a connection. If there are too many, evict the oldest."""

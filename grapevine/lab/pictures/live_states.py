@@ -108,6 +108,9 @@ class States:
         if node is None:
             return
         self.heard(node, at)
+        if kind == "alive" and node.state in ((GONE,) if node.kind == "seed" else (
+                LOST, DEAD_STATE)):
+            self._enter(node, UP, at)  # whatever others said of it
         if kind in ALONE:
             self.changes.append([at, kind, node.number, None, rest[:SHOWN]])
         if kind == "started":

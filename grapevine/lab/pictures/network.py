@@ -67,10 +67,10 @@ class DrawnPeer(NamedTuple):  # a peer as the drawing and the table show it
                 f"<title>{title}</title></circle>")
 
 
-def drawn_peers(records: Records, degrees: dict[str, int]) -> list[DrawnPeer]:
-    """Return all peers by address; those that were up have degrees."""
-    newest = records.newest()
-    runs = {run.address: run for run in records.peers}
+def drawn_peers(records: Records, snapshot: graph.Snapshot) -> list[DrawnPeer]:
+    """Return all peers by address: the runs of a snapshot, and the last ones of others."""
+    newest, degrees = records.newest(), snapshot.degrees
+    runs = {run.address: run for run in records.peers} | snapshot.runs
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
     return [DrawnPeer(address, degrees.get(address, 0), graph.capacity(run), address in degrees,
                       run.is_dead(newest), run.malice, address in kicked)
@@ -80,7 +80,7 @@ def drawn_peers(records: Records, degrees: dict[str, int]) -> list[DrawnPeer]:
 def network_svg(records: Records) -> str:
     """Return the drawing of the network."""
     snapshot = graph.largest(records)
-    peers = drawn_peers(records, snapshot.degrees)
+    peers = drawn_peers(records, snapshot)
     index = {peer.address: at for at, peer in enumerate(peers)}
     links = [(index[one], index[other]) for one, other in snapshot.links]
     bound = min(OUTER, ROOM * math.sqrt(len(peers)))

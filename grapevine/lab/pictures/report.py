@@ -105,7 +105,8 @@ def node_files(folder: pathlib.Path) -> list[tuple[str, bytes, int]]:
             while chunk := file.read(TAIL):
                 data, more = tail(data + chunk, limit)
                 before += more
-        found.append((path.stem, data, before))
+        name = path.stem.encode(errors="replace").decode()  # a browser refuses any other
+        found.append((name, data, before))
     return found
 
 
@@ -209,7 +210,7 @@ def _tables(records: Records) -> dict[str, str]:
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
             (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
              peer.malice is not None, peer.kicked)
-            for peer in drawn_peers(records, graph.largest(records).degrees))),
+            for peer in drawn_peers(records, graph.largest(records)))),
         _table("message peer generated received milliseconds joined_later", (
             (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
              f"{(came.at - came.made) * 1e3:.3f}", came.late)

@@ -96,6 +96,7 @@ class Pieces:
 
 
 class Snapshot(NamedTuple):  # the peers that were up at a moment, and their links
+    runs: dict[str, PeerRun]  # by address
     degrees: dict[str, int]  # address -> degree
     links: list[tuple[str, str]]  # each once, the smaller address first
 
@@ -114,7 +115,7 @@ def largest(records: Records) -> Snapshot:
                    if one < other and one in linked.get(other, ()))
     degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
                for address, run in runs.items()}
-    return Snapshot(degrees, links)
+    return Snapshot(runs, degrees, links)
 
 
 def capacity(run: PeerRun) -> int:
@@ -247,11 +248,10 @@ class PowerLaw:
     than the number of the other peers."""
 
     def __init__(self, records: Records):
-        degrees = largest(records).degrees
+        runs, degrees, _ = largest(records)
         self.degrees = sorted(degrees.values())
-        runs = {run.address: run for run in records.peers}
         others = max(1, len(degrees) - 1)
-        self.capacities = sorted(min(others, capacity(runs[address])) for address in degrees)
+        self.capacities = sorted(min(others, capacity(run)) for run in runs.values())
         self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
         self.fitted = fit(self.degrees, self.low, self.high)
         self.predicted = fit(self.capacities, self.low, self.high)
