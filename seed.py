@@ -277,7 +277,7 @@ class Seed(Asker):
         interval = self.settings.liveness_interval
         self.output.write(f"alive:{interval:g}")
         for seed in self.others:
-            if seed not in self._seed_ips:
+            if not isinstance(seed, Address):
                 self.relay(seed)
         for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
             self.prober_of_listed.ask(

@@ -189,6 +189,20 @@ def test_a_seed_that_cannot_be_reached_is_not_told_and_nothing_is_kept_for_it():
     assert other.said == [report(A)]
 
 
+def test_a_seed_that_has_come_back_at_another_address_of_its_name_is_believed():
+    scene = scene_of_a_death(seeds=["seed-b:8001"])
+    scene.dead.machine.is_alive = True
+    for ip in "127.0.0.2", "127.0.0.9":
+        scene.machine(f"{ip}:8001")
+        scene.name("seed-b:8001", f"{ip}:8001")
+        scene.run(27.0)  # two rounds
+    scene.dead.machine.is_alive = False
+    seeds_connection(scene, "127.0.0.2").say(report("127.0.0.4:6001"))
+    assert scene.event("rejected:").endswith(":neither a peer's own report nor a seed's")
+    seeds_connection(scene, "127.0.0.9").say(report("127.0.0.4:6001"))
+    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
+
+
 def test_at_most_25_deaths_a_second_are_told_to_a_seed():
     scene = scene_of_a_death(seeds=[OTHER_SEED])
     other = scene.machine(OTHER_SEED)
