@@ -144,6 +144,7 @@ _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "loads": "loads:LOADS",
     "rows": "rows:SECONDS:SIDE:ADDRESS:ORDINAL:ORDINAL:ENTRIES",
     "verdicts": "verdicts:NUMBER:FOUND",
+    "charged": "charged:ADDRESS:COUNT",
 }.items()}
 _BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items()}
 

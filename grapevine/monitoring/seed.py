@@ -38,14 +38,13 @@ class _Subject:
 
     def __init__(self, now: float):
         self.since = now
-        self.charges, self.charged_at = 0, -math.inf  # so far, and when the last was
         self.doubted: set[tuple] = set()  # pairs with who never named it, at the last judgement
 
 
 class JudgingSeed(KeepingSeed):
     ANSWERS = with_more(KeepingSeed.ANSWERS, {
         REGISTERED: {"contradiction": "on_contradiction"},
-        SPEAKER: {"verdicts": "on_verdicts", "kick": "on_kick",
+        SPEAKER: {"verdicts": "on_verdicts", "charged": "on_charged", "kick": "on_kick",
                   "contradiction": "on_contradiction"}})
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
@@ -56,6 +55,7 @@ class JudgingSeed(KeepingSeed):
         self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
         self._own: dict[Address, _Subject] = {}
+        self._charges = Recent(REMEMBERED)  # subject -> (how many so far, when the last was)
         self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
         self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
 
@@ -79,7 +79,7 @@ class JudgingSeed(KeepingSeed):
         if self.is_late():
             return
         cases = [Case(subject, self.rows.of(subject), now, self.period, banned,
-                      self._own[subject].charged_at)
+                      self._charged(subject)[1])
                  for subject in subjects if subject not in banned and subject in self._own]
         since = now - BELIEVED * self.period
         known = [count for at, count in self._known.values() if at >= since]
@@ -111,13 +111,17 @@ class JudgingSeed(KeepingSeed):
             subject.doubted = doubted
         return certain
 
+    def _charged(self, peer: Address) -> tuple[int, float]:
+        return self._charges.get(peer, (0, -math.inf))
+
     def _charge(self, peer: Address, guilt: Guilt, now: float) -> None:
-        """Count a charge; convict who has enough."""
-        subject = self._own[peer]
-        if now - subject.charged_at > WITHIN * self.period:
-            subject.charges = 0
-        subject.charges, subject.charged_at = subject.charges + 1, now
-        if subject.charges >= CHARGES:
+        """Count a charge, and tell the other seeds, which may judge it next; convict who has
+        enough."""
+        count, at = self._charged(peer)
+        count = count + 1 if now - at <= WITHIN * self.period else 1
+        self._charges[peer] = count, now
+        self.to_all(grammar.say("charged", peer, count))
+        if count >= CHARGES:
             rates = grammar.RATES.write(sorted(guilt.rates.items()))
             self.kick(peer, guilt.badness, self.settings.ban,
                       f"verdict:{peer}:{guilt.badness:.3f}:{rates}")
@@ -128,6 +132,9 @@ class JudgingSeed(KeepingSeed):
         self._known[link.peer] = now, known
         self._note(now, dict(judged), void, [*dict(judged), *void])
         self.warn(pairs)
+
+    def on_charged(self, link: ProvenLink, peer: Address, count: int) -> None:
+        self._charges[peer] = count, self.now()
 
     def warn(self, pairs) -> None:
         """Tell peers which neighbours never name them, once in the time of a ban."""
@@ -164,6 +171,7 @@ class JudgingSeed(KeepingSeed):
             self.output.write(f"removed:{peer}:{reason}")
         self.remove(peer, row, reason)
         self.rows.forget(peer)
+        self._charges.pop(peer, None)
 
     def _tell(self, line: bytes) -> None:
         """Tell all seeds and peers."""

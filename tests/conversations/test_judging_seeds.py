@@ -58,13 +58,27 @@ def test_who_is_charged_four_times_in_a_row_is_kicked_and_everybody_is_told():
     scene.run(0.1)
     kick = f"kick:{S}:0.333:600.000"
     assert all(peer.end.lines.count(kick) == 1 for peer in clique.peers)
-    assert one.told("kick:") == [kick]
+    told = one.told("")
+    assert [line for line in told if line.startswith("kick:")] == [kick]
+    assert [line for line in told if line.startswith("charged:")] == [
+        f"charged:{S}:{count}" for count in (1, 2, 3, 4)]
     assert clique.peers[3].end.closed and not any(peer.end.closed for peer in clique.peers[:3])
     assert held(scene, S) == [] and not any(
         str(row.entry.peer) == S for row in scene.node.rows.all())
     clique.pass_periods(4, one)
     assert len(scene.events("verdict:")) == 1 and not held(scene, S)
     assert not any(str(row.entry.peer) == S for row in scene.node.rows.all())
+
+
+def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
+    scene, one = court(ONE)
+    clique = Clique(scene, A, B, C, S)
+    clique.accuse(S)
+    one.mouth.say(f"charged:{S}:3")
+    while not scene.events("verdict:"):
+        clique.pass_periods(1, one)
+        assert scene.now < 20 * PERIOD
+    assert sum(f"{listed(S)}=0.333" in event for event in scene.events("judged:")) == 1
 
 
 def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():
