@@ -119,7 +119,7 @@ class Gossiper(LineNode):
         self.compare(link, DIGEST_PAUSE)
 
     def brought(self, link, added: Added) -> None:
-        """A neighbour has brought this."""
+        """A neighbour has brought this, which a subclass may charge."""
 
     def compare(self, link, pause: float = 0.0) -> None:
         """Compare what both have seen, unless that was done within `pause` seconds."""

@@ -147,6 +147,7 @@ _FORMS = {kind: wire.Form(spelling, _FIELDS) for kind, spelling in {
     "charged": "charged:ADDRESS:COUNT",
 }.items()}
 _BY_WORD = {form.word.encode(): kind for kind, form in _FORMS.items()}
+assert _BY_WORD.keys().isdisjoint(wire.WORDS)  # whose lines are parsed after these
 
 
 def parse(line: bytes) -> tuple[str, tuple]:
