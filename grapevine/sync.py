@@ -39,6 +39,7 @@ class _Talk:
         self.offer: dict[bytes, list] = {}  # run -> ranges that are lacking here
         self.vain: dict[bytes, Intervals] = {}  # what it has offered, and did not bring
         self.vain_until = 0.0
+        self.gone: dict[bytes, Intervals] = {}  # what it has seen, and will never have again
         self.asked_at = -math.inf  # when it was asked last
         self.waited = waited  # seconds in all, for what it was asked; at first those of others
         self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
@@ -141,8 +142,8 @@ class Sync:
         # few ranges first, so that runs full of gaps keep no others waiting; then the older run
         for run, ranges in sorted(lacking, key=lambda one: (
                 len(one[1]), int(one[0].rpartition(b":")[2]))):
-            if run in talk.vain:
-                ranges = _without(ranges, talk.vain[run])
+            for noted in talk.vain, talk.gone:
+                ranges = _without(ranges, noted[run]) if run in noted else ranges
             size += len(ranges) - len(talk.offer.get(run, ()))
             if size > OFFER_LIMIT:
                 talk.compared = None  # the next comparison brings the rest
@@ -230,20 +231,29 @@ class Sync:
         if not is_vain:
             return
         self.effort = sum(len(ranges) for _, ranges in want) + len(talk.vain) // RUNS_IN_SUM
-        if sum(map(len, talk.vain.values())) > OFFER_LIMIT:
-            talk.vain.clear()
         talk.vain_until = now + self._pause
-        for run, ranges in want:
-            vain = talk.vain.setdefault(run, Intervals())
+        self._ask_no_more(talk, talk.vain, want)
+
+    @staticmethod
+    def _ask_no_more(talk: _Talk, noted: dict[bytes, Intervals], entries: Entries) -> None:
+        """Note messages that a neighbour is not asked for again, in one of its tables."""
+        if sum(map(len, noted.values())) > OFFER_LIMIT:
+            noted.clear()
+        for run, ranges in entries:
+            of_run = noted.setdefault(run, Intervals())
             for first, last in ranges:
-                vain.add(first, last)
-            talk.offer[run] = _without(talk.offer.get(run, []), vain)
+                of_run.add(first, last)
+            talk.offer[run] = _without(talk.offer.get(run, []), of_run)
 
     def gone(self, link, entries: Entries) -> Entries:
-        """Return which of these messages a neighbour was asked for, though it has them no more."""
+        """Return which of these messages a neighbour was asked for, though it has them no more. It
+        is not asked for them again."""
         talk = self._talks.get(link)
         wanted = {run for run, _ in talk.owed[0]} if talk is not None and talk.owed else ()
-        return self._messages.lacking([one for one in entries if one[0] in wanted])
+        gone = self._messages.lacking([one for one in entries if one[0] in wanted])
+        if gone:
+            self._ask_no_more(talk, talk.gone, gone)
+        return gone
 
     # Ends.
 

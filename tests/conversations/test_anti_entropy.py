@@ -2,6 +2,7 @@
 
 The session in grapevine/WIRE.md is kept here."""
 
+import grapevine.gossiper
 import grapevine.messages
 from grapevine.peer import Peer
 from tests.tools.virtual import End, Scene, gossip, neighbour, seed_of
@@ -45,6 +46,16 @@ def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_wh
 
 
 # Fetching.
+
+def test_lines_about_what_is_gone_have_a_limit(monkeypatch):
+    monkeypatch.setattr(grapevine.gossiper, "GONE_AT_ONCE", 100)
+    end, = neighbours(A)
+    end.say(f"status:seen:{C}:7=1-200")
+    end.hear_until("status:want:")
+    end.say(*[f"status:gone:{C}:7={number}" for number in range(1, 201)])
+    end.scene.run(1.0)
+    assert 100 <= len(end.scene.events("gone:")) <= 111
+
 
 def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
     one, other = neighbours(A, B)
@@ -120,6 +131,18 @@ def test_what_had_no_room_is_fetched_once_a_seed_has_named_its_origin():
     assert [line.partition(":")[0] for line in compare()] == ["parts", "want"]
     end.say(gossip(C, 1), "status:sent")
     assert scene.event(f"received:{A}:{gossip(C, 1)}")
+
+
+def test_what_a_neighbour_has_no_more_is_written_once_each_and_never_asked_for_again():
+    end, = neighbours(A)
+    runs = " ".join([f"{B}:{start}=1-9" for start in range(1, 301)])
+    end.say("status:digest:" + "1" * 32, f"status:seen:{runs}")
+    end.say(end.hear_until("status:want:").replace("want", "gone"), "status:sent")
+    for _ in range(2):
+        heard = end.hear_all(110.0)
+        assert not any(line.startswith("status:want:") for line in heard)
+        assert len(end.scene.events("gone:")) == 300
+        end.say("status:digest:" + "2" * 32, f"status:seen:{runs}")
 
 
 def test_gaps_of_others_neither_end_the_link_of_a_newcomer_nor_hide_a_run_without_any(monkeypatch):

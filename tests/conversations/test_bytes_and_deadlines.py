@@ -156,6 +156,14 @@ def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
 
 
 @both
+def test_of_these_lines_a_long_one_counts_as_one_for_each_200_bytes(kind):
+    scene = Scene(kind)
+    for _ in range(100):
+        scene.node.write_sparingly("gone:" + "x" * 1_995)
+    assert len(scene.events("gone:")) == 7
+
+
+@both
 def test_a_stranger_that_says_more_than_200_lines_at_once_and_100_a_second_is_cut_off(kind):
     scene = Scene(kind)
     end, (line, answer) = scene.machine(A).dial(), first_line(kind)

@@ -135,6 +135,17 @@ def test_a_crash_sends_what_was_said_before_it_to_a_neighbour_that_is_silent():
     assert told[0].endswith(":early")
 
 
+def test_a_crash_sends_what_a_neighbour_that_lives_has_not_answered():
+    server, hand = with_neighbour()
+    proxy = server.proxy()
+    proxy.say("msg 1 text")
+    server.run(0.5)
+    hand.say("status:sent")
+    server.run(5.0)
+    proxy.say("crash")
+    assert hand.count(":text", 1.0) == 1
+
+
 def test_a_crash_sends_what_a_neighbour_had_no_room_for_even_if_it_says_something_again():
     server, hand = with_neighbour()
     hand.say("status:sent")

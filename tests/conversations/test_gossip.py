@@ -156,6 +156,13 @@ def test_all_other_lines_cost_their_neighbour(line, count):
     assert other.hear(10.0) == gossip(C, 1)
 
 
+def test_a_neighbour_above_its_budget_is_heard_again_after_a_second():
+    one, _ = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    one.say(*[gossip(A, number) for number in range(1, 101)], f"Liveness Request:{TIME}:{A}")
+    assert one.hear(0.9) is None
+    assert one.hear(0.2) == f"Liveness Reply:{TIME}:{A}:{NODE}"
+
+
 def test_answers_to_want_cost_who_asks():
     one, other = neighbours(A, B, rate=10, burst=100, liveness_interval=1000.0)
     for number in range(1, 30):
@@ -168,6 +175,12 @@ def test_answers_to_want_cost_who_asks():
     assert 1 <= one.lines.count("status:sent") <= 3
     one.hear_all(60.0)
     assert one.closed is None and one.machine.said.count("status:sent") == 5
+
+
+def test_answers_to_rumors_cost_who_tells_them():
+    one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
+    one.say(*[form + gossip(C, number) for number, form in enumerate(["rumor:", ""] * 100, 1)])
+    assert len(numbers_of(other.hear_all(0.5))) < 60
 
 
 def test_to_look_for_what_is_lacking_costs_who_offers_it():

@@ -81,6 +81,17 @@ def test_a_peer_that_refuses_is_left_alone_for_ten_rounds_but_for_the_ring(reaso
     assert all(end.closed for end in successor.ends + other.ends)
 
 
+@pytest.mark.parametrize("reason, lists", [("full", 1), ("duplicate", 0)])
+def test_a_peer_that_is_refused_as_full_asks_for_lists_soon(reason, lists):
+    scene = listing(A)
+    end = scene.machine(A).accept()
+    scene.run(4.0)
+    scene.seed.said.clear()
+    end.say(f"connection refused:{A}:{reason}")
+    scene.run(0.4)
+    assert scene.seed.said.count("peer list") == lists
+
+
 def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
     scene = listing(A, B, capacity="fixed:2", liveness_interval=10.0)
     accepting(scene, B)  # nobody listens at A
@@ -190,6 +201,16 @@ def test_a_neighbour_that_leaves_is_forgotten():
     assert scene.event("disconnected:") == f"disconnected:{A}:left:there"
     scene.run(40.0)
     assert scene.events("liveness missed:") == [] and len(end.machine.ends) == 1
+
+
+def test_a_neighbour_that_leaves_is_not_dialled_because_an_earlier_list_has_named_it():
+    scene = listing()
+    end = neighbour(scene)
+    scene.seed.ends[0].say("peer list:127.0.0.1#6001")
+    scene.run(0.1)
+    end.say(f"leave:{A}")
+    scene.run(1.0)
+    assert f"Connection with Peer:{NODE}" not in end.machine.said
 
 
 def test_nothing_counts_that_comes_together_with_a_goodbye_and_behind_it():

@@ -192,6 +192,16 @@ def test_who_tells_of_ever_more_runs_is_heard_slowly_and_hides_no_run_from_other
     assert kicked(scene, cheats[3]) == 1 and liar.end.closed is None
 
 
+def test_runs_of_one_ip_have_one_account_whoever_tells_of_them(monkeypatch):
+    monkeypatch.setattr(judging, "PROOFS_AT_ONCE", 1)
+    scene, _ = joined_scene(ONE)
+    cheats = ["10.0.0.1:6001", "10.0.0.1:6002", "10.0.0.2:6001"]
+    for witness, cheat in zip(reporters(scene, A, B, C), reporters(scene, *cheats)):
+        witness.end.say(evidence(str(cheat.address)))
+    scene.run(0.1)
+    assert [kicked(scene, cheat) for cheat in cheats] == [1, 0, 1]
+
+
 # Reports of deaths.
 
 def report_death(scene: Scene, reporter: Reporter, dead: str, by: str = "") -> int:

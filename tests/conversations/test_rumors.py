@@ -5,6 +5,7 @@ import time
 import pytest
 
 from grapevine.peer import Peer
+from grapevine.ways import rumors
 from tests.tools.virtual import End, Scene, gossip, neighbour
 
 A, B, C, D = [f"127.0.0.1:600{n}" for n in range(1, 5)]
@@ -94,6 +95,29 @@ def test_who_never_answers_gets_everything_plainly_and_who_answers_again_is_told
     assert mute.hear() == f"rumor:{gossip(A, 3)}"
 
 
+def test_who_answers_later_rumors_and_not_one_is_not_silent():
+    source, other = neighbours(A, B)
+    for number in 1, 2:
+        source.say(gossip(A, number))
+        source.scene.run(0.1)
+    other.say(f"status:took:{RUN}=2")
+    source.scene.run(3.0)
+    other.hear_all(0.0)
+    source.say(gossip(A, 3))
+    assert other.hear() == f"rumor:{gossip(A, 3)}"
+
+
+def test_who_has_much_to_answer_is_told_last():
+    source, *others = neighbours(A, B, C)
+    source.say(*[gossip(A, number, "x" * 65_400) for number in range(1, 5)])
+    (slow, _), = told(others, 0.1).items()
+    for number in range(5, 15):
+        source.say(gossip(A, number))
+        (quick, _), = told(others, 0.05).items()
+        assert quick is not slow
+        quick.say(f"status:took:{RUN}={number}")
+
+
 def silenced() -> list[End]:
     """Return a source, and a neighbour that has answered its first rumor, but not the second."""
     source, other = neighbours(A, B)
@@ -113,6 +137,15 @@ def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answ
     other.say(f"status:took:{RUN}=2")
     source.say(gossip(A, 4))
     assert other.hear() == f"rumor:{gossip(A, 4)}"
+
+
+def test_of_too_many_rumors_the_oldest_are_told_no_more_which_is_counted(monkeypatch):
+    monkeypatch.setattr(rumors, "HOT_LIMIT", 3)
+    source, _ = neighbours(A, B)
+    source.say(*[gossip(A, number) for number in range(1, 6)])
+    source.scene.run(0.1)
+    status = source.scene.node.status()
+    assert (status["rumors"], status["rumors dropped, too many"]) == (3, 2)
 
 
 def test_a_line_that_is_too_long_for_a_rumor_is_passed_on_plainly():

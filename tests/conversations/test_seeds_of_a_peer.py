@@ -92,11 +92,14 @@ def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
     assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8001"
     assert scene.event("registered:") == "registered:127.0.0.1:8001"
     scene.name("seed-a:8001", "127.0.0.1:8002")
-    seed_of(scene, "127.0.0.1:8002")
+    other = seed_of(scene, "127.0.0.1:8002")
     seed.ends[0].hang_up()
     assert scene.event("unregistered:").startswith("unregistered:127.0.0.1:8001:")
     assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8002"
     assert scene.event("registered:") == "registered:127.0.0.1:8002"
+    other.ends[0].hang_up()
+    assert scene.event("registered:") == "registered:127.0.0.1:8002"
+    assert len(scene.events("seed:")) == 2, "only where it leads elsewhere"
 
 
 def test_a_name_that_leads_nowhere_is_looked_up_again_later():
@@ -122,6 +125,16 @@ def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others
     assert scene.node.status()["known peers"] == 51
     scene.run(140.0)
     assert scene.node.status()["known peers"] <= 1, "nobody names them any more"
+
+
+def test_whom_no_list_has_named_for_ten_rounds_is_not_known_any_more():
+    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=1.0)
+    seed = seed_of(scene, SEEDS[0])
+    neighbour(scene, A)
+    for listed, seconds, known in ("127.0.0.1#6001", 3.0, 1), ("", 8.0, 1), ("", 4.0, 0):
+        seed.replies["peer list"] = f"peer list:{listed}"
+        scene.run(seconds)
+        assert scene.node.status()["known peers"] == known
 
 
 def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
@@ -164,6 +177,16 @@ def test_a_neighbour_that_invents_peers_hides_honest_ones_only_until_another_one
         liar.say(lie)
         scene.run(1.0)
     assert f"Connection with Peer:{NODE}" in machine.said
+
+
+def test_what_a_neighbour_says_of_peers_counts_once_each_time_it_is_asked():
+    scene = Scene(Peer)
+    end, named = neighbour(scene, A), scene.machine(B)
+    assert scene.pass_until(lambda: "known peers" in end.machine.said, 1.0)
+    scene.run(0.01)
+    end.say("known peers:127.0.0.1#6002")
+    scene.run(0.1)
+    assert end.machine.said.count("known peers") == 1 and named.ends == []
 
 
 def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
@@ -212,6 +235,19 @@ def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
         end.machine.is_alive = True
         assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive:here"
     assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
+
+
+def test_a_former_neighbour_that_has_linked_again_and_leaves_is_none_any_more():
+    scene = Scene(Peer, liveness_interval=2.0)
+    end = neighbour(scene)
+    end.break_off()
+    end.machine.accept().say(f"connection refused:{A}:full")
+    again = end.machine.ask_to_link()
+    assert again.hear() == f"connection accepted:{NODE}"
+    again.say(f"leave:{A}")
+    end.machine.said.clear()
+    scene.run(20.0)
+    assert f"Connection with Peer:{NODE}" not in end.machine.said
 
 
 def test_a_peer_with_many_ports_makes_nobody_forget_the_other_side_of_a_cut():

@@ -3,7 +3,8 @@ modules that do not take its work."""
 
 from grapevine.addresses import parse_address
 from grapevine.node import CROWD_LIMIT
-from grapevine.voidphone.handshake import HELLO_LIMIT, LEFT_ALONE, WORK_LIMIT
+from grapevine.voidphone import handshake
+from grapevine.voidphone.handshake import HELLO_LIMIT, WORK_LIMIT
 from grapevine.voidphone.messages import (
     Hello, PeerNotification, PeerResponse, Ping, VerificationRequest)
 from tests.tools.voidphone import OWN, ModuleScene, push
@@ -106,6 +107,15 @@ def test_a_neighbour_that_came_by_itself_is_dialled_back_once():
     assert not machine.is_dialled(5.0) and scene.events("refused:") == []
 
 
+def test_of_those_that_came_some_are_dialled_back_at_once(monkeypatch):
+    monkeypatch.setattr(handshake, "BACK_DIALS", 2)
+    scene = ModuleScene()
+    machines = [scene.machine() for _ in range(3)]
+    for machine in machines:
+        machine.join()
+    assert [machine.is_dialled(0.1) for machine in machines] == [True, True, False]
+
+
 def test_fifty_made_up_modules_that_listen_nowhere_push_out_one_neighbour_at_most():
     scene = ModuleScene(degree=4, max_connections=8)
     honest = [scene.machine() for _ in range(8)]
@@ -130,10 +140,10 @@ def test_who_did_not_take_our_work_is_left_alone_for_60_seconds():
     assert scene.event("refused:") == (
         f"refused:{ONE}:it did not take our work: has it more pow_bits?")
     for _ in range(3):
-        scene.run(LEFT_ALONE / 4)
+        scene.run(15.0)
         neighbour.say(push(ONE.port, 1))
     assert not machine.is_dialled(0.1)
-    scene.run(LEFT_ALONE / 4)
+    scene.run(15.0)
     neighbour.say(push(ONE.port, 1))
     machine.welcome()
     scene.run(0.1)
@@ -148,6 +158,12 @@ def test_who_takes_our_work_and_hangs_up_gets_work_ever_more_rarely():
         moments.append(scene.now)
     pauses = [after - before for before, after in zip(moments, moments[1:])]
     assert all(pause >= 0.5 * 2 ** number for number, pause in enumerate(pauses)), pauses
+    end = machine.welcome(seconds=100.0)
+    for _ in range(5):
+        scene.run(30.0)
+        end.say(Ping())
+    end.hang_up()
+    assert machine.is_dialled(1.5), "that is long ago"
 
 
 def test_a_module_without_neighbours_dials_its_bootstrapper_with_back_off():

@@ -1,5 +1,7 @@
 """Whom a gossip module dials, asks, keeps and tells of others, and whom it calls silent."""
 
+import errno
+
 import pytest
 
 from grapevine.addresses import address_of, parse_address
@@ -158,6 +160,19 @@ def test_who_names_an_address_that_nobody_can_dial_is_disconnected(ip):
     end = scene.neighbour()
     end.send(bytes.fromhex("000c01fd0003") + bytes(map(int, ip.split("."))) + b"\0\7")
     assert scene.refusal(end).endswith(f"{ip}:7 is no address that others can dial")
+
+
+@pytest.mark.parametrize("number, known", [(errno.ECONNREFUSED, 0), (errno.EMFILE, 1)])
+def test_an_address_that_refuses_is_forgotten_and_not_one_for_which_descriptors_are_short(
+        number, known):
+    scene = ModuleScene(min_degree=1)
+    scene.neighbour().say(push(ONE.port, 1))
+    scene.machine(str(ONE))
+    assert scene.pass_until(lambda: "DIALLED" in [link.role for link in scene.node.links], 1.0)
+    [dial] = [link for link in scene.node.links if link.role == "DIALLED"]
+    dial.connection.reset(number)
+    scene.run(0.01)
+    assert scene.count("known addresses") == known
 
 
 # Liveness.

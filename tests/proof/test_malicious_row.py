@@ -57,6 +57,16 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
         "rows moved; 8 deliveries among honest peers")
 
 
+@pytest.mark.parametrize("more, verdict", [([], FAILS), (["10 8003 starts"], HOLDS)])
+def test_a_seed_that_begins_meanwhile_gives_six_periods_more(tmp_path, more, verdict):
+    assert row(tmp_path, *kicked(5010), *kicked(5011, 24), *more).verdict == verdict
+
+
+@pytest.mark.parametrize("across, verdict", [((4, 5), FAILS), ((4,), HOLDS)])
+def test_who_has_fewer_than_three_honest_neighbours_need_not_be_kicked(tmp_path, across, verdict):
+    assert row(tmp_path, across=across).verdict == verdict
+
+
 def test_a_thread_of_an_attacker_may_not_fail_either(tmp_path):
     proof = tell(tmp_path, story("12 5010 failed:liveness:ValueError"), monitor="yes")
     assert check.threads(proof).details == ["127.0.0.1:5010: liveness:ValueError"]
@@ -162,7 +172,7 @@ def untrue(*seconds, seed=8001):
 @pytest.mark.parametrize("lines, failures", [
     (untrue(6, 7), []), (untrue(6, 7, 8), ["seed 127.0.0.1:8001 did not disbelieve "
                                           "127.0.0.1:5011 (falsedead)"]),
-    ([*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []), (untrue(6, 12, 18), []),
+    ([*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []), (untrue(6, 10, 14), []),
     ([*untrue(6, 7, 8), "12 8001 disbelieved:@5011", "8.2 8002 disbelieved:@5011"],
      ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"])])
 def test_one_that_reports_the_living_dead_is_not_kicked_but_disbelieved(

@@ -48,6 +48,7 @@ def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_del
 @pytest.mark.parametrize("times, awake, healthy", [
     ((1.5, 2.5, 42, 43), "41.9 5001 late:39.000", True),  # frozen for long
     ((1.5, 2.5, 7.5, 8.5), "7.4 5001 late:4.800", True),  # for 5 s
+    ((1.5, 2.5, 16), "7.4 5001 late:4.800", True),  # and its neighbours read slowly after that
     ((1.5, 2.5, 7.5, 8.5), "1.7 5001 asks 5002", False),  # it does not say that it was frozen
     ((1.5, 2.5, 3.5, 4.5), "1.7 5001 asks 5002 until 9", False),  # it fell silent
     ((1.5, 4.0, 6.5, 9.0), "1.7 5001 asks 5002 until 9", False),  # it is slow

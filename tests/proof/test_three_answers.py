@@ -60,12 +60,16 @@ def answer(folder, row, *stories, **settings):
     # cut off: it missed answers, or its links broke, and it ended before they stood again
     (29, "31 5003 liveness missed:@5001:1 \n 31 5003 liveness missed:@5002:1 \n 33 5003 lives",
      UNCLEAR, "127.0.0.1:5003 missed an answer of 127.0.0.1:5001"),
+    (29, "31 5003 liveness missed:@5001:1 \n 31 5003 liveness missed:@5002:1 \n "
+     "60 5003 asks 5001 until 70 \n 60 5003 asks 5002 until 70", UNCLEAR, "5003 missed an answer"),
     (29, "33 5003 lives", UNCLEAR, "127.0.0.1:5003 died at"),
     (29, "33 5001 parts 5003 Connection reset by peer \n 33 5002 parts 5003 Broken pipe \n "
      "34 5003 lives until 70", UNCLEAR, "broke at"),
     # late: only if it was then
     (34, "33 5003 late:3.400 \n 34 5003 stopped:quit", UNCLEAR, "5003 was late by 3.4 s"),
     (70, "33 5003 late:3.400", FAILS, "did not reach"), (70, "20 5003 late:3.400", FAILS, ""),
+    # nobody knew whose message it is
+    (70, "40 5003 unconfirmed:@5001:1", UNCLEAR, "5003: nobody confirmed 127.0.0.1:5001:1"),
     # its file lacks lines
     (70, "50 5003 lost:3", UNCLEAR, "a full disk has refused lines of 127.0.0.1:5003")])
 def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
@@ -98,6 +102,8 @@ def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdic
 @pytest.mark.parametrize("story, verdict", [
     ("20 5003 starts \n 21 5003 lives until 70", HOLDS),  # it met nobody: `pieces` tells that
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70", FAILS),
+    ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70 \n "
+     "61 5003 gone:@5001:@5001:1=1-3", UNCLEAR),
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 61 \n 61.5 5003 stopped:quit",
      UNCLEAR)])
 def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, verdict):

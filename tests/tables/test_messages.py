@@ -247,6 +247,15 @@ def test_this_share_is_as_large_as_that_of_a_named_run_also_in_a_burst():
     assert 90 <= messages.count() <= 100 and held(messages, others) > 44
 
 
+def test_all_invented_origins_have_one_share_together():
+    messages = message_list(cache_size=100, named=(A,))
+    kept = numbered(range(1, 41))
+    messages.add(kept)
+    for port in range(1, 1_001):
+        messages.add(numbered([1, 2], peer(port)))
+    assert held(messages, kept) == 40
+
+
 @pytest.mark.parametrize("is_named_before", [True, False])
 def test_a_named_origin_keeps_its_room_however_many_runs_another_one_has(is_named_before):
     """Peers may hear gossip before they hear of its origin."""

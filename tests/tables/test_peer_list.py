@@ -109,6 +109,8 @@ def test_hearsay_is_limited_but_new_names_find_room():
     assert len(known.known) == HEARD_LIMIT and peer(5_000) in known
     known.hear(ports(6_000))
     assert len(known.known) == HEARD_LIMIT and peer(6_000) not in known
+    known.take_answer(ports(6_000, 6_001))
+    assert known.known == ports(6_000, 6_001), "the latest answer counts"
 
 
 def test_before_the_first_list_everybody_counts_as_named():

@@ -116,6 +116,14 @@ def test_a_block_holds_no_port_that_shall_be_avoided(usual):
         ports.free_block(addresses(65_500, 0, 35), addresses(65_500, 0))
 
 
+def test_the_last_port_may_be_that_of_a_peer(usual):
+    usual.base_port, seeds = 65_534, addresses(usual.first, 0)
+    assert ports.peer_addresses(usual, seeds) == addresses(65_534, 0, 1)
+    usual.peers = 3
+    with pytest.raises(CommandError):
+        ports.peer_addresses(usual, seeds)
+
+
 def test_the_next_free_port_is_none_that_shall_be_avoided():
     first = free_range(4)
     with taken(first + 1):

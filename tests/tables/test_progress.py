@@ -1,6 +1,7 @@
 """How far a network is, in words, and how often the runner looks."""
 
 import pathlib
+import signal
 import types
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from grapevine.lab.experiments import commands, following
 from grapevine.lab.experiments.commands import implied_by, network_parser, planned
 from grapevine.lab import FOR_EVER
+from grapevine.lab.experiments.hosts import Host
 from grapevine.lab.experiments.following import Progress, until_next_look
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
@@ -108,6 +110,37 @@ def test_gossip_without_end_is_no_step_to_wait_for(messages, steps, tmp_path, mo
     course = Progress(running.records, Network(running.living()),
                       Settings(gossip_count=messages), running.steps)
     assert course.course(0, False, True) and begun == steps
+
+
+@pytest.mark.parametrize("code, failed", [
+    (None, False), (0, False), (1, True), (-signal.SIGTERM, False), (-signal.SIGSEGV, True)])
+def test_a_process_has_failed_that_ended_by_an_error_of_its_own(code, failed):
+    host = types.SimpleNamespace(process=types.SimpleNamespace(poll=lambda: code))
+    assert Host.has_failed(host) == failed
+
+
+def test_what_a_dead_peer_has_said_is_due_at_all_others(tmp_path):
+    said = "\n5003 generated:gmessage:1.000000:@5003:9:1:message 1"
+    found = progress(tmp_path, TWO + BACK + said, 5003)
+    assert found.gossiped() == "3 messages, 2 of 4 delivered"
+
+
+def test_a_guest_that_has_left_counts_no_more(tmp_path):
+    found = progress(tmp_path, TWO + BACK + "\n5003 connected:@5001\n5003 stopped:quit")
+    assert found.started() == "2 peers, 1 links, one piece"
+
+
+@pytest.mark.parametrize("ended, until", [([], 9), ([1], 0)])
+def test_who_makes_no_progress_for_long_or_fails_is_given_up(ended, until, tmp_path, monkeypatch):
+    passed = []
+    monkeypatch.setattr(following, "time", types.SimpleNamespace(
+        monotonic=lambda: len(passed), sleep=passed.append))
+    running = progress(tmp_path, TWO)
+    running._state = lambda: min(5, len(passed))
+    running._network.newly_ended = lambda: [types.SimpleNamespace(
+        what="a peer", process=types.SimpleNamespace(poll=lambda: code),
+        has_failed=lambda: code > 0) for code in ended]
+    assert not running.settle(lambda: False, 3.0) and len(passed) == until
 
 
 def test_who_died_lacks_nothing_and_is_found_dead(tmp_path):

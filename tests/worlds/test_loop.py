@@ -1,5 +1,7 @@
 """What only the loop has: other threads post calls, and urgent links are served within a round."""
 
+import errno
+import socket
 import threading
 import time
 
@@ -50,4 +52,19 @@ def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more():
     pair.a.send(pair.here, b"too late")
     stage.loop.round(1.0)
     assert pair.there.closed == "killed" and not pair.b.heard(pair.there)
+    stage.close()
+
+
+def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_again(monkeypatch):
+    def fail(door):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    stage = LoopStage()
+    node, other = stage.node(), stage.node()
+    node.crowd_out = lambda: node.note("crowd_out")
+    with monkeypatch.context() as shortage:
+        shortage.setattr(socket.socket, "accept", fail)
+        other.dial(stage.address(node))
+        assert stage.passes(lambda: node.words().count("crowd_out") == 2)
+    assert stage.passes(lambda: "accepted" in node.words())
     stage.close()

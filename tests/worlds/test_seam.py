@@ -2,9 +2,12 @@
 
 import socket
 import struct
+import sys
 
 import pytest
 
+from grapevine.addresses import address_of
+from grapevine.worlds import sockets
 from tests.worlds.stages import NOWHERE, LoopStage, Pair, ThreadStage
 
 
@@ -41,6 +44,20 @@ def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stag
     assert not stage.passes(lambda: node.told, 0.2)
     assert stage.passes(lambda: node.told, 1.0)
     assert node.of(link) == ["ended"] and isinstance(node.error(link), TimeoutError)
+
+
+def test_a_socket_that_has_connected_to_itself_has_reached_nobody():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.connect(sock.getsockname())
+        with pytest.raises(ConnectionRefusedError):
+            sockets.check_connected(sock)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no second loopback address")
+def test_a_dial_comes_from_the_ip_that_its_node_announces():
+    with sockets.socket_from(address_of("127.0.0.2", 7), socket.AF_INET) as sock:
+        assert sock.getsockname()[0] == "127.0.0.2"
 
 
 def test_a_name_is_looked_up_when_it_is_dialled(stage):

@@ -54,9 +54,12 @@ def broadcast(proof: Proof) -> Row:
                 *told.between(other, one.address), (min(one.last, other.last), math.inf)]
 
     without = _without(proof)
-    ways = _ways(without, graph.replay(proof.records))
-    calm = _ways(without, graph.replay(proof.records, disturb))
-    missing = [fault for found in zip(without, ways, calm) if (fault := _missing(proof, *found))]
+    kinds = list(_kinds(without))
+    some = dict(zip(kinds, without))  # one of each kind, which differ in nothing but the message
+    ways, calm = (dict(zip(some, _ways(list(some.values()), graph.replay(proof.records, *how))))
+                  for how in ((), (disturb,)))
+    missing = [fault for lacking, kind in zip(without, kinds)
+               if (fault := _missing(proof, lacking, ways[kind], calm[kind]))]
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
@@ -72,6 +75,17 @@ class Lacking(NamedTuple):  # a message that a run lacks
     since: float  # from when on it could have it
     until: float
     had: dict[PeerRun, float]  # who had it, and from when on
+
+
+def _kinds(without: list[Lacking]) -> Iterator[tuple]:
+    """Yield for each message that is lacking what decides when it had a way. Old ones that the same
+    peers had are alike."""
+    found = {}  # message -> who had it, when all of these did
+    for message, run, since, _, had in without:
+        if message not in found:
+            found[message] = frozenset(had), max(had.values(), default=0.0)
+        who, at = found[message]
+        yield run, since, who if at <= since else message
 
 
 def _without(proof: Proof) -> list[Lacking]:
