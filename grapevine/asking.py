@@ -55,11 +55,13 @@ class Asker(LineNode):
     PROBING = {UP: "ask_for_life", "liveness_reply": "on_sign_of_life", END: "probe_ended"}
     PACED = CUT_OFF = {UNIDENTIFIED}  # roles of links held above PACE; of those that end above it
 
-    def cut(self, link: Link, data: bytes) -> list[bytes]:
-        lines = super().cut(link, data)
-        if not (lines or link.pending):  # which may change its role
-            self._check_brief(link, link.rest)
-        return lines
+    def took(self, link: Link, data: bytes) -> None:
+        super().took(link, data)
+        try:
+            if not link.pending:  # which may change its role
+                self._check_brief(link, link.rest)
+        except ProtocolError as error:
+            self.refuse(link, str(error))
 
     def _check_brief(self, link: Link, line: bytes) -> None:
         if len(line) > BRIEF and (link.role in self.CUT_OFF | self.CROWD or link.role == PROBE):

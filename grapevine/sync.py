@@ -228,17 +228,19 @@ class Sync:
         want = talk.owed.pop(0)
         if self._asked is link and not talk.owed:
             self._end_wait(now)
+        self.effort = (len(talk.vain) + len(talk.gone)) // RUNS_IN_SUM
+        for noted in talk.vain, talk.gone:
+            if sum(map(len, noted.values())) > OFFER_LIMIT:
+                noted.clear()
         if not is_vain:
             return
-        self.effort = sum(len(ranges) for _, ranges in want) + len(talk.vain) // RUNS_IN_SUM
+        self.effort += sum(len(ranges) for _, ranges in want)
         talk.vain_until = now + self._pause
         self._ask_no_more(talk, talk.vain, want)
 
     @staticmethod
     def _ask_no_more(talk: _Talk, noted: dict[bytes, Intervals], entries: Entries) -> None:
         """Note messages that a neighbour is not asked for again, in one of its tables."""
-        if sum(map(len, noted.values())) > OFFER_LIMIT:
-            noted.clear()
         for run, ranges in entries:
             of_run = noted.setdefault(run, Intervals())
             for first, last in ranges:
@@ -246,14 +248,17 @@ class Sync:
             talk.offer[run] = _without(talk.offer.get(run, []), of_run)
 
     def gone(self, link, entries: Entries) -> Entries:
-        """Return which of these messages a neighbour was asked for, though it has them no more. It
-        is not asked for them again."""
-        talk = self._talks.get(link)
-        wanted = {run for run, _ in talk.owed[0]} if talk is not None and talk.owed else ()
-        gone = self._messages.lacking([one for one in entries if one[0] in wanted])
-        if gone:
-            self._ask_no_more(talk, talk.gone, gone)
-        return gone
+        """Return which of these messages a neighbour was asked for, though it has them no more, and
+        tells so for the first time. Over a reliable link it is not asked for them again."""
+        talk, found = self._talks.get(link), []
+        wanted = dict(talk.owed[0]) if talk is not None and talk.owed else {}
+        for run, ranges in self._messages.lacking([one for one in entries if one[0] in wanted]):
+            told = _without(wanted[run], Intervals(_without(wanted[run], Intervals(ranges))))
+            if told := _without(told, talk.gone.get(run, Intervals())):
+                found.append((run, told))
+        if found and self._is_reliable:  # else it may have been restarted meanwhile
+            self._ask_no_more(talk, talk.gone, found)
+        return found
 
     # Ends.
 

@@ -191,4 +191,5 @@ def seeds(seeds: SeedList = None, *, outputs: Folder = None, **settings: Any) ->
     own = list(dict.fromkeys(filter(None, here.values())))
     if not own:
         raise Refused("no seed of the list is an address of this machine")
-    return Seeds(own, [address or seed for seed, address in here.items()], chosen, outputs)
+    known = list(dict.fromkeys(address or seed for seed, address in here.items()))
+    return Seeds(own, known, chosen, outputs)

@@ -112,13 +112,14 @@ class JudgingSeed(KeepingSeed):
         return certain
 
     def _charged(self, peer: Address) -> tuple[int, float]:
-        return self._charges.get(peer, (0, -math.inf))
+        """Return how often a peer was charged lately, and when last."""
+        count, at = self._charges.get(peer, (0, -math.inf))
+        return (count, at) if self.now() - at <= WITHIN * self.period else (0, -math.inf)
 
     def _charge(self, peer: Address, guilt: Guilt, now: float) -> None:
         """Count a charge, and tell the other seeds, which may judge it next; convict who has
         enough."""
-        count, at = self._charged(peer)
-        count = count + 1 if now - at <= WITHIN * self.period else 1
+        count = self._charged(peer)[0] + 1
         self._charges[peer] = count, now
         self.to_all(grammar.say("charged", peer, count))
         if count >= CHARGES:
@@ -134,7 +135,9 @@ class JudgingSeed(KeepingSeed):
         self.warn(pairs)
 
     def on_charged(self, link: ProvenLink, peer: Address, count: int) -> None:
-        self._charges[peer] = count, self.now()
+        """Take what another seed tells of charges, one that has just begun with fewer."""
+        if not self.is_banned(peer):
+            self._charges[peer] = max(count, self._charged(peer)[0]), self.now()
 
     def warn(self, pairs) -> None:
         """Tell peers which neighbours never name them, once in the time of a ban."""
@@ -187,7 +190,9 @@ class JudgingSeed(KeepingSeed):
         return b"".join([self._kick_line(peer) for peer in self._bans if self.is_banned(peer)])
 
     def said_first(self, seed: Address) -> bytes:
-        return super().said_first(seed) + self._kicks()
+        charged = [grammar.say("charged", peer, count) for peer in self._charges
+                   if (count := self._charged(peer)[0])]
+        return super().said_first(seed) + self._kicks() + b"".join(charged)
 
     def verified(self, link: ProvenLink, asked: float, alive: Verdict,
                  awaited: Listing | None = None) -> None:

@@ -15,7 +15,7 @@ LATE_TURN = 0.15  # of a period: if this seed is later, rows may be, which wait 
 SILENT = 2.5  # periods without a load, after which rows from a seed may be late
 STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
 # along, and others are about to be kicked, whose rows should stay now
-RECUT_AGE = 6.5  # periods since the last disturbance after a recut, in which rows only move
+RECUT_AGE = 6.5  # periods ago that a recut counts as a disturbance, because rows only move
 REST = 12  # periods at least between two recuts, because few heavy subjects never lie evenly
 
 

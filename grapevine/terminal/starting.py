@@ -98,9 +98,11 @@ def seed_addresses(target: int | Target | None, seeds: list[Target]) -> list[Add
         return [local_address(target)]
     here = {seed: address for seed in seeds if (address := look_up_here(seed))}
     for seed, address in here.items():
-        if isinstance(seed, Name) and address.is_loopback and len(here) < len(seeds):
+        if (isinstance(seed, Name) and address.is_loopback and len(here) < len(seeds)
+                and target in (None, seed.port)):
             raise CommandError(f"{seed} leads to {address.ip} here, where no other machine reaches "
-                               "it: give its IP in the config, or mend this machine's hosts file")
+                               "it: give its IP in the config, or mend this machine's hosts file",
+                               FAILED)
     if target is not None:
         named = [address for seed, address in here.items() if seed.port == target]
         return [*named, address_of(own_ip(seeds), target)][:1]

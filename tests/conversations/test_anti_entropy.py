@@ -47,6 +47,15 @@ def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_wh
 
 # Fetching.
 
+def test_what_nobody_asked_for_is_not_written_as_gone():
+    end, = neighbours(A)
+    end.say(f"status:seen:{C}:7=1-5")
+    end.hear_until("status:want:")
+    end.say(*[f"status:gone:{C}:7=1-9"] * 3)
+    end.scene.run(0.1)
+    assert end.scene.events("gone:") == [f"gone:{A}:{C}:7=1-5"]
+
+
 def test_lines_about_what_is_gone_have_a_limit(monkeypatch):
     monkeypatch.setattr(grapevine.gossiper, "GONE_AT_ONCE", 100)
     end, = neighbours(A)

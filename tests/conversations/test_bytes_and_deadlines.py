@@ -156,11 +156,20 @@ def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
 
 
 @both
+def test_a_stranger_holds_no_long_beginning_of_a_line_behind_a_whole_one(kind):
+    scene = Scene(kind)
+    end = scene.machine(A).dial()
+    line = f"Liveness Request:{TIME}:{A}" if kind is Peer else "peer list"
+    end.send(f"{line}\n{'x' * 3_000}".encode())
+    assert end.ends_within(0.5)
+
+
+@both
 def test_of_these_lines_a_long_one_counts_as_one_for_each_200_bytes(kind):
     scene = Scene(kind)
     for _ in range(100):
-        scene.node.write_sparingly("gone:" + "x" * 1_995)
-    assert len(scene.events("gone:")) == 7
+        scene.node.write_sparingly("event:" + "x" * 1_994)
+    assert len(scene.events("event:")) == 7
 
 
 @both

@@ -74,11 +74,22 @@ def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
     scene, one = court(ONE)
     clique = Clique(scene, A, B, C, S)
     clique.accuse(S)
-    one.mouth.say(f"charged:{S}:3")
+    one.mouth.say(f"charged:{S}:3", f"charged:{S}:1")  # by one that has just begun
     while not scene.events("verdict:"):
         clique.pass_periods(1, one)
         assert scene.now < 20 * PERIOD
     assert sum(f"{listed(S)}=0.333" in event for event in scene.events("judged:")) == 1
+
+
+def test_who_is_shut_out_has_a_clean_record_afterwards_and_who_relinks_hears_of_charges():
+    scene, one = court(ONE, ban=20.0)
+    clique = Clique(scene, A, B, C, S)
+    one.mouth.say(f"charged:{A}:2", f"kick:{S}:0.500:20.000", f"charged:{S}:3")
+    scene.run(1.0)
+    one.ear.hang_up()
+    one.join()
+    told = one.told("charged:")
+    assert told == [f"charged:{A}:2"]
 
 
 def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():

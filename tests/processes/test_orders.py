@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -116,9 +117,14 @@ def test_a_frozen_peer_answers_nobody_until_it_is_thawed_and_ends_like_all_other
 
 def test_who_stops_reading_is_told_nothing_more_and_holds_up_nobody(tmp_path):
     with Running(tmp_path, None) as running:
-        first = running.peers[0]
-        os.kill(running.network.hosts[first].process.pid, signal.SIGSTOP)
-        answers = [running.do("say", first, "x" * 3_900) for _ in range(100)]
+        first, answers = running.peers[0], []
+        stopped = running.network.hosts[first].process.pid
+        os.kill(stopped, signal.SIGSTOP)
+        says = threading.Thread(daemon=True, target=lambda: answers.extend(
+            running.do("say", first, "x" * 3_900) for _ in range(100)))
+        says.start()
+        says.join(20)
+        os.kill(stopped, signal.SIGCONT)
         assert answers[0][0] == 200
         assert answers[-1] == (409, f"{first} reads nothing now")
 

@@ -157,6 +157,28 @@ def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why)
     assert found.verdict == verdict and why in "; ".join(found.details), found
 
 
+def test_of_two_messages_of_the_same_peers_one_came_too_late_to_have_a_way(tmp_path):
+    proof = tell(tmp_path, """
+        0.5 5001 starts
+        0.5 5002 starts
+        1.0 5001 links 5002
+        2.0 5002 says 1
+        2.1 5002 says 2
+        5.0 5001 hears 5002/2 from 5002
+        9.0 5001 parts 5002 closed
+        9.0 5002 parts 5001 closed
+        50.0 5003 starts
+        51.0 5001 links 5003
+        55.0 5001 parts 5003 closed
+        55.0 5003 parts 5001 closed
+        59.0 5001 links 5002
+        60.0 5001 hears 5002/1 from 5002
+    """, *[f"2.5 {port} lives until 70" for port in (5001, 5002)], "50.5 5003 lives until 70")
+    found = delivery.broadcast(proof)
+    assert found.figures.startswith("2 of 3 deliveries") and "1 had no way" in found.figures
+    assert found.details[0].startswith("127.0.0.1:5002:1:2 did not reach 127.0.0.1:5003")
+
+
 BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:closed \n"
 
 

@@ -1,7 +1,7 @@
 """Processes that host nodes, as the runner holds them.
 
 The standard input of each is a pipe from the runner. A process ends when its input ends, so that
-all end with the runner, however it ends.
+all end with the runner, however it ends (before Python 3.11, unless one is frozen).
 """
 
 import contextlib

@@ -80,10 +80,11 @@ class Lacking(NamedTuple):  # a message that a run lacks
 def _kinds(without: list[Lacking]) -> Iterator[tuple]:
     """Yield for each message that is lacking what decides when it had a way. Old ones that the same
     peers had are alike."""
-    found = {}  # message -> who had it, when all of these did
+    found, alike = {}, {}  # message -> who had it, and when all of these did; sets, each once
     for message, run, since, _, had in without:
         if message not in found:
-            found[message] = frozenset(had), max(had.values(), default=0.0)
+            who = frozenset(had)
+            found[message] = alike.setdefault(who, who), max(had.values(), default=0.0)
         who, at = found[message]
         yield run, since, who if at <= since else message
 
