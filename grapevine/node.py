@@ -27,7 +27,7 @@ LATE = 0.5  # seconds: a call that comes later than this makes the node late
 LATE_FOR = 1.0  # seconds for which a late node passes no verdict
 HELD_LOOK = 0.02  # seconds between two looks whether a held link may go on
 SLICE = 0.05  # seconds for messages of one link, before others may have the lock
-REFUSALS, EVENT = 70, 200  # lines a second in the output file that others cause; bytes of each
+REFUSALS = 70  # lines `refused:` a second in the output file
 REASON_LIMIT = 100  # characters of a reason in the output file
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
          errno.EAGAIN}  # errors that tell nothing about the other end
@@ -186,13 +186,9 @@ class Node:
             link.close(reason[:REASON_LIMIT])
 
     def write_refusal(self, who: Target, reason: str) -> None:
-        """Write `refused:…`, sparingly, because strangers cause it."""
-        self.write_sparingly(f"refused:{who}:{reason[:REASON_LIMIT]}")
-
-    def write_sparingly(self, event: str) -> None:
-        """Write an event that others can cause at will, but only so often."""
-        if self._refusals.spend(max(1.0, len(event) / EVENT), self.now()):
-            self.output.write(event)
+        """Write `refused:…`, but only so often, because strangers cause it."""
+        if self._refusals.spend(1, self.now()):
+            self.output.write(f"refused:{who}:{reason[:REASON_LIMIT]}")
 
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         """A link is over: exactly once for each, after which nothing comes of it any more."""

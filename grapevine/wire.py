@@ -105,7 +105,6 @@ class Form:
 _FORMS = {kind: Form(spelling) for kind, spelling in LINES.items()}
 _KINDS = {(form.word.encode(), b":" if ":" in LINES[kind] else b""): kind
           for kind, form in _FORMS.items()}
-WORDS = {word for word, _ in _KINDS}  # with which lines begin
 
 
 def parse(line: bytes) -> tuple[str, tuple]:

@@ -121,7 +121,7 @@ class JudgingSeed(KeepingSeed):
         enough."""
         count = self._charged(peer)[0] + 1
         self._charges[peer] = count, now
-        self.to_all(grammar.say("charged", peer, count))
+        self.to_all(grammar.say("charged", peer, count, 0.0))
         if count >= CHARGES:
             rates = grammar.RATES.write(sorted(guilt.rates.items()))
             self.kick(peer, guilt.badness, self.settings.ban,
@@ -134,10 +134,11 @@ class JudgingSeed(KeepingSeed):
         self._note(now, dict(judged), void, [*dict(judged), *void])
         self.warn(pairs)
 
-    def on_charged(self, link: ProvenLink, peer: Address, count: int) -> None:
-        """Take what another seed tells of charges, one that has just begun with fewer."""
+    def on_charged(self, link: ProvenLink, peer: Address, count: int, ago: float) -> None:
+        """Take what another seed tells of charges; one that has just begun knows fewer."""
         if not self.is_banned(peer):
-            self._charges[peer] = max(count, self._charged(peer)[0]), self.now()
+            before, at = self._charged(peer)
+            self._charges[peer] = max(count, before), max(self.now() - ago, at)
 
     def warn(self, pairs) -> None:
         """Tell peers which neighbours never name them, once in the time of a ban."""
@@ -190,8 +191,8 @@ class JudgingSeed(KeepingSeed):
         return b"".join([self._kick_line(peer) for peer in self._bans if self.is_banned(peer)])
 
     def said_first(self, seed: Address) -> bytes:
-        charged = [grammar.say("charged", peer, count) for peer in self._charges
-                   if (count := self._charged(peer)[0])]
+        charged = [grammar.say("charged", peer, count, self.now() - at)
+                   for peer, (count, at) in self._charges.items() if self._charged(peer)[0]]
         return super().said_first(seed) + self._kicks() + b"".join(charged)
 
     def verified(self, link: ProvenLink, asked: float, alive: Verdict,

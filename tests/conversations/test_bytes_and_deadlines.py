@@ -165,14 +165,6 @@ def test_a_stranger_holds_no_long_beginning_of_a_line_behind_a_whole_one(kind):
 
 
 @both
-def test_of_these_lines_a_long_one_counts_as_one_for_each_200_bytes(kind):
-    scene = Scene(kind)
-    for _ in range(100):
-        scene.node.write_sparingly("event:" + "x" * 1_994)
-    assert len(scene.events("event:")) == 7
-
-
-@both
 def test_a_stranger_that_says_more_than_200_lines_at_once_and_100_a_second_is_cut_off(kind):
     scene = Scene(kind)
     end, (line, answer) = scene.machine(A).dial(), first_line(kind)

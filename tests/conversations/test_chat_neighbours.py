@@ -36,12 +36,18 @@ def test_a_neighbour_that_does_not_answer_is_told_four_times_and_then_no_more():
     assert hand.count("", 5.0) == 0
 
 
-def test_who_lives_and_has_not_got_one_rumor_is_told_others():
+def with_an_unanswered_text():
+    """Return a server, its proxy, and a neighbour that lives and does not answer one text."""
     server, hand = with_neighbour()
     proxy = server.proxy()
     proxy.say("msg 1 text")
     server.run(0.5)
     hand.say("status:sent")
+    return server, proxy, hand
+
+
+def test_who_lives_and_has_not_got_one_rumor_is_told_others():
+    _, proxy, hand = with_an_unanswered_text()
     assert hand.count(":text", 5.0) == 0
     proxy.say("msg 2 more")
     assert hand.count(":more", 0.1) == 1
@@ -136,11 +142,7 @@ def test_a_crash_sends_what_was_said_before_it_to_a_neighbour_that_is_silent():
 
 
 def test_a_crash_sends_what_a_neighbour_that_lives_has_not_answered():
-    server, hand = with_neighbour()
-    proxy = server.proxy()
-    proxy.say("msg 1 text")
-    server.run(0.5)
-    hand.say("status:sent")
+    server, proxy, hand = with_an_unanswered_text()
     server.run(5.0)
     proxy.say("crash")
     assert hand.count(":text", 1.0) == 1

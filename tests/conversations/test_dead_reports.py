@@ -4,7 +4,7 @@ import pytest
 
 import grapevine.seed
 from grapevine.seed import Seed
-from tests.tools.virtual import NODE, TIME, End, Scene, registered
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, registered
 
 DEAD, A, B = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 OTHER_SEED = "127.0.0.2:8001"
@@ -204,13 +204,19 @@ def test_a_seed_that_has_come_back_at_another_address_of_its_name_is_believed():
     assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
 
 
-def test_at_most_25_deaths_a_second_are_told_to_a_seed():
+def sixty_deaths() -> tuple[Scene, Machine]:
+    """Return a scene in which a peer reports so many, and another seed, which is to be told."""
     scene = scene_of_a_death(seeds=[OTHER_SEED])
     other = scene.machine(OTHER_SEED)
     ghosts = [registered(scene, f"127.0.0.1:{port}") for port in range(7001, 7061)]
     for ghost in ghosts:
         ghost.machine.world.kill()
     scene.ends[0].say(*[report(A, str(ghost.machine.address)) for ghost in ghosts])
+    return scene, other
+
+
+def test_at_most_25_deaths_a_second_are_told_to_a_seed():
+    scene, other = sixty_deaths()
     for count in (25, 50, 60):
         scene.run(0.9)
         assert len(set(other.said)) == len(other.said) == count
@@ -220,12 +226,7 @@ def test_at_most_25_deaths_a_second_are_told_to_a_seed():
 
 def test_the_deaths_that_wait_for_a_seed_have_a_bound(monkeypatch):
     monkeypatch.setattr(grapevine.seed, "RELAY_LIMIT", 30)
-    scene = scene_of_a_death(seeds=[OTHER_SEED])
-    other = scene.machine(OTHER_SEED)
-    ghosts = [registered(scene, f"127.0.0.1:{port}") for port in range(7001, 7061)]
-    for ghost in ghosts:
-        ghost.machine.world.kill()
-    scene.ends[0].say(*[report(A, str(ghost.machine.address)) for ghost in ghosts])
+    scene, other = sixty_deaths()
     scene.run(5.0)
     assert 30 <= len(other.said) < 60
 

@@ -61,7 +61,7 @@ def test_who_is_charged_four_times_in_a_row_is_kicked_and_everybody_is_told():
     told = one.told("")
     assert [line for line in told if line.startswith("kick:")] == [kick]
     assert [line for line in told if line.startswith("charged:")] == [
-        f"charged:{S}:{count}" for count in (1, 2, 3, 4)]
+        f"charged:{S}:{count}:0.000" for count in (1, 2, 3, 4)]
     assert clique.peers[3].end.closed and not any(peer.end.closed for peer in clique.peers[:3])
     assert held(scene, S) == [] and not any(
         str(row.entry.peer) == S for row in scene.node.rows.all())
@@ -74,7 +74,7 @@ def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
     scene, one = court(ONE)
     clique = Clique(scene, A, B, C, S)
     clique.accuse(S)
-    one.mouth.say(f"charged:{S}:3", f"charged:{S}:1")  # by one that has just begun
+    one.mouth.say(f"charged:{S}:3:0.000", f"charged:{S}:1:0.000")  # by one that has just begun
     while not scene.events("verdict:"):
         clique.pass_periods(1, one)
         assert scene.now < 20 * PERIOD
@@ -84,12 +84,14 @@ def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
 def test_who_is_shut_out_has_a_clean_record_afterwards_and_who_relinks_hears_of_charges():
     scene, one = court(ONE, ban=20.0)
     clique = Clique(scene, A, B, C, S)
-    one.mouth.say(f"charged:{A}:2", f"kick:{S}:0.500:20.000", f"charged:{S}:3")
+    one.mouth.say(f"charged:{A}:2:5.000", f"charged:{B}:2:120.000", f"kick:{S}:0.500:20.000",
+                  f"charged:{S}:3:0.000")
     scene.run(1.0)
     one.ear.hang_up()
     one.join()
     told = one.told("charged:")
-    assert told == [f"charged:{A}:2"]
+    assert [line.rpartition(":")[0] for line in told] == [f"charged:{A}:2"]
+    assert 6.0 < float(told[0].rpartition(":")[2]) < 9.0, "as long ago as it was"
 
 
 def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():

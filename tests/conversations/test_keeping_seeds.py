@@ -91,7 +91,7 @@ def test_who_is_no_other_seed_or_has_another_ip_is_not_asked(claimed, claimant):
     assert end.hear() is None and end.closed
 
 
-SAID_BY_SEEDS = [rows_line(A, B), "load:5:", "verdicts:0:||", f"charged:{A}:3",
+SAID_BY_SEEDS = [rows_line(A, B), "load:5:", "verdicts:0:||", f"charged:{A}:3:0.000",
                  tree(99, NODE, (NODE, 0)),
                  f"kick:{A}:0.900:600.000", f"seed confirms:{NONCE}", f"seed asks:{NONCE}"]
 

@@ -45,10 +45,15 @@ SAID = [  # kind, values, the line
      "rows:0.250:about:10.0.0.9:65535:9:2:127.0.0.1#5001=10,0,0,0,0"),
     ("rows", (12345.678, "by", B, 1, 1, ()), "rows:12345.678:by:[::1]:5002:1:1:"),
     ("verdicts", (0, ((), (), ())), "verdicts:0:||"),
-    ("charged", (parse_address("127.0.0.1:5001"), 3), "charged:127.0.0.1:5001:3"),
+    ("charged", (parse_address("127.0.0.1:5001"), 3, 1.5), "charged:127.0.0.1:5001:3:1.500"),
     ("verdicts", (5, (((A, 0.5), (C, 1.0)), (B,), ((A, B), (B, A)))),
      "verdicts:5:127.0.0.1#5001=0.500 10.0.0.9#65535=1.000|[::1]#5002|"
      "127.0.0.1#5001>[::1]#5002 [::1]#5002>127.0.0.1#5001")]
+
+
+def test_no_line_of_monitoring_begins_as_one_of_the_wire_does():
+    words = {spelling.partition(":")[0] for spelling in wire.LINES.values()}
+    assert words.isdisjoint(line.partition(":")[0] for _, _, line in SAID)
 
 
 @pytest.mark.parametrize("kind, values, line", SAID, ids=lambda given: str(given)[:20])

@@ -3,8 +3,9 @@
 A peer is `joining` until its first link, then `up`. It is `lost` when all its connections broke
 and nothing else is known yet, and `dead` once a neighbour or a seed says so, until it connects
 again, or writes that it lives. It is `left` when it says goodbye, and `gone` when its run ended in
-another way. A seed is `up` or `gone`. A link exists while both of its ends say `connected`, so a killed or frozen peer that writes
-nothing more needs no guess. Peers that are `joining` or `up` count as up.
+another way. A seed is `up` or `gone`. A link exists while both of its ends say `connected`, so a
+killed or frozen peer that writes nothing more needs no guess. Peers that are `joining` or `up`
+count as up.
 
 Values come in, events of the stream go out; no clock. Nodes are numbered when they are first named.
 Beyond the first 5,000 they are left out.
