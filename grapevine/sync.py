@@ -64,7 +64,6 @@ class Sync:
         that this module does not know need none."""
         talk, self.effort = self._talk(link), 0
         if status.verb == "digest":
-            talk.is_compared |= self.agrees(link, status.digest, now)
             return self._compare(link, talk, status.digest, now)
         if status.verb == "parts":
             own = self._messages.slices()
@@ -110,7 +109,11 @@ class Sync:
 
     def _compare(self, link, talk: _Talk, theirs: str, now: float) -> bytes:
         if self.agrees(link, theirs, now):
-            return b""
+            talk.is_compared = True
+            if talk.digest_at > -math.inf or theirs != self._messages.digest():
+                return b""
+            talk.digest_at = now  # once, so that the other end learns that both have the same
+            return wire.say_digest(theirs)
         talk.comparing = self._messages.digest(), theirs
         if len(self._messages.runs) > FEW_RUNS:
             return wire.say_slices("parts", self._messages.slices())

@@ -114,8 +114,6 @@ class _Telling(DeathsAtOnce):
             return  # it was turned away after all
         if self._has_said() and self.settings.antientropy_interval:
             self._hears_from[link] = self.now() + ASKS_AGAIN
-        if not is_dialled:  # both ends tell their digests, and both learn if they have the same
-            self.compare(link)
         if is_new:
             self._program.call(self._program.on_neighbour, str(peer))
 

@@ -164,14 +164,15 @@ def test_a_neighbour_that_names_a_reason_makes_nobody_dead(reason):
     assert scene.program.of("death") == []
 
 
-def test_both_ends_of_a_new_link_tell_their_digests_and_then_nothing_is_lacking():
+def test_a_neighbour_that_has_the_same_says_so_once_and_then_nothing_is_lacking():
     scene = ProgramScene(antientropy_interval=1000.0)
-    end = neighbour(scene, A)
-    digest = end.hear_until("status:digest:")
+    accepted = neighbour(scene, A)
     assert not scene.node.is_complete()
-    end.say(digest)
-    scene.run(0.1)
-    assert scene.node.is_complete()
+    digest = f"status:digest:{'0' * 32}"
+    accepted.say(digest)
+    assert accepted.hear() == digest and scene.node.is_complete()
+    accepted.say(digest)
+    assert accepted.hear_all(1.0) == []
 
 
 def test_what_a_neighbour_has_told_to_have_is_lacking_until_it_has_come():
