@@ -45,6 +45,7 @@ AWAITING_PROBE = "AWAITING_PROBE"  # a newcomer, which this peer probes before i
 DIALLED = "DIALLED"  # a peer that was asked to become a neighbour
 NEIGHBOUR = "NEIGHBOUR"
 SEED = "SEED"
+OTHER_SEED = "OTHER_SEED"  # one that does not list this peer, and is asked for its list
 
 ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a newcomer's probe
 STAGES = [(0.25, 256), (2.0, 64)]  # of a newcomer's probe: seconds, and probes at once
@@ -53,6 +54,7 @@ SHORTEST_PAUSE = 0.02  # seconds between two looks after links
 UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
 CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
 KNOWN_PEERS_COST = 100  # lines, of a question for them
+SEED_COST = 10  # times: a seed has less to say than a neighbour, and all of it is written down
 ROUNDS = 2  # in which an answer outweighs the word of a seed: after one, the next is on its way
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
@@ -80,6 +82,7 @@ class Peer(Asker, Gossiper):
         SEED: {UP: "register", "registered": "on_registered", "peer_list": "on_peer_list",
                "registration_refused": "on_registration_refused", "dead_node": "on_dead_node",
                END: "registration_ended"},
+        OTHER_SEED: {UP: "ask_for_list", "peer_list": "on_peer_list"},
     }
 
     def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
@@ -156,7 +159,8 @@ class Peer(Asker, Gossiper):
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
         if link.role in (NEIGHBOUR, SEED):
-            self.charge(link, 1 + len(line) / CONTROL_UNIT)
+            times = SEED_COST if link.role == SEED else 1
+            self.charge(link, times * (1 + len(line) / CONTROL_UNIT))
 
     def brought(self, link: Link, added: Added) -> None:
         """Charge a neighbour for new messages of its own."""
@@ -327,7 +331,7 @@ class Peer(Asker, Gossiper):
         if link.closed != "refused" and self.neighbours.link(link.peer) is None:
             self.places.pass_over(link.peer, self.now())
             self.peer_list.unreachable(link.peer, self.now())
-        self.membership.hurry()
+        self.membership.by(self.now() + SHORTEST_PAUSE)  # the next dial may end as soon
 
     def enter(self, link: Link, peer: Address, is_dialled: bool) -> None:
         """A link is a neighbour's from now on."""
@@ -467,12 +471,18 @@ class Peer(Asker, Gossiper):
         self.refuse(link, f"registration refused: {reason}")
 
     def repeat_registrations(self) -> None:
-        """Show the seeds that this peer lives, and see that they do."""
+        """Show the seeds that this peer lives, and see that they do; ask one more for its list,
+        because each of those that list this peer may keep others back."""
         repeat, silent = self.registrations.next_round()
         for link in repeat:
             link.send(wire.say("register", str(self.address)))
         for link in silent:
             link.close("no answer to register")
+        for seed in self.registrations.one_more():
+            self.dial(OTHER_SEED, seed, ANSWER_LIMIT)
+
+    def ask_for_list(self, link: Link) -> None:
+        link.send(wire.say("ask_peer_list"))
 
     def overdue(self, link: Link) -> None:
         if link.role == SEED:
@@ -512,6 +522,8 @@ class Peer(Asker, Gossiper):
                 self.messages.has_refused_runs = False
                 self.sync.compare_anew()
             self.membership.hurry()
+        if link.role == OTHER_SEED:
+            link.close("told")
 
     def on_ask_known_peers(self, link: Link) -> None:
         """Tell a neighbour without a seed of others, as many as it may need."""

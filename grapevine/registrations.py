@@ -45,6 +45,11 @@ class Registrations:
         seeds = fresh if len(fresh) >= missing else rested
         return self._rng.sample(seeds, max(0, min(missing, len(seeds))))
 
+    def one_more(self) -> list[Target]:
+        """Return one of the other seeds, if there are any, once enough list this peer."""
+        others = [seed for seed, row in self.rows.items() if row.link is None]
+        return self._rng.sample(others, 1) if others and len(self.links()) >= self._wanted else []
+
     def next_at(self, now: float) -> float:
         """Return when the next seed has rested."""
         return min((row.backoff.due for row in self.rows.values()

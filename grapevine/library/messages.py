@@ -12,6 +12,7 @@ import errno
 import logging
 import math
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -179,7 +180,7 @@ class Program:
 
     def end(self, patience: float) -> None:
         """Make the calls that wait, for `patience` seconds at most, then no more."""
-        if self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread() and not sys.is_finalizing():
             self._thread.join(patience)
         if self.on_message is not None and self.inbox.count() and not self.drops_calls:
             _log.warning("%s left before on_message had %d messages", self._own,

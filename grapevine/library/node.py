@@ -12,6 +12,7 @@ import itertools
 import math
 import os
 import queue
+import sys
 import threading
 import time
 import weakref
@@ -254,8 +255,10 @@ class Hand:
                     return ask()
 
     def join(self, seconds: float) -> None:
-        """Wait until the nodes have ended, so many seconds at most."""
-        self._thread.join(seconds)
+        """Wait until the nodes have ended, so many seconds at most. At the end of the program other
+        threads stand still, and nothing ends any more."""
+        if not sys.is_finalizing():
+            self._thread.join(seconds)
 
     def request_end(self) -> None:
         """Have the nodes end without a word."""

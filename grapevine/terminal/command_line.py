@@ -103,6 +103,11 @@ def run_command(name: str, command, arguments: list[str] | None) -> int:
     except OSError as error:
         complain(f"{name}: {error.filename or 'system'}: {error.strerror or error}")
         return FAILED
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        complain(f"{name}: system: no thread left")
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 

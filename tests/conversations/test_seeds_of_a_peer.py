@@ -58,6 +58,32 @@ def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_ever
     assert len(tried) == len(machine.ends) - 1  # all but the one that is news
 
 
+def test_a_seed_that_lists_the_peer_no_more_than_others_hides_nobody():
+    scene = Scene(Peer, seeds=SEEDS[:3], liveness_interval=10.0)
+    seeds = [seed_of(scene, seed) for seed in SEEDS[:3]]
+    scene.run(9.0)
+    other, = [seed for seed in seeds if not seed.ends]
+    other.replies["peer list"] = "peer list:127.0.0.1#6001"
+    machine = scene.machine(A)
+    scene.run(2.0)
+    assert other.said == ["peer list"] and other.ends[0].ends_within(0.1)
+    assert machine.accept().hear() == f"Connection with Peer:{NODE}"
+    other.replies["peer list"] = ""
+    assert scene.pass_until(lambda: len(other.ends) == 2, 11.0)
+    assert other.ends[1].ends_within(6.0) and len(scene.events("registered:")) == 2
+
+
+def test_a_list_of_peers_that_refuse_makes_few_dials():
+    listed = ":".join(f"127.0.0.2#{port}" for port in range(5001, 5501))
+    scene = Scene(Peer, seeds=SEEDS[:1])
+    seed_of(scene, SEEDS[0], listed)
+    dialled = []
+    dial, scene.node.world.dial = scene.node.world.dial, lambda link, limit: (
+        dialled.append(link.peer), dial(link, limit))[1]
+    scene.run(4.0)
+    assert 20 < len(dialled) < 450
+
+
 # Staying registered.
 
 
@@ -138,7 +164,7 @@ def test_whom_no_list_has_named_for_ten_rounds_is_not_known_any_more():
 
 
 def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
-    scene = Scene(Peer, seeds=SEEDS[:1], rate=100, burst=1_000)
+    scene = Scene(Peer, seeds=SEEDS[:1], rate=1_000, burst=10_000)
     seed = seed_of(scene, SEEDS[0])
     scene.run(1.0)
     for at in range(50):

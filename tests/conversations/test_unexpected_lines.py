@@ -48,11 +48,21 @@ def seeds_end(kind) -> End:
     return machine.ends[0]
 
 
+def other_seeds_end(kind) -> End:
+    scene = Scene(kind, seeds=["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"])
+    seeds = [seed_of(scene, f"127.0.0.1:{port}") for port in (8001, 8002, 8003)]
+    scene.run(2.0)
+    other, = [seed for seed in seeds if not seed.ends]
+    other.replies.clear()
+    return other.accept(20.0)
+
+
 # A RELAY is not among them: a seed closes it in the moment in which it says its lines.
 ROLES = {(Peer, "UNIDENTIFIED"): unidentified, (Seed, "UNIDENTIFIED"): unidentified,
          (Peer, "PROBED"): probed, (Seed, "PROBED"): probed,
          (Peer, "AWAITING_PROBE"): asking, (Seed, "AWAITING_PROBE"): asking,
          (Peer, "DIALLED"): dialled, (Peer, "SEED"): seeds_end,
+         (Peer, "OTHER_SEED"): other_seeds_end,
          (Peer, "NEIGHBOUR"): lambda kind: neighbour(Scene(kind), NEWCOMER),
          (Seed, "REGISTERED"): lambda kind: registered(Scene(kind), NEWCOMER)}
 UNEXPECTED = [(kind, role, said) for kind, role in ROLES for said in LINES
