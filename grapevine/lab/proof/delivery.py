@@ -54,12 +54,11 @@ def broadcast(proof: Proof) -> Row:
                 *told.between(other, one.address), (min(one.last, other.last), math.inf)]
 
     without = _without(proof)
-    kinds = list(_kinds(without))
-    some = dict(zip(kinds, without))  # one of each kind, which differ in nothing but the message
-    ways, calm = (dict(zip(some, _ways(list(some.values()), graph.replay(proof.records, *how))))
+    alike = {one.alike: one for one in without}  # which differ in nothing but the message
+    ways, calm = (dict(zip(alike, _ways(list(alike.values()), graph.replay(proof.records, *how))))
                   for how in ((), (disturb,)))
-    missing = [fault for lacking, kind in zip(without, kinds)
-               if (fault := _missing(proof, lacking, ways[kind], calm[kind]))]
+    missing = [fault for one in without
+               if (fault := _missing(proof, one, ways[one.alike], calm[one.alike]))]
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
@@ -75,18 +74,7 @@ class Lacking(NamedTuple):  # a message that a run lacks
     since: float  # from when on it could have it
     until: float
     had: dict[PeerRun, float]  # who had it, and from when on
-
-
-def _kinds(without: list[Lacking]) -> Iterator[tuple]:
-    """Yield for each message that is lacking what decides when it had a way. Old ones that the same
-    peers had are alike."""
-    found, alike = {}, {}  # message -> who had it, and when all of these did; sets, each once
-    for message, run, since, _, had in without:
-        if message not in found:
-            who = frozenset(had)
-            found[message] = alike.setdefault(who, who), max(had.values(), default=0.0)
-        who, at = found[message]
-        yield run, since, who if at <= since else message
+    alike: tuple  # what decides when it had a way: the same of old ones that the same peers had
 
 
 def _without(proof: Proof) -> list[Lacking]:
@@ -94,17 +82,21 @@ def _without(proof: Proof) -> list[Lacking]:
     forbidden = set().union(*(run.forbidden for run in proof.peers))  # who takes none forwards none
     made = {message: said.at for run in proof.peers for message, said in run.generated.items()
             if (message, said.mark) not in forbidden}
-    had: dict[str, dict[PeerRun, float]] = {}
-    found = []
+    lack: dict[str, list[PeerRun]] = {}
     for run in proof.peers:
         end = proof.end_of(run)
         for message in made.keys() - run.received.keys() - run.generated.keys():
             if made[message] + ON_ITS_WAY < end:
-                found.append(Lacking(message, run, max(made[message], run.first), end,
-                                     had.setdefault(message, {})))
-    for message, holders in had.items():
-        holders.update((one, at) for one in proof.peers
-                       if (at := one.has_since(message)) < math.inf)
+                lack.setdefault(message, []).append(run)
+    found, holders = [], {}  # sets of peers, each once
+    for message, runs in lack.items():
+        had = {one: at for one in proof.peers if (at := one.has_since(message)) < math.inf}
+        who, all_had = frozenset(had), max(had.values())
+        who = holders.setdefault(who, who)
+        for run in runs:
+            since = max(made[message], run.first)
+            found.append(Lacking(message, run, since, proof.end_of(run), had,
+                                 (run, since, who if all_had <= since else message)))
     return sorted(found, key=lambda lacking: (lacking.since, lacking.message))
 
 
@@ -198,9 +190,8 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
     givers = proof.runs.get(source, [])
     if not givers or source in proof.unproven:
         return
-    had = min((one.has_since(message), number) for number, one in enumerate(givers))
-    giver = givers[had[1]]
-    if had[0] <= at + ON_ITS_WAY and source not in seen:
+    giver = min(givers, key=lambda one: one.has_since(message))
+    if giver.has_since(message) <= at + ON_ITS_WAY and source not in seen:
         if message not in giver.generated:
             yield from _from_nowhere(proof, message, giver, [*seen, source])
         return
@@ -210,10 +201,9 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
 
 def once(proof: Proof) -> Row:
     """Nobody receives a message twice."""
-    twice = [f"{proof.name(run)} received or generated {message} more than once"
-             for run in proof.peers for message in run.repeated]
-    return row("once", f"{len(twice)} messages received twice",
-               [Fault(FAILS, words) for words in twice])
+    faults = [Fault(FAILS, f"{proof.name(run)} received or generated {message} more than once")
+              for run in proof.peers for message in run.repeated]
+    return row("once", f"{len(faults)} messages received twice", faults)
 
 
 def latency(proof: Proof) -> Row:
