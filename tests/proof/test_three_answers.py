@@ -46,9 +46,12 @@ THIRD = """
 SAID = "\n 30 5001 says 1 \n 30.1 5002 hears 5001/1 from 5001"
 
 
-def answer(folder, row, *stories, **settings):
+def expect(verdict, why, row, folder, *stories, **settings):
+    """Let a row answer a story, and say why."""
     found = row(tell(folder, *stories, **settings))
-    return found.verdict, "; ".join(found.details)
+    words = "; ".join(found.details)
+    assert found.verdict == verdict and why in words, words
+    return words
 
 
 @pytest.mark.parametrize("last, more, verdict, why", [
@@ -73,9 +76,8 @@ def answer(folder, row, *stories, **settings):
     # its file lacks lines
     (70, "50 5003 lost:3", UNCLEAR, "a full disk has refused lines of 127.0.0.1:5003")])
 def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=last), SAID,
-                          more)
-    assert found == verdict and why in words, words
+    expect(verdict, why, delivery.broadcast, tmp_path, SEED, PAIR, THIRD.format(last=last), SAID,
+           more)
 
 
 @pytest.mark.parametrize("more, why", [
@@ -86,17 +88,16 @@ def test_a_message_that_did_not_arrive(tmp_path, last, more, verdict, why):
      "127.0.0.1:5003 left, unheard, at")])
 def test_a_cut_between_two_rounds_begins_with_the_last_sign_of_life(tmp_path, more, why):
     """Soon after a round the other end is cut off: the next round asks, the one after tells."""
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=29), SAID,
-                          more, liveness_interval=13)
-    assert found == UNCLEAR and why in words, words
+    expect(UNCLEAR, why, delivery.broadcast, tmp_path, SEED, PAIR, THIRD.format(last=29), SAID,
+           more, liveness_interval=13)
 
 
 @pytest.mark.parametrize("lives, verdict", [("", UNCLEAR), ("60 5003 lives", FAILS)])
 def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdict):
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=50),
-                          "55 5001 says 1 \n 55.1 5002 hears 5001/1 from 5001", lives,
-                          liveness_interval=13)
-    assert found == verdict and ("wrote nothing after" in words) == (verdict == UNCLEAR), words
+    words = expect(verdict, "", delivery.broadcast, tmp_path, SEED, PAIR, THIRD.format(last=50),
+                   "55 5001 says 1 \n 55.1 5002 hears 5001/1 from 5001", lives,
+                   liveness_interval=13)
+    assert ("wrote nothing after" in words) == (verdict == UNCLEAR), words
 
 
 @pytest.mark.parametrize("story, verdict", [
@@ -107,10 +108,8 @@ def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdic
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 61 \n 61.5 5003 stopped:quit",
      UNCLEAR)])
 def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, verdict):
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR,
-                          "5 5001 says 1 \n 5.1 5002 hears 5001/1 from 5001", story,
-                          antientropy_interval=2)
-    assert found == verdict, words
+    expect(verdict, "", delivery.broadcast, tmp_path, SEED, PAIR, "5 5001 says 1", story,
+           "5.1 5002 hears 5001/1 from 5001", antientropy_interval=2)
 
 
 @pytest.mark.parametrize("spread, seconds, verdict", [
@@ -118,9 +117,8 @@ def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, ve
     ("rumor", 30, FAILS)])
 def test_every_way_of_spreading_has_its_time(tmp_path, spread, seconds, verdict):
     last = 30 + seconds
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=last), SAID,
-                          f"{last + 0.5} 5003 stopped:quit", spread=spread, antientropy_interval=4)
-    assert found == verdict, words
+    expect(verdict, "", delivery.broadcast, tmp_path, SEED, PAIR, THIRD.format(last=last), SAID,
+           f"{last + 0.5} 5003 stopped:quit", spread=spread, antientropy_interval=4)
 
 
 @pytest.mark.parametrize("spread, seconds, verdict, why", [
@@ -128,11 +126,11 @@ def test_every_way_of_spreading_has_its_time(tmp_path, spread, seconds, verdict)
     ("rumor", 6, UNCLEAR, "5003: peers compare nothing, so what did not come at once never comes")])
 def test_without_comparisons_what_did_not_come_at_once_never_comes(tmp_path, spread, seconds,
                                                                     verdict, why):
-    last = 30 + seconds
-    found, words = answer(tmp_path, delivery.broadcast, SEED.replace("70", str(last)),
-                          PAIR.replace("70", str(last)), THIRD.format(last=last), SAID,
-                          spread=spread, antientropy_interval=0)
-    assert found == verdict and words.endswith(f"did not reach 127.0.0.1:{why}"), words
+    last = str(30 + seconds)
+    words = expect(verdict, "", delivery.broadcast, tmp_path, SEED.replace("70", last),
+                   PAIR.replace("70", last), THIRD.format(last=last), SAID, spread=spread,
+                   antientropy_interval=0)
+    assert words.endswith(f"did not reach 127.0.0.1:{why}"), words
 
 
 # Seeds.
@@ -150,11 +148,9 @@ def test_without_comparisons_what_did_not_come_at_once_never_comes(tmp_path, spr
     ("3 5001 joins 8080 \n 5 8081 late:4.000", FAILS, "never registered"),
     ("3 5001 joins 8080 \n 5 8081 dies", HOLDS, "")])
 def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why):
-    proof = tell(tmp_path, "\n".join(f"0 {seed} starts \n 0.1 {seed} settings:seeds=2 \n"
-                                     f"0.2 {seed} lives until 30" for seed in (8080, 8081)),
-                 "0.5 5001 starts \n 1 5001 lives until 30", story)
-    found = check.registered(proof)
-    assert found.verdict == verdict and why in "; ".join(found.details), found
+    seeds = "0 {0} starts \n 0.1 {0} settings:seeds=2 \n 0.2 {0} lives until 30"
+    expect(verdict, why, check.registered, tmp_path, seeds.format(8080), seeds.format(8081),
+           "0.5 5001 starts \n 1 5001 lives until 30", story)
 
 
 def test_of_two_messages_of_the_same_peers_one_came_too_late_to_have_a_way(tmp_path):
@@ -189,27 +185,24 @@ BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:cl
     ("30 5001 joins 8081", HOLDS), ("30 5001 leaving:@5001", HOLDS), ("30 5001 dies", HOLDS),
     ("9 5001 lost:3", UNCLEAR)])
 def test_a_peer_that_lacks_a_seed_tries_others_again_and_again(tmp_path, story, verdict):
-    proof = tell(tmp_path, "0 8080 starts \n 0.1 8080 settings:seeds=3 \n 0.2 8080 lives until 50",
-                 "0.5 5001 starts \n 1 5001 lives until 50", BEFORE, story)
-    found = check.registered(proof)
-    assert found.verdict == verdict, found
-    assert verdict == HOLDS or "tried no other from 03:04:14 to 03:04:55" in found.details[0]
+    expect(verdict, "" if verdict == HOLDS else "tried no other from 03:04:14 to 03:04:55",
+           check.registered, tmp_path, BEFORE, story, "0.5 5001 starts \n 1 5001 lives until 50",
+           "0 8080 starts \n 0.1 8080 settings:seeds=3 \n 0.2 8080 lives until 50")
 
 
 @pytest.mark.parametrize("more, verdict", [("", FAILS), ("9 8080 lost:7", UNCLEAR)])
 def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, more, verdict):
-    proof = tell(tmp_path, SEED, "0.1 8080 settings:seeds=1", PAIR, "1 5002 joins 8080",
-                 "5 5001 registered:@8080", more)
-    assert check.registered(proof).verdict == verdict
+    expect(verdict, "", check.registered, tmp_path, SEED, "0.1 8080 settings:seeds=1", PAIR,
+           "1 5002 joins 8080", "5 5001 registered:@8080", more)
 
 
 @pytest.mark.parametrize("whose, verdict", [(5001, HOLDS), (5003, FAILS)])
 def test_only_its_origin_can_have_generated_a_message(tmp_path, whose, verdict):
-    found, words = answer(tmp_path, delivery.broadcast, SEED, PAIR, THIRD.format(last=70), f"""
+    expect(verdict, "" if verdict == HOLDS else "as if it were another", delivery.broadcast,
+           tmp_path, SEED, PAIR, THIRD.format(last=70), f"""
         30 5001 generated:gmessage:1.000000:@{whose}:1:1:x
         30.1 5002 hears {whose}/1 from 5001
         30.1 5003 hears {whose}/1 from 5001""")
-    assert found == verdict and (verdict == HOLDS) == ("as if it were another" not in words)
 
 
 # Deaths.
@@ -248,8 +241,7 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,
      "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
-    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, DIED, story)
-    assert found == verdict and why in words, words
+    expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
 
 
 @pytest.mark.parametrize("stopped, verdict, why", [
@@ -258,8 +250,7 @@ def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
 def test_a_seed_that_stops_owes_the_removal_of_who_was_found_dead_before(tmp_path, stopped, verdict,
                                                                          why):
     seed = f"0 8080 starts \n 0.05 8080 lives until {stopped - 1} \n {stopped} 8080 stopped:quit"
-    found, words = answer(tmp_path, deaths.dead, seed, PAIR, DIED, FOUND + REPORTED)
-    assert found == verdict and why in words, words
+    expect(verdict, why, deaths.dead, tmp_path, seed, PAIR, DIED, FOUND + REPORTED)
 
 
 @pytest.mark.parametrize("scenario, story, verdict, why", [
@@ -338,8 +329,9 @@ def test_a_death_that_may_still_be_found_is_awaited(tmp_path, last):
 @pytest.mark.parametrize("last, verdict", [(19, HOLDS), (21, UNCLEAR), (40, FAILS)])
 def test_a_network_may_end_before_a_death_is_found(tmp_path, last, verdict):
     ends = "".join(f"\n {last + 0.6} {peer} stopped:quit" for peer in (5001, 5002))
-    found, words = answer(tmp_path, deaths.dead, SEED, PAIR.replace("70", str(last)), DIED, ends)
-    assert found == verdict and words.endswith(YET) == (verdict == UNCLEAR), words
+    words = expect(verdict, "", deaths.dead, tmp_path, SEED, PAIR.replace("70", str(last)), DIED,
+                   ends)
+    assert words.endswith(YET) == (verdict == UNCLEAR), words
 
 
 LIVES = THIRD.format(last=70) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080" + REPORTED + """
@@ -356,8 +348,7 @@ LIVES = THIRD.format(last=70) + "\n 1.1 5003 joins 8080 \n 1.1 5001 joins 8080" 
     (LIVES + "\n 21.4 5003 liveness missed:@5001:1", UNCLEAR, "5003 missed an answer"),
     (LIVES + "\n 23.2 5003 late:3.500", UNCLEAR, "5003 was late by 3.5 s")])
 def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdict, why):
-    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, story)
-    assert found == verdict and why in words, words
+    expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, story)
 
 
 @pytest.mark.parametrize("story, verdict", [
@@ -368,9 +359,8 @@ def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdi
     ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR),
     ("30 8080 removed:@5003:gone \n 55 5003 joins 8080 \n 70.5 5003 late:13.000", FAILS)])
 def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
-    found, words = answer(tmp_path, deaths.dead, SEED, PAIR, THIRD.format(last=70),
-                          "1.1 5003 joins 8080", story)
-    assert found == verdict and (verdict == HOLDS or "removed 127.0.0.1:5003, which lived" in words)
+    expect(verdict, "" if verdict == HOLDS else "removed 127.0.0.1:5003, which lived",
+           deaths.dead, tmp_path, SEED, PAIR, THIRD.format(last=70), "1.1 5003 joins 8080", story)
 
 
 # Files.
