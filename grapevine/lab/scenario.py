@@ -12,13 +12,9 @@ A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1
 """
 
 import collections
-import re
 from typing import NamedTuple
 
-from grapevine.events import ADDRESS
-
 DEATHS = {"kill", "power", "ended"}  # after which a node writes nothing
-_NODE = re.compile(ADDRESS)
 
 
 class Act(NamedTuple):  # what was done
@@ -30,9 +26,9 @@ class Act(NamedTuple):  # what was done
 class Scenario:
     """The acts of a runner, in order."""
 
-    def __init__(self, acts: list[Act | None]):
-        self.acts = list(filter(None, acts))
-        self.damaged = acts.count(None)  # lines that nobody understands
+    def __init__(self, acts: list[Act], damaged: int):
+        self.acts = acts
+        self.damaged = damaged  # lines that nobody understands
         self.end = next((act.at for act in self.acts if act.kind == "end"), None)
         self.started = {node for act in self.acts if act.kind == "start" for node in act.nodes}
         self.deaths: dict[str, list[float]] = collections.defaultdict(list)  # node -> when
@@ -49,8 +45,3 @@ class Scenario:
             elif kind == end and nodes in open_since:
                 found.append((open_since.pop(nodes), at, nodes))
         return found + [(at, float("inf"), nodes) for nodes, at in open_since.items()]
-
-
-def nodes_of(rest: str) -> tuple[str, ...]:
-    """Return the addresses in what follows the kind of an act."""
-    return tuple(_NODE.findall(rest))

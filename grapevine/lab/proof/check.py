@@ -78,7 +78,7 @@ def files(proof: Proof, records: Records) -> Row:
     why = [span.words for run in runs for span in proof.disturbances.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
             for name in records.unread()]
-    if records.scenario and records.scenario.damaged:
+    if records.scenario.damaged:
         why.append(f"{records.scenario.damaged} damaged lines in scenario.txt")
     elsewhere = set(filter(proof.is_elsewhere, proof.strangers))
     why += [f"there is no file of {node}{proof.missing_from(node)}"

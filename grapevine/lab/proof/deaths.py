@@ -61,8 +61,6 @@ def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
     """A run that the runner kills ends then, and no other peer that it has started dies."""
     told, scenario = proof.disturbances, proof.records.scenario
-    if scenario is None:
-        return
     if run.killed is not None:
         words, silence = f"{proof.name(run)} was killed at {clock(run.killed)}", 2 * run.interval
         dying = DYING if run.ended is None else 0.0  # who is killed has no last word

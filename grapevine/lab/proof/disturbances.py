@@ -104,9 +104,8 @@ class Disturbances:
 
     def __init__(self, records: Records, runs: dict[str, list[Run]]):
         self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks
-        acts = records.scenario
-        self._cuts = acts.times("cut", "mend") if acts else []
-        self._frozen = acts.times("freeze", "thaw") if acts else []
+        self._cuts = records.scenario.times("cut", "mend")
+        self._frozen = records.scenario.times("freeze", "thaw")
         self._headless = records.headless()
         self._of: dict[Run, list[Span]] = {}
         self._between: dict[tuple[PeerRun, str], list[Span]] = {}

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from grapevine.addresses import parse_address
+from grapevine.events import ADDRESS
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
-from grapevine.lab.scenario import Act, Scenario, nodes_of
+from grapevine.lab.scenario import Act, Scenario
 from grapevine.terminal.command_line import printable
 from grapevine.terminal.folders import SCENARIO
 
@@ -108,7 +109,7 @@ class Records:
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self._with_attackers = True
         self.clocks = None  # what clocks.py has found
-        self.scenario: Scenario | None = None  # what the runner did, if a runner started these
+        self.scenario = Scenario([], 0)  # what the runner did, if a runner started these
 
     def refresh(self) -> "Records":
         """Read what is new. OSError if the folder cannot be read."""
@@ -132,20 +133,21 @@ class Records:
         return self
 
     def _read_scenario(self) -> None:
-        if (self.folder / SCENARIO).is_file():
-            lines = (self.folder / SCENARIO).read_text(errors="replace").splitlines()
-            self.scenario = Scenario([self._act(*found) if (found := parse_line(line)) else None
-                                      for line in lines])
-            for run in self._runs(Run):
-                deaths = self.scenario.deaths[run.address]
-                run.killed = next((at for at in deaths if run.first <= at <= run.next), None)
-                if run.killed is not None:  # each ends one run, also of two in the same moment
-                    deaths.remove(run.killed)
-
-    def _act(self, at: float, kind: str, rest: str) -> Act | None:
-        nodes = nodes_of(rest)
-        ahead = self._ahead.get(machine_of(nodes[0]), 0.0) if nodes else 0.0
-        return Act(at - ahead, kind, nodes) if nodes or kind == "end" else None
+        if not (self.folder / SCENARIO).is_file():
+            return
+        lines = (self.folder / SCENARIO).read_text(errors="replace").splitlines()
+        acts = []
+        for at, kind, rest in filter(None, map(parse_line, lines)):
+            nodes = tuple(re.findall(ADDRESS, rest))
+            if nodes or kind == "end":
+                ahead = self._ahead.get(machine_of(nodes[0]), 0.0) if nodes else 0.0
+                acts.append(Act(at - ahead, kind, nodes))
+        self.scenario = Scenario(acts, len(lines) - len(acts))
+        for run in self._runs(Run):
+            deaths = self.scenario.deaths[run.address]
+            run.killed = next((at for at in deaths if run.first <= at <= run.next), None)
+            if run.killed is not None:  # each ends one run, also of two in the same moment
+                deaths.remove(run.killed)
 
     def _take(self, ours: File, file: BinaryIO, most: int) -> None:
         for at, event, rest in ours.read(file, most):
