@@ -280,9 +280,9 @@ def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, 
 def test_who_is_frozen_to_the_end_has_not_died(tmp_path):
     tell(tmp_path, SEED, PAIR, DIED)
     write_scenario(tmp_path, "0 start:@5003", "18.5 freeze:@5003")
-    faults = [fault for fault in deaths.faults(Proof(Records(tmp_path).refresh()))
-              if "nobody had killed it" in fault.words]
-    assert [fault.verdict for fault in faults] == [UNCLEAR] and "was frozen" in faults[0].words
+    found = [words for words in deaths.dead(Proof(Records(tmp_path).refresh())).details
+             if "nobody had killed it" in words]
+    assert len(found) == 1 and found[0].endswith("127.0.0.1:5003 was frozen at 03:04:23")
 
 
 @pytest.mark.parametrize("lives, kills, killed", [
@@ -321,9 +321,9 @@ def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
 def test_a_death_that_may_still_be_found_is_awaited(tmp_path, last):
     tell(tmp_path, SEED.replace("70", last), PAIR.replace("70", last), DIED)
     write_scenario(tmp_path, "18.5 kill:@5003")
-    proof = Proof(Records(tmp_path).refresh())
-    assert [fault.words.endswith(YET) for fault in deaths.faults(proof)] == [True, True]
-    assert deaths.dead(proof).verdict == UNCLEAR
+    row = deaths.dead(Proof(Records(tmp_path).refresh()))
+    assert [words.endswith(YET) for words in row.details] == [True, True]
+    assert row.verdict == UNCLEAR
 
 
 @pytest.mark.parametrize("last, verdict", [(19, HOLDS), (21, UNCLEAR), (40, FAILS)])

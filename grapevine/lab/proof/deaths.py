@@ -23,7 +23,7 @@ FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 def dead(proof: Proof) -> Row:
     """A dead peer is found, reported and removed; a living one is not."""
-    died = _died(proof)
+    died = [run for run in proof.peers if run.is_dead(proof.newest) and not run.chat]
     delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1], 0.0)
               - run.last for run in died for seed in proof.seeds
               if (removed := about(seed.removed, run.address, run.last, run.next))]
@@ -31,25 +31,15 @@ def dead(proof: Proof) -> Row:
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
                     f"{max(delays):.1f} s (max)")
-    return row("dead", figures, faults(proof))
-
-
-def _died(proof: Proof) -> list[PeerRun]:
-    return [run for run in proof.peers if run.is_dead(proof.newest) and not run.chat]
-
-
-def faults(proof: Proof) -> list[Fault]:
-    """Return all claims about deaths that are not met."""
-    found = [fault for run in _died(proof)
-             for fault in (*_overlooked(proof, run), *_kept(proof, run))]
-    found += [fault for run in [*proof.peers, *proof.seeds] for fault in _unplanned(proof, run)]
-    found += [fault for run in proof.peers for death in run.found_dead if not run.chat
-               for fault in _found(proof, run, death)]
-    found += [fault for seed in proof.seeds for fault in _unfounded(proof, seed)]
-    found += [fault for seed in proof.seeds for one in (
-        *seed.removed, *(Removed(at, peer, "dead", "") for at, peer in seed.passed_on))
-        for fault in removed_alive(proof, seed, one)]
-    return found
+    removals = ((seed, one) for seed in proof.seeds for one in (
+        *seed.removed, *(Removed(at, peer, "dead", "") for at, peer in seed.passed_on)))
+    return row("dead", figures, itertools.chain.from_iterable((
+        *((*_overlooked(proof, run), *_kept(proof, run)) for run in died),
+        *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
+        *(_found(proof, run, death) for run in proof.peers if not run.chat
+          for death in run.found_dead),
+        *(_unfounded(proof, seed) for seed in proof.seeds),
+        *(removed_alive(proof, seed, one) for seed, one in removals))))
 
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
