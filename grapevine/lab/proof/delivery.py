@@ -12,7 +12,7 @@ from typing import NamedTuple
 from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
     FAILS, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
-from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row, run_of
+from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
 
@@ -126,8 +126,9 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
     words = f"{message} did not reach {proof.name(run)}"
     if _longest(ways) <= ON_ITS_WAY:
         return None
-    if any(run_of(message) in other.denied for other in proof.peers):  # others may still ask
-        return Fault(UNCLEAR, f"{words}: nobody confirmed {run_of(message)}")
+    said_in = message.rpartition(":")[0]  # a run, as in `unconfirmed:RUN`
+    if any(said_in in other.denied for other in proof.peers):  # others may still ask
+        return Fault(UNCLEAR, f"{words}: nobody confirmed {said_in}")
     way = run.settings.get("spread", "flood")
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0
     compared = run.setting("antientropy-interval")

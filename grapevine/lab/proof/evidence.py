@@ -102,11 +102,6 @@ def origin_of(message: str) -> str:
     return message.rsplit(":", 2)[0]
 
 
-def run_of(message: str) -> str:
-    """Return the run that has said a message, as in `unconfirmed:RUN`."""
-    return message.rpartition(":")[0]
-
-
 def start_time(run: Run) -> str:
     """Return words that tell a run from others of its peer."""
     return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
