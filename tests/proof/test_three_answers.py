@@ -8,7 +8,7 @@ from grapevine.lab.proof.disturbances import (
     FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
 from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.records import Records
-from tests.tools.stories import PAIR, SEED, THREE, tell, write_scenario
+from tests.tools.stories import PAIR, SEED, THREE, expect, tell, write_scenario
 
 # The mechanism.
 
@@ -44,14 +44,6 @@ THIRD = """
     2.0 5003 asks 5002 until {last}
 """
 SAID = "\n 30 5001 says 1 \n 30.1 5002 hears 5001/1 from 5001"
-
-
-def expect(verdict, why, row, folder, *stories, **settings):
-    """Let a row answer a story, and say why."""
-    found = row(tell(folder, *stories, **settings))
-    words = "; ".join(found.details)
-    assert found.verdict == verdict and why in words, words
-    return words
 
 
 @pytest.mark.parametrize("last, more, verdict, why", [

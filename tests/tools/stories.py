@@ -22,8 +22,6 @@ import datetime
 import math
 import re
 
-from grapevine.lab.proof import delivery
-from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.evidence import Proof
 from grapevine.lab.proof.records import Records
 from grapevine.terminal.folders import SCENARIO
@@ -133,8 +131,9 @@ def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
     return [(node, event)]
 
 
-def verdict(folder, *stories, row=delivery.broadcast, **settings):
-    """The verdict of a row, which says why it does not hold."""
+def expect(verdict, why, row, folder, *stories, **settings):
+    """Let a row answer a story, and say why; return its words."""
     found = row(tell(folder, *stories, **settings))
-    assert found.verdict == HOLDS or found.details
-    return found.verdict
+    words = "; ".join(found.details)
+    assert found.verdict == verdict and why in words, words
+    return words
