@@ -146,15 +146,12 @@ def replay(records: Records, disturb: Disturb = lambda one, other: ()
     """Yield from when until when the graph of runs stayed as it was, and the graph, which is the
     same object again. Links are out of it in the times that `disturb` returns for their ends."""
     end, pieces = end_of(records), Pieces()
-    moments = collections.defaultdict(list)
-    for at, *change in _changes(records, end, disturb):
-        if at <= end:
-            moments[at].append(change)
-    times = sorted(moments)
-    for at, until in itertools.pairwise([*times, end]):
-        for _, change, *nodes in sorted(moments[at], key=itemgetter(0)):
-            change(pieces, *nodes)
-        yield at, until, pieces
+    changes = sorted((change for change in _changes(records, end, disturb) if change[0] <= end),
+                     key=itemgetter(0, 1))
+    for (at, _, change, *nodes), (until, *_) in itertools.pairwise([*changes, (math.inf,)]):
+        change(pieces, *nodes)
+        if at < until:
+            yield at, min(until, end), pieces
 
 
 def _changes(records: Records, end: float, disturb: Disturb) -> Iterator[tuple]:
