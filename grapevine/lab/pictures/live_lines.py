@@ -67,22 +67,18 @@ class _File(Tail):
         """Yield the lines up to the size, in order."""
         before = -1
         while before < self.position < self.size:
-            before = self.position
-            yield from self._read_on(chunk, now)
-
-    def _read_on(self, most: int, now: int) -> list[Line]:
-        found = []
-        with contextlib.suppress(OSError), open_file(self.path) as file:
-            head = file.read(HEAD)
-            self.is_anew = not head.startswith(self._head)
-            if self.is_anew:
-                return []
-            self._head = head
-            for seconds, kind, rest in self.read(file, most):
-                at = round(seconds * 1_000_000)
-                self.last = max(self.last, at if at <= now + AHEAD else now)
-                found.append(Line(self.last, self.node, kind, rest))
-        return found
+            before, found = self.position, []
+            with contextlib.suppress(OSError), open_file(self.path) as file:
+                head = file.read(HEAD)
+                self.is_anew = not head.startswith(self._head)
+                if self.is_anew:
+                    return
+                self._head = head
+                for seconds, kind, rest in self.read(file, chunk):
+                    at = round(seconds * 1_000_000)
+                    self.last = max(self.last, at if at <= now + AHEAD else now)
+                    found.append(Line(self.last, self.node, kind, rest))
+            yield from found
 
 
 class LiveLines:
