@@ -34,15 +34,6 @@ def test_lines_are_told_by_node_time_and_kind(lines):
     assert lines.turn(LATER) == []
 
 
-def test_a_torn_line_waits_for_its_end(folder, lines):
-    lines.turn(LATER)
-    whole = text(1, f"connected:{TWO}")
-    add(folder / "peer_127.0.0.1_5001.txt", whole[:40])
-    assert lines.turn(LATER) == []
-    add(folder / "peer_127.0.0.1_5001.txt", whole[40:])
-    assert events(lines) == [(ONE, "connected", TWO)]
-
-
 @pytest.mark.parametrize("damaged", [
     b"\xff\xfe\x00\n", b"\n", b"2026-01-02 03:04:05.000000\n",
     b"2026-99-02 03:04:05.000000:dead:x\n",
@@ -83,13 +74,6 @@ def test_lines_that_are_written_while_a_turn_reads_keep_their_times(folder, line
     assert len(lines.turn(LATER)) == 2
     assert [(line.at - LATER, line.kind) for line in lines.turn(LATER + SECOND)] == [
         (20_000, "generated"), (20_000, "peer list"), (30_000, "received")]
-
-
-def test_of_two_files_with_one_clock_the_message_comes_before_its_delivery(folder):
-    add(folder / "peer_127.0.0.1_5001.txt", text(1, "received:a"), text(2, "dead:x"))
-    add(folder / "peer_127.0.0.1_5002.txt", text(1, "told:z", "generated:a"), text(2, "dead:y"))
-    assert [line.kind for line in lines_of_folder(folder)][2:] == [
-        "generated", "received", "told", "dead", "dead"]
 
 
 def test_lines_of_one_file_keep_their_order_when_its_clock_goes_back(folder):

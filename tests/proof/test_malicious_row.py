@@ -161,18 +161,6 @@ def test_who_is_silent_or_reports_the_living_dead_is_not_kicked_but_left_alone(t
     assert found.details == failures and found.verdict == (FAILS if failures else HOLDS)
 
 
-def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
-    found = row(tmp_path, across=())
-    assert found.verdict == HOLDS and found.details == []
-    assert found.figures.startswith("kicked 0 of 2 attackers, too early to say of 2, missed 0,")
-
-
-def test_there_is_no_such_row_where_nobody_monitors(tmp_path):
-    tell(tmp_path, story())
-    names = [one.name for one in check.prove(Records(tmp_path).refresh())]
-    assert names and "malicious" not in names
-
-
 def test_other_rows_hold_attackers_to_nothing(tmp_path):
     """They lack a message, repeat one, have said one that no file tells of, and die unburied."""
     text = story(*spread(5002, 6, [*HONEST, 5011], HONEST),
