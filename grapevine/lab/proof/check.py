@@ -8,7 +8,6 @@ import collections
 import itertools
 import json
 import math
-import operator
 import os
 import pathlib
 import re
@@ -163,8 +162,8 @@ def liveness(proof: Proof) -> Row:
                                          f"{len(run.rounds)} rounds of {rounds}", run)
               for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
                   rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
-    replies, misses = (sum(len(times) for run in proof.peers for times in of(run).values())
-                       for of in (operator.attrgetter("replies"), operator.attrgetter("missed")))
+    replies = sum(len(times) for run in proof.peers for times in run.replies.values())
+    misses = sum(len(times) for run in proof.peers for times in run.missed.values())
     return row("liveness", f"{sum(run.rounds.total() for run in proof.peers)} requests, "
                f"{replies} replies, {misses} misses", faults)
 
