@@ -113,8 +113,8 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     if not run.finds_at_once and (len(counts) < run.misses or counts[-run.misses:] != [
             *range(1, run.misses + 1)]):
         yield told.by_file(f"{words} without {run.misses} misses in a row", run)
-    reported = {report.seed for report in run.reported
-                if report.dead == address and at <= report.at <= at + REPORT_TIME}
+    reported = {seed for when, whom, seed in run.reported
+                if whom == address and at <= when <= at + REPORT_TIME}
     for seed in run.words:
         if run.stays_registered(seed, at - ON_ITS_WAY, at + REPORT_TIME) and (
                 min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY):

@@ -99,12 +99,6 @@ class Gone(NamedTuple):  # messages of a run that a neighbour had no more
             (part.partition("-") for part in self.numbers.split(",")))
 
 
-class Report(NamedTuple):  # a death of which a peer has told a seed
-    at: float
-    seed: str
-    dead: str
-
-
 class Load(NamedTuple):  # the figures of a seed about rows of reports, for a period
     at: float
     rows: float  # at this seed

@@ -13,7 +13,7 @@ from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
     ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
     REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Registered, Removed,
-    Report, Said)
+    Said)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -104,7 +104,7 @@ class PeerRun(Run):
         self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
         self.found_dead: list[Death] = []
         self.finds_at_once = False  # the dead whose links broke, without misses
-        self.reported: list[Report] = []
+        self.reported: list[tuple[float, str, str]] = []  # when, whose death, to which seed
         self.tried: list[float] = []  # when a registration succeeded, or failed
         self.gone: list[Gone] = []
         self.denied: set[str] = set()  # runs that nobody confirmed
@@ -250,7 +250,7 @@ class PeerRun(Run):
             case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
                 self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
-                self.reported.append(Report(at, who, dead[1]))
+                self.reported.append((at, dead[1], who))
 
 
 class SeedRun(Run):
