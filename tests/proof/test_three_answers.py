@@ -261,20 +261,14 @@ def test_a_seed_that_stops_owes_the_removal_of_who_was_found_dead_before(tmp_pat
      UNCLEAR, "and went on: 127.0.0.1:5001 was late by 5.5 s"),
     ("40 kill:@5003", FOUND + REPORTED + REMOVED, FAILS,
      "5003 was killed at 03:04:45, and was silent from 03:04:23 on"),
+    ("18.5 freeze:@5003", "", FAILS, "5003 died at 03:04:23, and nobody had killed it: "
+     "127.0.0.1:5003 was frozen at 03:04:23"),
     ("18.5 kill:@5003 \n 1 nonsense \n kill", FOUND + REPORTED + REMOVED, HOLDS, "")])
 def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, why):
     tell(tmp_path, SEED, PAIR, DIED, story)
     write_scenario(tmp_path, "0 start:@5001 \n 0 start:@5002 \n 0 start:@5003", scenario)
     row = deaths.dead(Proof(Records(tmp_path).refresh()))
     assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
-
-
-def test_who_is_frozen_to_the_end_has_not_died(tmp_path):
-    tell(tmp_path, SEED, PAIR, DIED)
-    write_scenario(tmp_path, "0 start:@5003", "18.5 freeze:@5003")
-    found = [words for words in deaths.dead(Proof(Records(tmp_path).refresh())).details
-             if "nobody had killed it" in words]
-    assert len(found) == 1 and found[0].endswith("127.0.0.1:5003 was frozen at 03:04:23")
 
 
 @pytest.mark.parametrize("lives, kills, killed", [
