@@ -5,7 +5,7 @@ import os
 import pytest
 
 from grapevine.lab.pictures import live_lines
-from grapevine.lab.pictures.live_lines import Line, LiveLines
+from grapevine.lab.pictures.live_lines import LiveLines
 from tests.tools.pictures import BEGIN, LATER, add, lines_of_folder, text
 
 ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
@@ -26,12 +26,6 @@ def lines(folder):
 
 def events(lines, now=LATER):
     return [(line.node, line.kind, line.rest) for line in lines.turn(now)]
-
-
-def test_lines_are_told_by_node_time_and_kind(lines):
-    assert lines.turn(LATER) == [Line(BEGIN, ONE, "started", f"peer:{ONE}"),
-                                 Line(BEGIN + SECOND // 2, TWO, "started", f"peer:{TWO}")]
-    assert lines.turn(LATER) == []
 
 
 @pytest.mark.parametrize("damaged", [
