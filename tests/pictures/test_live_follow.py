@@ -93,33 +93,27 @@ def test_who_heard_a_message_before_its_line_was_read_does_not_lack_it(tmp_path,
     assert waves(events) == {}
 
 
-def test_what_happens_is_told_in_words(tmp_path, follow):
-    tell(tmp_path, THREE, KILL, "4.0 5002 liveness missed:@5001:1",
-         "6.0 5002 reported:@8080:Dead Node:@5001:1.000000:@5002", "30.0 5003 leaving:@5003",
-         "30.1 5003 stopped:quit", "30.1 8080 removed:@5003:left")
-    assert story(told(follow)) == [
-        "2 seeds start", "3 peers start", "5001: every connection to it has broken",
-        "seed 8080 has lost 5001, and removed it",
-        "5002 gets no answer from 5001: miss 1 of 3",
-        "5001 answers again: 5002 has heard from it",
-        "5002 probes once more, and calls 5001 dead", "5002 reports 5001 to seed 8080",
-        "5003 says goodbye"]
-
-
-def test_seeds_that_are_killed_and_come_back_are_told_once(tmp_path, follow):
-    tell(tmp_path, THREE, "2.5 8080 dies", "5.01 8081 dies",
-         *(f"3.{port} {port} unregistered:@8080:closed" for port in (5001, 5002, 5003)),
-         "5.0 8081 stopped:interrupted", "9.0 5002 registered:@8080", "12.0 8081 starts")
-    assert story(told(follow))[2:] == ["seed 8080 is gone", "seed 8081 is gone",
-                                       "seed 8080 is up again", "seed 8081 is up again"]
-
-
-def test_many_of_a_kind_within_a_second_are_one_line(tmp_path, follow):
-    tell(tmp_path, *(f"{port / 10000} {port} starts" for port in range(5001, 5041)),
-         *(f"9.{at} {port} liveness missed:@5001:2" for at, port in enumerate(range(5002, 5011))))
-    assert story(told(follow)) == [
-        "40 peers start", "5002 gets no answer from 5001: miss 2 of 3",
-        "8 more get no answer from 5001: miss 2 of 3"]
+@pytest.mark.parametrize("stories, said", [
+    ([THREE, KILL, "4.0 5002 liveness missed:@5001:1",
+      "6.0 5002 reported:@8080:Dead Node:@5001:1.000000:@5002", "30.0 5003 leaving:@5003",
+      "30.1 5003 stopped:quit", "30.1 8080 removed:@5003:left"],
+     ["2 seeds start", "3 peers start", "5001: every connection to it has broken",
+      "seed 8080 has lost 5001, and removed it", "5002 gets no answer from 5001: miss 1 of 3",
+      "5001 answers again: 5002 has heard from it", "5002 probes once more, and calls 5001 dead",
+      "5002 reports 5001 to seed 8080", "5003 says goodbye"]),
+    ([THREE, "2.5 8080 dies", "5.01 8081 dies",
+      *(f"3.{port} {port} unregistered:@8080:closed" for port in (5001, 5002, 5003)),
+      "5.0 8081 stopped:interrupted", "9.0 5002 registered:@8080", "12.0 8081 starts"],
+     ["2 seeds start", "3 peers start", "seed 8080 is gone", "seed 8081 is gone",
+      "seed 8080 is up again", "seed 8081 is up again"]),
+    ([*(f"{port / 10000} {port} starts" for port in range(5001, 5041)),
+      *(f"9.{at} {port} liveness missed:@5001:2" for at, port in enumerate(range(5002, 5011)))],
+     ["40 peers start", "5002 gets no answer from 5001: miss 2 of 3",
+      "8 more get no answer from 5001: miss 2 of 3"])],
+    ids=["a death, and a goodbye", "seeds go and come back", "many within a second are one line"])
+def test_what_happens_is_told_in_words(tmp_path, follow, stories, said):
+    tell(tmp_path, *stories)
+    assert story(told(follow)) == said
 
 
 def waves(events):
