@@ -6,9 +6,7 @@ import pytest
 from grapevine.lab.proof import check, deaths, delivery
 from grapevine.lab.proof.disturbances import (
     FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
-from grapevine.lab.proof.evidence import Proof
-from grapevine.lab.proof.records import Records
-from tests.tools.stories import PAIR, SEED, THREE, expect, tell, write_scenario
+from tests.tools.stories import PAIR, SEED, THREE, expect, tell
 
 # The mechanism.
 
@@ -265,36 +263,31 @@ def test_a_seed_that_stops_owes_the_removal_of_who_was_found_dead_before(tmp_pat
      "127.0.0.1:5003 was frozen at 03:04:23"),
     ("18.5 kill:@5003 \n 1 nonsense \n kill", FOUND + REPORTED + REMOVED, HOLDS, "")])
 def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, why):
-    tell(tmp_path, SEED, PAIR, DIED, story)
-    write_scenario(tmp_path, "0 start:@5001 \n 0 start:@5002 \n 0 start:@5003", scenario)
-    row = deaths.dead(Proof(Records(tmp_path).refresh()))
-    assert row.verdict == verdict and any(why in words for words in row.details or [""]), row
+    expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story,
+           scenario="0 start:@5001 \n 0 start:@5002 \n 0 start:@5003\n" + scenario)
 
 
 @pytest.mark.parametrize("lives, kills, killed", [
     ("1", "1", "1"), ("1 2", "2", "2 -"), ("1 1", "1", "1 -"), ("1 5", "1 5", "1 5"),
     ("1 5", "5 5", "5 5"), ("1 5", "7", "- 7")])
 def test_each_kill_ends_one_life_also_in_the_moment_of_a_start(tmp_path, lives, kills, killed):
-    tell(tmp_path, *(f"{at} 5001 starts" for at in lives.split()))
-    write_scenario(tmp_path, *(f"{at} kill:@5001" for at in kills.split()))
-    runs = Records(tmp_path).refresh().peers
+    runs = tell(tmp_path, *(f"{at} 5001 starts" for at in lives.split()),
+                scenario="\n".join(f"{at} kill:@5001" for at in kills.split())).peers
     offset = runs[0].first - float(lives.split()[0])
     assert [run.killed and run.killed - offset for run in runs] == [
         None if at == "-" else float(at) for at in killed.split()]
 
 
 def test_damaged_lines_of_a_scenario_are_told(tmp_path):
-    tell(tmp_path, SEED, PAIR)
-    write_scenario(tmp_path, "0 start:@5001 \n 1 nonsense \n kill \n 2 kill:@ \n 70 end")
-    records = Records(tmp_path).refresh()
-    row = check.files(Proof(records), records)
+    proof = tell(tmp_path, SEED, PAIR,
+                 scenario="0 start:@5001 \n 1 nonsense \n kill \n 2 kill:@ \n 70 end")
+    row = check.files(proof, proof.records)
     assert row.verdict == UNCLEAR and row.details == ["3 damaged lines in scenario.txt"]
 
 
 def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
-    tell(tmp_path, SEED, PAIR, THIRD.format(last=70))
-    write_scenario(tmp_path, "10 cut:@5001 @5002 \n 20 mend:@5001 @5002 \n 30 freeze:@5003")
-    proof = Proof(Records(tmp_path).refresh())
+    proof = tell(tmp_path, SEED, PAIR, THIRD.format(last=70),
+                 scenario="10 cut:@5001 @5002 \n 20 mend:@5001 @5002 \n 30 freeze:@5003")
     one, third = proof.runs["127.0.0.1:5001"][0], proof.runs["127.0.0.1:5003"][0]
     told = proof.disturbances
     assert [span.words for span in told.between(one, third.address)] == [
@@ -305,9 +298,8 @@ def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
 
 @pytest.mark.parametrize("last", ["19", "21"])
 def test_a_death_that_may_still_be_found_is_awaited(tmp_path, last):
-    tell(tmp_path, SEED.replace("70", last), PAIR.replace("70", last), DIED)
-    write_scenario(tmp_path, "18.5 kill:@5003")
-    row = deaths.dead(Proof(Records(tmp_path).refresh()))
+    row = deaths.dead(tell(tmp_path, SEED.replace("70", last), PAIR.replace("70", last), DIED,
+                           scenario="18.5 kill:@5003"))
     assert [words.endswith(YET) for words in row.details] == [True, True]
     assert row.verdict == UNCLEAR
 

@@ -76,8 +76,8 @@ FORMS = {  # an event -> what is written, by the node itself or by the one that 
 PROBED = 2.1  # seconds between the last miss, and the word that somebody is dead
 
 
-def tell(folder, *stories: str, **settings) -> Proof:
-    """Write the files of a story, and read them."""
+def tell(folder, *stories: str, scenario: str = "", **settings) -> Proof:
+    """Write the files of a story, and read them. In a scenario, a line is a second and an act."""
     shown = SETTINGS + "".join(f":{name.replace('_', '-')}={value}"
                                for name, value in settings.items())
     lines: dict[str, list] = {}
@@ -102,16 +102,12 @@ def tell(folder, *stories: str, **settings) -> Proof:
         text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:{event}\n"
                        for at, event in sorted(events, key=lambda event: event[0]))
         (folder / f"{_kind(node)}_127.0.0.1_{node}.txt").write_text(text)
+    if scenario:
+        (folder / SCENARIO).write_text("".join(
+            f"{START + datetime.timedelta(seconds=float(second)):%Y-%m-%d %H:%M:%S.%f}:"
+            f"{act.replace('@', '127.0.0.1:')}\n" if act else f"{second}\n"
+            for second, _, act in (line.strip().partition(" ") for line in scenario.splitlines())))
     return Proof(Records(folder).refresh())
-
-
-def write_scenario(folder, *stories: str) -> None:
-    """Write what a runner did: a second and an act a line."""
-    lines = [line.strip().partition(" ") for story in stories for line in story.splitlines()]
-    (folder / SCENARIO).write_text("".join(
-        f"{START + datetime.timedelta(seconds=float(second)):%Y-%m-%d %H:%M:%S.%f}:"
-        f"{act.replace('@', '127.0.0.1:')}\n" if act else f"{second}\n"
-        for second, _, act in lines))
 
 
 def _kind(node: str) -> str:
