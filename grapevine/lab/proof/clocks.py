@@ -11,15 +11,13 @@ contradict each other was set meanwhile, and its times disturb every claim about
 
 import collections
 import math
+from collections.abc import Iterator
 
 from grapevine.lab.proof.disturbances import HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row, by_node
 from grapevine.lab.proof.records import Records, machine_of
 
 DRIFT = 0.5  # seconds by which bounds may contradict each other, because clocks drift in hours
-
-# IPs of the sender and the receiver of a line, and when it was sent and received by their clocks
-Line = tuple[str, str, float, float]
 
 
 class Clocks:
@@ -34,13 +32,15 @@ class Clocks:
                        f"back by {run.set_back:.1f} s while {run.address} ran"
                        for run in runs if run.set_back > DRIFT}
         if len(self._files) > 1:
-            self._compare(_lines(records))
+            self._compare(records)
 
-    def _compare(self, lines: list[Line]) -> None:
+    def _compare(self, records: Records) -> None:
         """Find the clocks that were set, then the lead of each other, from machine to machine."""
         most: dict[tuple[str, str], float] = {}  # most by which the second is ahead of the first
-        for one, other, sent, received in lines:
-            most[one, other] = min(most.get((one, other), math.inf), received - sent)
+        for sender, receiver, sent, received in _lines(records):
+            one, other = machine_of(sender), machine_of(receiver)
+            if one != other:
+                most[one, other] = min(most.get((one, other), math.inf), received - sent)
         widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
                   if (other, one) in most}
         contradictions = {pair for pair, width in widths.items() if width < -DRIFT}
@@ -94,17 +94,17 @@ def put_right(records: Records) -> Records:
     return records
 
 
-def _lines(records: Records) -> list[Line]:
-    """Return the lines that the files of two machines tell of."""
+def _lines(records: Records) -> Iterator[tuple[str, str, float, float]]:
+    """Yield the sender and the receiver of each line of which the files of both tell, and when it
+    was sent and received, by their clocks."""
     peers = records.honest().peers
     runs = by_node(peers)
-    found = []  # as lines, but with addresses
     for run in peers:
         for message, delivery in run.received.items():
             had = min((source.has_since(message) for source in runs.get(delivery.source, ())),
                       default=math.inf)
             if had < math.inf:
-                found.append((delivery.source, run.address, had, delivery.at))
+                yield delivery.source, run.address, had, delivery.at
     # a registration goes from the peer's start to the seed's first `registered:` to the peer's;
     # if one of them tells of fewer, the other's file may begin earlier
     listed = collections.defaultdict(list)  # (seed, peer) -> when
@@ -115,7 +115,5 @@ def _lines(records: Records) -> list[Line]:
         words = [word.at for run in runs.get(peer, ())
                  for word in run.words.get(seed, ()) if word.lost is None]
         if len(words) == len(times):
-            found += [(peer, seed, runs[peer][0].first, times[0]), (seed, peer, times[0], words[0])]
-    lines = [(machine_of(sender), machine_of(receiver), *times)
-             for sender, receiver, *times in found]
-    return [line for line in lines if line[0] != line[1]]
+            yield peer, seed, runs[peer][0].first, times[0]
+            yield seed, peer, times[0], words[0]
