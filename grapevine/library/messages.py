@@ -74,15 +74,15 @@ class Inbox:
         self.on_arrival: Callable[[], None] = lambda: None  # called once, until the next `look`
         self.on_drop: Callable[[], None] = lambda: None  # called at the first drop
         self.dropped = 0
-        self._queue: queue.SimpleQueue = queue.SimpleQueue()  # (neighbour, line)
+        self._queue: collections.deque[tuple[str, bytes]] = collections.deque()  # neighbour, line
         self._sizes: collections.deque[int] = collections.deque()  # of those that wait; the node's
         self._size = 0  # their sum
-        self._arrival = threading.Lock()  # released for one that waits; before Python 3.13 a queue
-        self._arrival.acquire()  # waits for ever if a handler of signals outlasts the time
+        self._arrival = threading.Lock()  # released for one that waits; no Condition, because a
+        self._arrival.acquire()  # handler of signals may call what its thread is just doing
         self._is_told = self._has_ended = False
 
     def count(self) -> int:
-        return self._queue.qsize()
+        return len(self._queue)
 
     # The node calls these.
 
@@ -97,10 +97,10 @@ class Inbox:
                 continue
             self._sizes.append(len(line))
             self._size += len(line)
-            self._queue.put((came_from, line))
+            self._queue.append((came_from, line))
         while not self.waits and self.is_full():
-            with contextlib.suppress(queue.Empty):  # it has just been taken
-                self._queue.get_nowait()
+            with contextlib.suppress(IndexError):  # it has just been taken
+                self._queue.popleft()
                 self.dropped += 1
                 if self.dropped == 1:
                     self.on_drop()
@@ -130,8 +130,8 @@ class Inbox:
         try:
             while True:
                 has_ended = self._has_ended  # before the look, because all came before the end
-                with contextlib.suppress(queue.Empty):
-                    came_from, line = self._queue.get_nowait()
+                with contextlib.suppress(IndexError):
+                    came_from, line = self._queue.popleft()
                     break
                 if has_ended:
                     raise EOFError("the peer has ended")
@@ -140,7 +140,7 @@ class Inbox:
                     raise TimeoutError(f"no message within {timeout} s")
                 self._arrival.acquire(timeout=min(left, LOOK))
         finally:
-            if self._has_ended or not self._queue.empty():
+            if self._has_ended or self._queue:
                 self._wake()  # others wait, too
         return message_of(line, came_from)
 

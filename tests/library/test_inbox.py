@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import queue
 import random
 import time
 
@@ -37,24 +36,6 @@ def test_messages_are_taken_in_order_and_parsed_as_they_were_said():
                                     "a\\\\b\\x1b\x1b\u202e\U000e0001:\x85c", "127.0.0.1:2")
     assert inbox.take(0)[:3] == ("[fe80::1]:5", 8, 2)
     assert taken(inbox) == [3] and inbox.count() == 0
-
-
-class QueueBefore313(queue.SimpleQueue):
-    """A queue whose `get` waits for ever if it was called with hardly any time."""
-
-    def get(self, block=True, timeout=None):
-        assert not block or timeout is None or timeout > 1e-3, "this would wait for ever"
-        return super().get(block, timeout)
-
-
-def test_a_look_never_waits_for_ever_in_an_older_python(monkeypatch):
-    monkeypatch.setattr(queue, "SimpleQueue", QueueBefore313)
-    inbox = Inbox(100, False)
-    for number in (1, 2):
-        put(inbox, line(number))
-        assert inbox.take(0 if number == 1 else 1e-6).number == number
-        with pytest.raises(TimeoutError):
-            inbox.take(0)
 
 
 def test_what_interrupts_a_wait_is_shown_alone():
