@@ -51,9 +51,12 @@ class Serving:
         self._hand, self._program, self._failure = hand, program, ""
         self._settings, self._outputs = settings, outputs
         peer = hand.nodes[0].address
-        self._seeds = {seed: _where(seed, peer) for seed in seeds}
-        self._own = [address for address in self._seeds.values()
-                     if address is not None and address.ip == peer.ip]
+        self._own: dict[Target, Address] = {}  # a seed that has the peer's IP -> its address
+        for seed in seeds:
+            with contextlib.suppress(OSError):  # no such name
+                if (address := look_up(seed, peer)[0]).ip == peer.ip:
+                    self._own[seed] = address
+        self._known = [self._own.get(seed, seed) for seed in seeds]
 
     def begin(self) -> None:
         """Serve what nobody else does, now and later. Refused if that cannot be."""
@@ -77,15 +80,7 @@ class Serving:
             seed.world.end("failed")
             self._hand.nodes.remove(seed)
         served = [seed.address for seed in self._hand.nodes[1:]]
-        for own in [address for address in self._own if address not in served]:
+        for own in [address for address in self._own.values() if address not in served]:
             with contextlib.suppress(PortInUse), world_at(own) as world:
-                known = [own if address == own else seed for seed, address in self._seeds.items()]
                 self._hand.nodes.append(
-                    begin_seed(kind, world, self._settings, self._outputs, known))
-
-
-def _where(seed: Target, own: Address) -> Address | None:
-    try:
-        return look_up(seed, own)[0]
-    except OSError:
-        return None  # no such name
+                    begin_seed(kind, world, self._settings, self._outputs, self._known))
