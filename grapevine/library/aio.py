@@ -22,7 +22,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
     """A peer in an event loop, with the methods of `grapevine.Peer`. `async for` takes messages."""
 
     def __init__(self, peer: BlockingPeer):
-        super().__init__(peer._hand, peer._program)
+        super().__init__(peer._program)
         self._peer = peer
         self._came = asyncio.Event()  # a message came, or the peer has ended
         self._uses = 0

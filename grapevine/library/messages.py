@@ -154,15 +154,14 @@ class Program:
     """The program, as its node sees it: an inbox, and callbacks that a thread makes one at a time.
     That thread logs, too, because nobody knows how long the program's handler of logs takes."""
 
-    def __init__(self, inbox: Inbox, on_message: Callable[[Message], object] | None,
+    def __init__(self, hand: Any, inbox: Inbox, on_message: Callable[[Message], object] | None,
                  on_neighbour: Callable[[str], object] | None,
                  on_death: Callable[[str], object] | None):
-        self.inbox, self.on_message = inbox, on_message
+        """The nodes of the hand are its peer, and the seeds that it serves."""
+        self.hand, self.inbox, self.on_message = hand, inbox, on_message
         self.on_neighbour, self.on_death = on_neighbour, on_death
         self.joined = threading.Event()  # enough seeds list the peer
         self.drops_calls = self._has_ended = False  # no further call is made; the peer has ended
-        self.on_end: Callable[[], None] = lambda: None
-        self.nodes: list = []  # its peer, and the seeds that it serves
         self._own = ""
         self._calls: queue.SimpleQueue = queue.SimpleQueue()  # (function, arguments); None wakes
         inbox.on_drop = lambda: self.call(_log.warning, DROPPED)
@@ -189,7 +188,7 @@ class Program:
 
     def seeds(self) -> list:
         """Return the nodes of the seeds that the program is at present."""
-        return [node for node in self.nodes[1:] if not node.stopping]
+        return [node for node in self.hand.nodes[1:] if not node.stopping]
 
     def serves(self) -> list[str]:
         """Return IP:PORT of each of them."""
@@ -209,7 +208,7 @@ class Program:
         self.inbox.end()
         self._has_ended = True
         self._calls.put(None)
-        self.on_end()
+        self.hand.request_end()
 
     # The thread.
 

@@ -56,9 +56,8 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     chosen, seed_list = settings_of(settings, USUAL), list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)
     _check(serve, on_message, on_neighbour, on_death)
-    program = Program(_inbox(backlog, since), on_message, on_neighbour, on_death)
     kind, hand = program_class(peer_class(chosen)), Hand()
-    program.nodes, program.on_end = hand.nodes, hand.request_end
+    program = Program(hand, _inbox(backlog, since), on_message, on_neighbour, on_death)
 
     def begin() -> None:
         with world_at(address) as world:
@@ -66,12 +65,12 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
             world.begin(kind(program, world.address, chosen, output, world, seed_list))
             hand.nodes.append(world.node)
             if serve:
-                Serving(hand, program, seed_list, chosen, outputs).begin()
+                Serving(program, seed_list, chosen, outputs).begin()
             program.begin(str(world.address))
 
     with hand:
         hand.start(begin)
-        return Peer(hand, program)
+        return Peer(program)
 
 
 def _check(serve: object, *calls: object) -> None:
@@ -98,9 +97,9 @@ class Joined:
     """The state that peers show, here and in aio.py. Tables that are replaced, and never changed,
     are read as they are; all else is asked for through the hand."""
 
-    def __init__(self, hand: Hand, program: Program):
-        self._hand, self._program, self._inbox = hand, program, program.inbox
-        self._node = hand.nodes[0]
+    def __init__(self, program: Program):
+        self._hand, self._program, self._inbox = program.hand, program, program.inbox
+        self._node = program.hand.nodes[0]
         self._is_leaving = False
         self.address = str(self._node.address)  # IP:PORT, where this peer listens
 
@@ -181,8 +180,8 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
     """A peer, made by `grapevine.join`. As a context manager it leaves at the end. Iterating waits
     for messages of others, each of which comes once, and ends with the peer."""
 
-    def __init__(self, hand: Hand, program: Program):
-        super().__init__(hand, program)
+    def __init__(self, program: Program):
+        super().__init__(program)
         self.joined = program.joined  # an event, set when a majority of the seeds list this peer
 
     def say(self, text: str) -> Message:

@@ -10,7 +10,6 @@ from grapevine.addresses import Address, Target, look_up
 from grapevine.classes import seed_class
 from grapevine.library.errors import PortInUse
 from grapevine.library.messages import Program
-from grapevine.library.node import Hand
 from grapevine.library.starting import Folder, begin_seed, program_seed_class, world_at
 from grapevine.registrations import LONGEST_REST
 from grapevine.settings import Settings
@@ -45,12 +44,11 @@ class Serving:
     """The seeds of one program, which become nodes of its hand. No node's lock is held when a
     method is called."""
 
-    def __init__(self, hand: Hand, program: Program, seeds: list[Target], settings: Settings,
-                 outputs: Folder):
+    def __init__(self, program: Program, seeds: list[Target], settings: Settings, outputs: Folder):
         """`program` is told what keeps a free address from being served later."""
-        self._hand, self._program, self._failure = hand, program, ""
+        self._hand, self._program, self._failure = program.hand, program, ""
         self._settings, self._outputs = settings, outputs
-        peer = hand.nodes[0].address
+        peer = self._hand.nodes[0].address
         self._own: dict[Target, Address] = {}  # a seed that has the peer's IP -> its address
         for seed in seeds:
             with contextlib.suppress(OSError):  # no such name

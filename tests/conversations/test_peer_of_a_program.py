@@ -4,7 +4,7 @@ import pytest
 
 from grapevine.classes import peer_class
 from grapevine.library.messages import Inbox, Program
-from grapevine.library.node import Nowhere, ProgramOutput, program_class
+from grapevine.library.node import Hand, Nowhere, ProgramOutput, program_class
 from tests.tools.monitoring import Desk
 from tests.tools.signing import KeyMachine, accept_proof
 from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, seed_of
@@ -17,7 +17,7 @@ class Told(Program):
     """A program that is told at once, and notes it."""
 
     def __init__(self, inbox: Inbox):
-        super().__init__(inbox, None, lambda peer: self.told.append(("neighbour", peer)),
+        super().__init__(Hand(), inbox, None, lambda peer: self.told.append(("neighbour", peer)),
                          lambda peer: self.told.append(("death", peer)))
         self.told: list[tuple[str, str]] = []
 
