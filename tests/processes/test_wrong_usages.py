@@ -8,14 +8,17 @@ import re
 import pytest
 
 from grapevine import runner
+from grapevine.lab.attackers import KINDS
 from grapevine.terminal.programs import peer_main, seed_main
 from tests.tools.programs import ROOT, free_ports
 
 MAINS = {"peer.py": peer_main, "seed.py": seed_main, "runner.py": runner.main}
 OF_A_NODE = "--outputs - is for a single node: python peer.py, or python seed.py with a PORT"
 
-FAILED = ("a file", "this machine", "nowhere/")  # in what is said with exit code 1
-WRONG = [  # command line, what it says; config.txt is a file, grapevine a folder of this project
+FAILED = ("a file", "this machine", "nowhere/", "cannot write")  # said with exit code 1
+LISTS = {"HERE": "127.0.0.1:{port}", "FAR": "192.0.2.1:8080", "NAME": "elsewhere.invalid:8080"}
+WRONG = [  # command line, what it says; config.txt is a file, grapevine a folder of this project,
+    # and a word of LISTS is a list of that seed
     ("runner.py --watch",
      "--watch needs --peers N; to look at what runs already: python runner.py watch"),
     ("runner.py program library x", "argument IP:PORT: 'x' is not IP:PORT"),
@@ -30,7 +33,6 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
      "--malicious kicks peers, it kills none: leave --kill out"),
     ("runner.py --pears 10", "unrecognized arguments: --pears 10; did you mean --peers?"),
     ("runner.py --peer 10", "unrecognized arguments: --peer 10; did you mean --peers?"),
-    ("runner.py --outputs -", OF_A_NODE), ("runner.py check --outputs -", OF_A_NODE),
     ("runner.py check config.txt", "config.txt is no folder; give the folder of the output files"),
     ("runner.py check grapevine nowhere", "no folder nowhere"),
     ("runner.py --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),
@@ -70,6 +72,12 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     ("peer.py --gossip-interval no 1",
      "argument --gossip-interval: 'no' is not a number of seconds of 0.01 or more"),
     ("peer.py 5001 --outputs=", "--outputs has no name of a folder"),
+    ("peer.py --config FAR 127.0.0.1 5001", "127.0.0.1 cannot be reached from other machines, "
+     "where the seeds are; give an address in their network, or none"),
+    ("peer.py --config FAR ::1 5001",
+     "no seed of the config has an address like [::1]; give an IPv4 address, or none"),
+    ("seed.py 127.0.0.1:8079 --monitor --config NAME", "with --monitor config.txt has to give the "
+     "IP of every other seed, also that of elsewhere.invalid:8080"),
     ("peer.py --json", "--json needs a PORT"),
     *((f"peer.py {what} --outputs -", "--outputs - needs a PORT, and goes without --json")
       for what in ("", "5001 --json")),
@@ -104,8 +112,19 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     *((f"peer.py -c tests/data/module.ini {flag} 0",
        f"argument {flag}: '0' is not a number of seconds of 0.01 or more")
       for flag in ("-v", "-s")),
+    ("runner.py --config HERE --outputs config.txt/out",
+     "cannot write into config.txt/out: Not a directory"),
+    *((f"{command} --outputs{value}", says)
+      for command in ("runner.py", "runner.py check", "runner.py demo", "runner.py simulate")
+      for value, says in (("=", "--outputs has no name of a folder"), (" -", OF_A_NODE))),
     *((f"{command} --outputs config.txt", "config.txt is a file, not a folder")
-      for command in ("runner.py", "runner.py check", "seed.py", "peer.py 5001")),
+      for command in ("runner.py", "runner.py check", "runner.py demo", "runner.py simulate",
+                      "seed.py", "peer.py 5001")),
+    *((f"runner.py {command} --malicious {word}",
+       f"argument --malicious: '{word}' is not KIND:COUNT[:SHARE], KIND one of "
+       f"{', '.join(KINDS)}, SHARE above 0, up to 1")
+      for command in ("--peers 5", "simulate")
+      for word in ("odd:1", "drop", "drop:²", "drop:-1", "drop:1:x", "drop:1:nan", "drop:1:7")),
 ]
 
 
@@ -120,8 +139,12 @@ def call(monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("usage, says", WRONG, ids=[usage for usage, _ in WRONG])
-def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says, call):
-    code, out, err = call(*usage.split())
+def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says, call, tmp_path):
+    for name, seed in LISTS.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.txt").write_text(seed.format(port=free_ports(1)[0]))
+    code, out, err = call(*(tmp_path / word / "config.txt" if word in LISTS else word
+                            for word in usage.split()))
     program, _, message = err.partition(": ")
     assert (code, out) == (1 if any(word in says for word in FAILED) else 2, "")
     assert usage.startswith(program) and err.count("\n") == 1
@@ -170,45 +193,3 @@ def test_the_port_of_a_seed_is_refused_and_another_one_proposed(network, call):
     network.config.write_text("127.0.0.1:5001\n")
     code, _, err = call("peer.py", 5001, "--config", network.config)
     assert code == 2 and err.endswith("take another, for example 5002\n")
-
-
-def test_an_address_that_no_seed_can_reach_is_refused(tmp_path, call):
-    (tmp_path / "far.txt").write_text("192.0.2.1:8080\n")
-    far = ["--config", tmp_path / "far.txt"]
-    assert call("peer.py", *far, "127.0.0.1", 5001)[::2] == (
-        2, "peer.py: 127.0.0.1 cannot be reached from other machines, where the seeds are; give "
-           "an address in their network, or none\n")
-    assert call("peer.py", *far, "::1", 5001)[::2] == (
-        2, "peer.py: no seed of the config has an address like [::1]; give an IPv4 address, or "
-           "none\n")
-
-
-def test_a_folder_that_cannot_be_written_is_told_before_anything_else(network, call):
-    folder = network.config / "out"
-    assert call("runner.py", "--config", network.config, "--outputs", folder) == (
-        1, "", f"runner.py: cannot write into {folder}: Not a directory\n")
-
-
-def test_seeds_that_monitor_have_to_be_named_by_their_ips(tmp_path, call):
-    (tmp_path / "config.txt").write_text("elsewhere.invalid:8080\n")
-    code, _, err = call("seed.py", f"127.0.0.1:{free_ports(1)[0]}", "--monitor",
-                        "--config", tmp_path / "config.txt")
-    assert code == 2 and "has to give the IP of every other seed, also that of elsewhere" in err
-
-
-@pytest.mark.parametrize("word", ["odd:1", "drop", "drop:²", "drop:-1", "drop:1:x", "drop:1:nan",
-                                  "drop:1:7"])
-@pytest.mark.parametrize("command", [["--peers", "5"], ["simulate"]])
-def test_an_attack_that_is_none_is_named(command, word, call):
-    code, out, err = call("runner.py", *command, "--malicious", word)
-    assert (code, out) == (2, "") and err.count("\n") == 1
-    assert f"argument --malicious: '{word}' is not KIND:COUNT[:SHARE], KIND one of drop" in err
-
-
-@pytest.mark.parametrize("command", [["demo"], ["simulate"]])
-@pytest.mark.parametrize("name, code, says", [
-    ("", 2, "--outputs has no name of a folder"), ("-", 2, "--outputs - is for a single node"),
-    (__file__, 1, "is a file, not a folder")])
-def test_output_files_go_into_a_folder(command, name, code, says, call):
-    found, out, err = call("runner.py", *command, "--outputs", name)
-    assert (found, out) == (code, "") and says in err and err.count("\n") == 1
