@@ -13,40 +13,39 @@ from tests.tools.programs import wait_until
 OWN = "127.0.0.1:5001"
 
 
-class Shown:
+class Shown(PromptScreen):
     """A screen that writes to a pipe, which it takes for 80 columns, and what it has written."""
 
     def __init__(self):
         self._reading, self._writing = os.pipe()
-        self.screen = PromptScreen(Words(OWN, 3, 6), Mock(), self._writing)
-        self._text = ""
+        self._written = ""
+        super().__init__(Words(OWN, 3, 6), Mock(), self._writing)
 
     def wait_for(self, text: str) -> None:
         """Read until it has written a text."""
-        while text not in self._text:
-            self._text += os.read(self._reading, 65_536).decode()
+        while text not in self._written:
+            self._written += os.read(self._reading, 65_536).decode()
 
-    def close(self) -> str:
+    def end(self) -> str:
         """Close it, and return all that it wrote."""
-        self.screen.close()
+        self.close()
         os.close(self._writing)
         with os.fdopen(self._reading, encoding="utf-8", newline="") as pipe:
-            return self._text + pipe.read()
+            return self._written + pipe.read()
 
 
 @pytest.fixture
-def shown(monkeypatch):
+def screen(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     return Shown()
 
 
-def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
-    screen = shown.screen
+def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(screen):
     gossip = f"gmessage:1795212105.899630:127.0.0.1:5002:17:1:{'word ' * 30}end"
     screen.show("22:01:45.901 connected:127.0.0.1:5003")
     screen.show(f"22:01:45.901 received:127.0.0.1:5003:{gossip}")
     screen.say("an answer\nof two lines")
-    assert shown.close().split("\n") == [
+    assert screen.end().split("\n") == [
         "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48),
         "22:01:45    5002  word word word word word word word word word word word word",
         " " * 18 + "word word word word word word word word word word word word",
@@ -54,71 +53,65 @@ def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
         "an answer", "of two lines", ""]
 
 
-def test_a_message_in_an_answer_is_folded_below_its_text(shown):
-    screen = shown.screen
+def test_a_message_in_an_answer_is_folded_below_its_text(screen):
     screen.say(f"17:40:49      me  {'x' * 70}\n17:40:54  10.0.0.1:5002  {'word ' * 20}end\n"
                f"that {'y' * 75}")
-    assert shown.close().split("\n") == [
+    assert screen.end().split("\n") == [
         "17:40:49      me  " + "x" * 61, " " * 18 + "x" * 9,
         "17:40:54  10.0.0.1:5002  " + "word " * 10 + "word", " " * 25 + "word " * 9 + "end",
         "that " + "y" * 74, "y", ""]
 
 
-def test_an_event_is_printed_above_the_line_that_is_typed(shown, monkeypatch):
+def test_an_event_is_printed_above_the_line_that_is_typed(screen, monkeypatch):
     monkeypatch.setattr("grapevine.terminal.prompt.LOOK", 60.0)  # else a slow machine draws again
-    screen = shown.screen
     screen.typed(("typed", 2))
-    shown.wait_for("\b\b\b")
+    screen.wait_for("\b\b\b")
     screen.show("22:01:45.901 connected:127.0.0.1:5003")
     prompts = [f"5001, {many}, 0 messages > typed" for many in ("0 neighbours", "1 neighbour")]
     blanks = [f"\r{' ' * len(prompt)}\r" for prompt in prompts]
     event = "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n"
-    shown.wait_for("1 neighbour, 0 messages > typed")
+    screen.wait_for("1 neighbour, 0 messages > typed")
     first, second = [f"{prompt}\b\b\b{blank}" for prompt, blank in zip(prompts, blanks)]
-    written = shown.close().replace(second * 2, second)  # a slow machine may draw it twice
+    written = screen.end().replace(second * 2, second)  # a slow machine may draw it twice
     assert written == first + event + second
 
 
-def test_a_prompt_that_another_program_has_written_over_is_not_erased(shown):
-    screen = shown.screen
+def test_a_prompt_that_another_program_has_written_over_is_not_erased(screen):
     screen.typed(("half", 4))
-    shown.wait_for("half")
+    screen.wait_for("half")
     screen.typed(None)
     screen.show("22:01:45.901 connected:127.0.0.1:5003")
-    assert shown.close() == ("5001, 0 neighbours, 0 messages > half"
-                       "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n")
+    assert screen.end() == ("5001, 0 neighbours, 0 messages > half"
+                            "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n")
 
 
-def test_raw_events_are_shown_as_in_the_output_file(shown):
-    screen = shown.screen
+def test_raw_events_are_shown_as_in_the_output_file(screen):
     screen.raw = True
     screen.show("22:01:45.901 settings:a=b")
     screen.show("22:01:45.901 degree:127.0.0.1:5001=>3")
-    assert shown.close() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"
+    assert screen.end() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"
 
 
-def test_what_waits_is_told_at_the_end(shown):
-    shown.screen.show("22:01:45.901 unregistered:127.0.0.1:8080:Connection refused")
-    assert shown.close() == (
+def test_what_waits_is_told_at_the_end(screen):
+    screen.show("22:01:45.901 unregistered:127.0.0.1:8080:Connection refused")
+    assert screen.end() == (
         "22:01:45  No seed answers yet. Start them in another terminal: python runner.py\n")
 
 
-def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
-    screen = shown.screen
+def test_a_text_that_is_too_long_for_its_lines_says_so(screen):
     screen.show(f"22:01:45.901 unknown:{'x' * 1000}")
-    *lines, last, end = shown.close().split("\n")
+    *lines, last, end = screen.end().split("\n")
     assert len(lines) == SENTENCE_LIMIT - 1 and last.endswith("x…") and end == ""
     assert {columns(line) for line in [*lines, last]} == {79}
 
 
-def test_a_failure_is_told_and_events_are_shown_as_they_are(shown, monkeypatch):
+def test_a_failure_is_told_and_events_are_shown_as_they_are(screen, monkeypatch):
     monkeypatch.setattr(Words, "tell", Mock(side_effect=KeyError("x")))
-    screen = shown.screen
     failures = []
     screen.on_failure = failures.append
     screen.show("22:01:45.901 connected:127.0.0.1:5003")
     wait_until(lambda: failures)
     screen.show("22:01:45.902 disconnected:127.0.0.1:5003:left")
     screen.typed(("typed", 5))
-    assert shown.close() == "22:01:45.902 disconnected:127.0.0.1:5003:left\n"
+    assert screen.end() == "22:01:45.902 disconnected:127.0.0.1:5003:left\n"
     assert len(failures) == 1 and failures[0].startswith("failed:screen: KeyError('x') in ")
