@@ -226,39 +226,6 @@ def test_plain_shows_the_events_of_each_seed(network):
         assert terminal.finish() == 0 and "The proof" not in terminal.text
 
 
-CTRL_S, CTRL_Q = "\x13", "\x11"
-BLOCKED = """
-import sys
-from grapevine.addresses import address_of
-from grapevine.terminal import screen, seeds
-screen.WAITING_LIMIT = 500
-shown = seeds.SeedScreen(seeds.SeedWords(1, 1), "That was all.")
-shown.say("ready")
-input()
-for port in range(1, 101):
-    shown.show(f"10:11:12.000 registered:127.0.0.1:{port}", address_of("127.0.0.1", 8080))
-open(sys.argv[1], "w").close()
-input()
-shown.close()
-"""
-
-
-def test_events_that_a_blocked_terminal_did_not_show_are_counted(tmp_path):
-    with Terminal("-c", BLOCKED, tmp_path / "done") as terminal:
-        terminal.shows("ready")
-        terminal.type(f"{CTRL_S}\n")
-        wait_until((tmp_path / "done").exists)
-        terminal.type(CTRL_Q)
-        terminal.shows("not shown")
-        terminal.type("\n")
-        assert terminal.finish() == 0
-        shown = " ".join(" ".join(terminal.texts()).split())
-    missed = re.findall(r"([0-9]+) events not shown, because the terminal was blocked; "
-                        r"the output files have all", shown)
-    assert len(missed) == 1 and shown.count(" known to 8080") + int(missed[0]) == 100
-    assert shown.endswith("That was all.")
-
-
 # Errors.
 
 @pytest.mark.parametrize("usage", ["runner.py dmeo", "runner.py --once"])
