@@ -133,6 +133,7 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
                        ({"seeds": [("127.0.0.1", 9)]}, "tuple found; give seeds="),
                        ({"seeds": [8080]}, "int found; give seeds="),
                        ({"seeds": 8080}, "iterable; give seeds="),
+                       ({"seeds": ["localhost", "10.0.0.2:8080"]}, "line 1: 'localhost' is not"),
                        ({"seeds": []}, "no seed in it")):
         with pytest.raises(grapevine.NoSeed, match=why):
             grapevine.join(**named)

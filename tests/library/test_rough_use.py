@@ -22,19 +22,9 @@ with grapevine.network(2, seeds=1, monitor=sys.argv[1:] == ["monitor"]) as net:
 """
 
 
-class Word(str, enum.Enum):
-    ONE = "the value of one"
-
-
 def test_what_is_said_of_an_enum_is_its_value(net):
-    one, other = net
-    one.say(Word.ONE)
-    assert other.next(DEADLINE).text == "the value of one"
-
-
-def test_no_seed_of_a_list_is_taken_for_a_header():
-    with pytest.raises(grapevine.NoSeed, match="line 1: 'localhost' is not HOST:PORT"):
-        grapevine.join(seeds=["localhost", "10.0.0.2:8080"])
+    net[0].say(enum.Enum("Word", {"ONE": "the value of one"}, type=str).ONE)
+    assert net[1].next(DEADLINE).text == "the value of one"
 
 
 def test_questions_are_answered_while_what_was_said_waits_for_slow_readers(net, monkeypatch):
@@ -151,15 +141,21 @@ def test_an_empty_timeout_is_a_look_and_the_longest_is_a_wait(net):
 
 @pytest.fixture
 def strangers(tmp_path):
-    """A folder with other programs of the same names."""
+    """A folder with other programs of the same names, a program, and an archive of Grapevine."""
     for name in ("peer.py", "seed.py", "runner.py"):
         (tmp_path / name).write_text("raise SystemExit('this is not Grapevine')\n")
+    (tmp_path / "program.py").write_text(NETWORK)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for path in [*ROOT.glob("*.py"), *(ROOT / "grapevine").rglob("*.py")]:
+            packed.write(path, path.relative_to(ROOT))
     return tmp_path
 
 
-def test_a_program_may_have_a_peer_py_of_its_own(strangers):
-    (strangers / "program.py").write_text(NETWORK)
-    assert python(strangers / "program.py", "monitor") == (0, "x\n", "")
+@pytest.mark.parametrize("arguments, environment", [
+    (["program.py", "monitor"], {}), (["-c", NETWORK], {"PYTHONSAFEPATH": "1"}),
+    (["-c", NETWORK], {"PYTHONPATH": "all.zip"})], ids=["beside", "safe path", "zip"])
+def test_a_program_runs_beside_programs_of_the_same_names(strangers, arguments, environment):
+    assert python(*arguments, cwd=strangers, **environment) == (0, "x\n", "")
 
 
 def test_no_module_of_the_package_imports_what_may_be_somebodys_own(strangers):
@@ -172,10 +168,6 @@ for path in sorted(pathlib.Path(grapevine.__file__).parent.rglob("*.py")):
 print({"peer", "seed", "runner"} & set(sys.modules))
 """, cwd=strangers)
     assert (code, out, err) == (0, "set()\n", "")
-
-
-def test_a_safe_path_changes_nothing(strangers):
-    assert python("-c", NETWORK, cwd=strangers, PYTHONSAFEPATH="1") == (0, "x\n", "")
 
 
 def test_a_current_folder_that_is_gone_changes_nothing(tmp_path):
@@ -196,14 +188,6 @@ except grapevine.Refused as error:
     assert (code, err) == (0, "") and out.splitlines()[0] == "x"
     assert [line[:20] for line in out.splitlines()[1:]] == [
         "no config.txt beside", "cannot write into he"]
-
-
-def test_it_runs_from_a_zip(tmp_path):
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
-        for path in [*ROOT.glob("*.py"), *(ROOT / "grapevine").rglob("*.py")]:
-            packed.write(path, path.relative_to(ROOT))
-    code, out, err = python("-c", NETWORK, cwd=tmp_path, PYTHONPATH=str(tmp_path / "all.zip"))
-    assert (code, out, err) == (0, "x\n", "")
 
 
 def test_threads_that_run_out_during_a_join_leave_nothing(monkeypatch):
