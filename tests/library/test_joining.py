@@ -28,6 +28,7 @@ def test_what_one_says_the_other_takes(pair):
     wait_until(lambda: other.known == [one.address])
     with pytest.raises(TimeoutError):
         one.next(timeout=0)  # nobody takes messages of its own
+    assert pickle.loads(pickle.dumps(said)) == said
 
 
 def test_iterating_ends_when_the_peer_does(pair):
@@ -144,6 +145,8 @@ def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
             grapevine.join(host=host, seeds=seeds)
     with pytest.raises(grapevine.Refused, match="cannot write into"):
         grapevine.join(seeds=seeds, outputs=os.devnull)
+    with pytest.raises(grapevine.Refused, match="no seed of the list is an address of this"):
+        grapevine.seeds(["192.0.2.1:8001"])
 
 
 @pytest.mark.parametrize("named, error, why", [
@@ -168,23 +171,19 @@ def test_a_wrong_argument_is_named(named, error, why):
         grapevine.join(seeds=["127.0.0.1:9"], **named)
 
 
-@pytest.mark.parametrize("timeout", ["1", float("nan")])
-def test_a_timeout_that_is_no_number_is_named(net, timeout):
-    for use in net[0].next, net[0].caught_up:
-        with pytest.raises(TypeError, match=f"a number of seconds, or None, not {timeout!r}"):
-            use(timeout)
+@pytest.mark.parametrize("method, argument, why", [
+    *((method, timeout, f"a number of seconds, or None, not {timeout!r}")
+      for method in ("next", "caught_up") for timeout in ("1", float("nan"))),
+    *(("say_all", texts, "takes several texts") for texts in ("one", 5, None))])
+def test_a_wrong_argument_of_a_method_is_named(net, method, argument, why):
+    with pytest.raises(TypeError, match=why):
+        getattr(net[0], method)(argument)
 
 
-@pytest.mark.parametrize("texts", ["one", 5, None])
-def test_what_is_not_several_texts_is_named(net, texts):
-    with pytest.raises(TypeError, match="takes several texts"):
-        net[0].say_all(texts)
-
-
-def test_a_port_may_be_text_as_programs_get_it_from_their_command_line(seeds):
-    port = free_address().rpartition(":")[2]
-    with grapevine.join(port, seeds=seeds) as peer:
-        assert peer.address == f"127.0.0.1:{port}"
+@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_peer_cannot_be_pickled_or_copied_and_says_so(net, copying):
+    with pytest.raises(TypeError, match="lives in the process in which it joined"):
+        copying(net[0])
 
 
 def test_every_setting_of_the_command_line_is_taken(seeds, tmp_path):
@@ -225,12 +224,13 @@ def test_joining_without_a_seed_that_answers_goes_on_until_there_is_one(tmp_path
     assert list(tmp_path.glob("seed_*.txt"))
 
 
-def test_config_txt_in_the_current_folder_names_the_seeds(tmp_path, monkeypatch, seeds):
+def test_a_port_is_enough_beside_a_config_txt(tmp_path, monkeypatch, seeds):
     (tmp_path / "config.txt").write_text("\n".join(seeds))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("__main__.__file__", str(tmp_path / "elsewhere" / "program.py"))
-    with grapevine.join() as peer:
-        assert peer.joined.wait(30)
+    port = free_address().rpartition(":")[2]  # a text, as from a command line
+    with grapevine.join(port) as peer:
+        assert peer.joined.wait(30) and peer.address == f"127.0.0.1:{port}"
 
 
 def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(seeds):
@@ -242,13 +242,6 @@ def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(see
             assert late.caught_up(60)
             assert late.status()["messages held"] == 8_000
             assert {late.next(timeout=0).number for _ in range(8_000)} == set(range(1, 8_001))
-
-
-@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_a_peer_cannot_be_pickled_or_copied_and_says_so_but_a_message_can(net, copying):
-    with pytest.raises(TypeError, match="lives in the process in which it joined"):
-        copying(net[0])
-    assert pickle.loads(pickle.dumps(said := net[0].say("x"))) == said
 
 
 # Forks.

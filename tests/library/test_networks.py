@@ -62,11 +62,6 @@ def test_a_seed_whose_port_is_in_use_leaves_none_running():
             assert again.addresses == [status["address"]] == [first] and status["registered"] == 0
 
 
-def test_seeds_of_another_machine_are_none_of_this_one():
-    with pytest.raises(grapevine.Refused, match="no seed of the list is an address of this"):
-        grapevine.seeds(["192.0.2.1:8001"])
-
-
 def test_settings_of_a_network_reach_its_peers():
     with grapevine.network(2, seeds=1, gossip_count=1, gossip_interval=0.01) as net:
         assert net[0].next(30).text == net[1].next(30).text == "message 1"
