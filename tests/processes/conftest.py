@@ -12,6 +12,13 @@ def network(tmp_path):
 
 
 @pytest.fixture
+def started(network):
+    """The same, with its seed running."""
+    network.start_seeds()
+    return network
+
+
+@pytest.fixture
 def nodes(tmp_path):
     """Nodes in the process of the tests."""
     with Nodes(tmp_path) as nodes:

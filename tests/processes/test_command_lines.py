@@ -25,10 +25,9 @@ def test_the_runner_starts_all_seeds_and_ctrl_c_ends_them(tmp_path):
         assert all(seed.events()[-1] == "stopped:interrupted" for seed in network.seeds)
 
 
-def test_a_peer_asks_for_its_port_until_it_gets_a_good_one(network):
-    network.start_seeds()
+def test_a_peer_asks_for_its_port_until_it_gets_a_good_one(started):
     [port] = free_ports(1)
-    program = network.start("peer.py", *QUICK)
+    program = started.start("peer.py", *QUICK)
     program.shows("Port to listen on: ")
     program.type("abc", "70000", str(port), "say hello")
     program.shows(f"started:peer:127.0.0.1:{port}")
@@ -58,10 +57,9 @@ def test_a_port_in_use_ends_a_program_with_one_line(network, program, flags):
         f"{warning}{program}: cannot listen on 127.0.0.1:{port}: port {port} is in use\n")
 
 
-def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(network):
-    network.start_seeds()
-    network.wrapper = CLOSED
-    first, second = network.start_peers(2, "--gossip-count", "3", "--gossip-interval", "0.1")
+def test_a_peer_without_standard_descriptors_says_nothing_to_the_connections_that_get_them(started):
+    started.wrapper = CLOSED
+    first, second = started.start_peers(2, "--gossip-count", "3", "--gossip-interval", "0.1")
     for peer in (first, second):
         peer.has("received:", 3)
     if sys.platform == "linux":

@@ -56,23 +56,18 @@ class JsonPeer:
 
 
 @pytest.fixture
-def seeds(network):
-    network.start_seeds()
-
-
-@pytest.fixture
-def pair(network, seeds):
-    with JsonPeer(network) as one, JsonPeer(network) as other:
+def pair(started):
+    with JsonPeer(started) as one, JsonPeer(started) as other:
         one.hear(event="connected", peer=other.address)
         yield one, other
 
 
 @pytest.mark.parametrize("flags, kind", [([], int), (["--sign"], str)])  # it is above 2^53
 def test_what_is_said_before_a_peer_has_joined_is_heard_though_its_input_ends(
-        network, seeds, flags, kind):
-    with JsonPeer(network, *flags) as other:
+        started, flags, kind):
+    with JsonPeer(started, *flags) as other:
         other.hear(event="joined")
-        with JsonPeer(network, *flags) as one:
+        with JsonPeer(started, *flags) as one:
             one.tell({"say": "hello"})
             code, said, err = one.finish()
         assert (code, err) == (0, "")
@@ -109,11 +104,11 @@ def test_status_peers_and_leaving(pair):
     assert (code, err) == (0, "") and {"event": "leaving", "peer": other.address} in said
 
 
-def test_joining_is_told_once_with_the_number_of_seeds(network, seeds):
-    with JsonPeer(network) as peer:
+def test_joining_is_told_once_with_the_number_of_seeds(started):
+    with JsonPeer(started) as peer:
         assert peer.hear() == {"event": "started", "peer": peer.address}
         assert peer.hear(event="settings")["detail"].startswith("gossip-count=0:")
-        assert peer.hear(event="registered")["seed"] == network.seed_addresses[0]
+        assert peer.hear(event="registered")["seed"] == started.seed_addresses[0]
         assert peer.hear() == {"event": "joined", "seeds": 1}
 
 

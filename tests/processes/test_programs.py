@@ -12,12 +12,6 @@ import pytest
 from tests.tools.programs import ROOT, free_ports, is_clean, wait_until
 
 
-@pytest.fixture
-def started(network):
-    network.start_seeds()
-    return network
-
-
 def test_what_is_typed_arrives_byte_for_byte(started):
     one, other = started.start_peers(2)
     text = "a:b \u00e4\u4e2d\U0001f347  \x1b[31m \u2028\u202e \\x "

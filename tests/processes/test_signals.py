@@ -28,11 +28,10 @@ exec(compile(source, path, "exec"), {"__name__": "__main__", "__file__": path})
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", [0.025, pytest.param(0.005, marks=pytest.mark.slow)])
-def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(network, number, step):
-    network.start_seeds()
-    network.wrapper = ["-c", BEGIN]
+def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(started, number, step):
+    started.wrapper = ["-c", BEGIN]
     for at in range(round(STARTING / step)):
-        peer = network.start_peer("--gossip-count", "100", "--gossip-interval", "0.01",
+        peer = started.start_peer("--gossip-count", "100", "--gossip-interval", "0.01",
                                   stdout=subprocess.PIPE)
         with peer.process.stdout as screen:
             assert screen.readline() == b"begins\n"
@@ -46,13 +45,12 @@ def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(net
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("program", ["peer.py", "seed.py"])
-def test_no_thread_but_the_main_thread_takes_signals(network, program):
+def test_no_thread_but_the_main_thread_takes_signals(started, program):
     """Another one would not wake the main thread, so that the signal would be lost."""
-    network.start_seeds()
     port = free_ports(1)[0]
-    started = network.start(program, port)
-    started.shows(f"started:{program[:4]}:127.0.0.1:{port}")
-    tasks = pathlib.Path(f"/proc/{started.process.pid}/task")
+    node = started.start(program, port)
+    node.shows(f"started:{program[:4]}:127.0.0.1:{port}")
+    tasks = pathlib.Path(f"/proc/{node.process.pid}/task")
 
     def takers() -> list[str]:
         """Return the threads that block neither of the two signals."""
@@ -64,13 +62,12 @@ def test_no_thread_but_the_main_thread_takes_signals(network, program):
                     found.append(task.name)
         return found
 
-    wait_until(lambda: str(started.process.pid) in takers())
-    assert takers() == [str(started.process.pid)]
+    wait_until(lambda: str(node.process.pid) in takers())
+    assert takers() == [str(node.process.pid)]
 
 
-def test_a_second_ctrl_c_does_not_disturb_the_end(network):
-    network.start_seeds()
-    peer = network.start_peer("--gossip-count", "1000", "--gossip-interval", "0.01")
+def test_a_second_ctrl_c_does_not_disturb_the_end(started):
+    peer = started.start_peer("--gossip-count", "1000", "--gossip-interval", "0.01")
     peer.has("generated:", 10)
     for _ in range(20):
         peer.send(signal.SIGINT)
