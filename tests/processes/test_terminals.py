@@ -20,28 +20,25 @@ WHOLE = re.compile(
     r"|No seed .*)| +\S.*")  # or what did not fit into the line before
 
 
-@pytest.fixture
-def flags(network):
-    """The flags of programs of the network, whose seeds run."""
-    network.start_seeds()
-    return flags_of(network)
-
-
 def flags_of(network):
     return ["--config", network.config, "--outputs", network.outputs]
 
 
-def file_of(network, port):
-    return OutputFile(network.outputs / f"peer_127.0.0.1_{port}.txt")
+class PeerTerminal(Terminal):
+    """A peer of a network on a terminal, and its output file."""
+
+    def __init__(self, network, *flags, **options):
+        self.port = free_ports(1)[0]
+        self.file = OutputFile(network.outputs / f"peer_127.0.0.1_{self.port}.txt")
+        super().__init__("peer.py", self.port, *flags_of(network), *QUIET, *flags, **options)
 
 
-def test_a_busy_terminal_is_never_torn_and_what_is_typed_arrives_whole(network, flags):
+def test_a_busy_terminal_is_never_torn_and_what_is_typed_arrives_whole(started):
     rows, width, others = 10, 40, [30, 50]
-    port = free_ports(1)[0]
-    network.start_peer("--quiet", "--gossip-count", 1_000_000, "--gossip-interval", 0.02)
+    started.start_peer("--quiet", "--gossip-count", 1_000_000, "--gossip-interval", 0.02)
     text = "hello to all, 日本 as well, from me: bye!!"
     assert len(text) == 40
-    with Terminal("peer.py", port, *flags, *QUIET, rows=rows, width=width) as terminal:
+    with PeerTerminal(started, rows=rows, width=width) as terminal:
         terminal.shows("more messages")
         for place, letter in enumerate(text, 1):
             size = others[place // 10 % 2] if place % 10 == 0 else None
@@ -60,11 +57,11 @@ def test_a_busy_terminal_is_never_torn_and_what_is_typed_arrives_whole(network, 
     told = lines[lines.index("") + 1:]  # without the greeting
     assert [line for line in told if not WHOLE.fullmatch(line)] == []
     assert re.fullmatch(r"(\d+, 1 neighbour, [0-9,]+ messages )?> ", prompt)
-    assert file_of(network, port).events("generated:")[0].endswith(f":1:{text}")
+    assert terminal.file.events("generated:")[0].endswith(f":1:{text}")
 
 
-def test_a_terminal_that_becomes_narrower_keeps_one_prompt(network, flags):
-    with Terminal("peer.py", free_ports(1)[0], *flags, *QUIET) as terminal:
+def test_a_terminal_that_becomes_narrower_keeps_one_prompt(started):
+    with PeerTerminal(started) as terminal:
         terminal.shows("registered with")
         terminal.type("x" * 60)
         wait_until(lambda: terminal.texts()[-1].endswith("x" * 40))
@@ -74,9 +71,8 @@ def test_a_terminal_that_becomes_narrower_keeps_one_prompt(network, flags):
             assert sum("xx" in line for line in terminal.texts()) == 1
 
 
-def test_the_keys_work_on_a_real_terminal(network, flags):
-    port = free_ports(1)[0]
-    with Terminal("peer.py", port, *flags, *QUIET) as terminal:
+def test_the_keys_work_on_a_real_terminal(started):
+    with PeerTerminal(started) as terminal:
         terminal.shows("registered with")
         terminal.type("orld 日\x1b[D\x1b[1~Hello w\x1b[4~!")
         terminal.prompts("Hello world 日!")
@@ -92,16 +88,15 @@ def test_the_keys_work_on_a_real_terminal(network, flags):
         terminal.shows("generated:gmessage:")
         terminal.type("\x04")
         assert terminal.finish() == 0 and terminal.has_usual_modes()
-        terminal.shows(f"{port} said goodbye. Its file: ")
-    assert file_of(network, port).events()[-1] == "stopped:quit"
+        terminal.shows(f"{terminal.port} said goodbye. Its file: ")
+    assert terminal.file.events()[-1] == "stopped:quit"
 
 
 @pytest.mark.parametrize("end", [CTRL_C, signal.SIGTERM, signal.SIGHUP], ids=repr)
-def test_the_terminal_is_as_before_after_the_end(network, flags, end):
+def test_the_terminal_is_as_before_after_the_end(started, end):
     if end == signal.SIGHUP and signal.getsignal(end) == signal.SIG_IGN:
         pytest.skip("these tests were started deaf to SIGHUP, and so are the programs")
-    port = free_ports(1)[0]
-    with Terminal("peer.py", port, *flags, *QUIET) as terminal:
+    with PeerTerminal(started) as terminal:
         terminal.prompts("")
         terminal.type("half a line")
         terminal.prompts("half a line")
@@ -113,7 +108,7 @@ def test_the_terminal_is_as_before_after_the_end(network, flags, end):
         assert terminal.finish() == 0 and terminal.has_usual_modes()
         terminal.shows("was interrupted")
         assert terminal.texts()[-1] == "" and not any("half" in line for line in terminal.texts())
-    assert file_of(network, port).events()[-1] == "stopped:interrupted"
+    assert terminal.file.events()[-1] == "stopped:interrupted"
 
 
 def stop(shell, times):
@@ -123,13 +118,11 @@ def stop(shell, times):
     assert shell.has_usual_modes()
 
 
-def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_back(
-        network, flags):
-    port = free_ports(1)[0]
+def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_back(started):
     with Terminal("--norc", "--noprofile", "--noediting", "-i", program="bash",
                   PS1="ready ") as shell:
         shell.shows("ready")
-        command = [sys.executable, "peer.py", port, *flags, *QUIET]
+        command = [sys.executable, "peer.py", free_ports(1)[0], *flags_of(started), *QUIET]
         shell.type(" ".join(map(str, command)) + "\n")
         shell.shows("registered with")
         for turn in range(2):
@@ -157,9 +150,8 @@ def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_
 
 
 def test_no_seed_and_enter_for_a_free_port(network):
-    flags = flags_of(network)
     with socket.create_server(("127.0.0.1", 0)) as other, \
-            Terminal("peer.py", *flags, *QUIET) as terminal:
+            Terminal("peer.py", *flags_of(network), *QUIET) as terminal:
         terminal.shows("Port to listen on (Enter for 5")
         offered = re.search(r"Enter for (\d+)", terminal.text)[1]
         terminal.type("?\n")
@@ -175,13 +167,13 @@ def test_no_seed_and_enter_for_a_free_port(network):
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=repr)
-def test_a_plain_terminal_has_no_colours(flags, environ):
-    with Terminal("peer.py", free_ports(1)[0], *flags, *QUIET, "--raw", **environ) as terminal:
+def test_a_plain_terminal_has_no_colours(started, environ):
+    with PeerTerminal(started, "--raw", **environ) as terminal:
         terminal.shows("registered:")
         assert not terminal.glass.colours
         terminal.type("quit\n")
         assert terminal.finish() == 0
-    with Terminal("peer.py", free_ports(1)[0], *flags, *QUIET, **environ) as terminal:
+    with PeerTerminal(started, **environ) as terminal:
         terminal.shows("registered with")
         terminal.type("Hello all\nhalf")
         terminal.shows("me  Hello all")
