@@ -18,7 +18,7 @@ YOUNG = LONGEST_REST + 0.5  # seconds in which the peers of a seed that begins a
 LOOK = 1.0  # seconds between two looks for an address that has become free
 
 
-class _Served:
+class Served:
     """Overrides of a seed that lives and dies with a peer."""
 
     LOOKS_INTO_ALL = True  # because the seed that listed the dead one may have died with it
@@ -73,7 +73,7 @@ class Serving:
                 self._program.error(f"a seed is not served: {error}")
 
     def _take_over(self) -> None:
-        kind = program_seed_class(seed_class(self._settings), _Served)
+        kind = program_seed_class(seed_class(self._settings), Served)
         for seed in [node for node in self._hand.nodes[1:] if node.stopping]:
             seed.world.end("failed")
             self._hand.nodes.remove(seed)

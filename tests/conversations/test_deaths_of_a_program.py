@@ -2,6 +2,7 @@
 
 import pytest
 
+from grapevine.library.serving import YOUNG, Served
 from grapevine.library.starting import program_seed_class
 from grapevine.seed import Seed
 from tests.conversations.test_peer_of_a_program import A, B, C, OTHER, SEED, ProgramScene, death
@@ -206,3 +207,14 @@ def test_a_seed_tells_of_nobody_that_has_left_or_whose_address_refuses_nothing(
         listed.ends[0].machine.is_alive = answers
         listed.ends[0].break_off()
     assert listed.ends[1].hear_all(10.0) == []
+
+
+def test_a_young_seed_does_not_say_that_there_is_nobody_else():
+    scene = Scene(program_seed_class(Seed, Served))
+    end = registered(scene, A)
+    end.say("peer list")
+    assert end.hear(YOUNG - 0.1) is None and end.hear(0.2) == "peer list:"
+    other = registered(Scene(program_seed_class(Seed, Served)), A)
+    registered(other.scene, B)
+    other.say("peer list")
+    assert other.hear(0.1) == "peer list:127.0.0.1#6002"

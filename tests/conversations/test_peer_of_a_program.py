@@ -1,5 +1,7 @@
 """The peer inside a program: what it tells the program, when it waits, and how it leaves."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from grapevine.classes import peer_class
@@ -197,6 +199,12 @@ def test_a_peer_is_alone_once_a_majority_of_the_seeds_knows_nobody_else():
     assert not scene.node.is_complete()
     seed_of(scene, OTHER)
     assert scene.pass_until(scene.node.is_complete, 10.0)
+    young = SimpleNamespace(stopping=False, grown_at=scene.node.now() + 1.0)
+    scene.program.hand.nodes[:] = [scene.node, young]  # it may know only who began anew with it
+    scene.run(0.9)
+    assert not scene.node.is_complete()
+    scene.run(0.2)
+    assert scene.node.is_complete()
     neighbour(scene, A)
     assert not scene.node.is_alone()
 

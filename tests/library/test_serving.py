@@ -96,14 +96,3 @@ def test_only_an_address_that_it_does_not_serve_is_looked_at(monkeypatch):
         monkeypatch.setattr("grapevine.library.serving.world_at", try_at)
         wait_until(lambda: len(tried) >= 3)
         assert set(tried) == {others}
-
-
-def test_a_young_seed_does_not_make_a_newcomer_caught_up():
-    with serving(*LOOPBACK[:2]) as (seeds, (first, second)):
-        second.say("x")
-        assert first.next(20).text == "x"
-        first.close()
-        second_seed = served(second)
-        with grapevine.join(first.address, seeds=seeds, serve=True) as again:
-            assert again.caught_up(20) and again.next(0).text == "x"
-        assert second_seed == [seeds[1]]
