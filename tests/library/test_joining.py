@@ -1,9 +1,10 @@
 """A peer inside a program: joining, saying, hearing, leaving, and what goes wrong."""
 
+import contextlib
 import copy
+import multiprocessing
 import os
 import pickle
-import signal
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 import grapevine
 from tests.library.conftest import IN_ORDER
 from tests.library.tools import free_address, running
-from tests.tools.programs import OutputFile, wait_until
+from tests.tools.programs import DEADLINE, OutputFile, wait_until
 
 
 def test_what_one_says_the_other_takes(pair):
@@ -246,16 +247,16 @@ def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(see
 
 # Forks.
 
-def exit_code(child):
-    """Wait for the end of a child process, which is killed if it does not end in time."""
-    try:
-        status = wait_until(lambda: [status for ended, status in [os.waitpid(child, os.WNOHANG)]
-                                     if ended])
-        return os.waitstatus_to_exitcode(status[0])
-    except AssertionError:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
+@contextlib.contextmanager
+def forked(call):
+    """Make a call in a child of a fork, which has ended without an error afterwards."""
+    child = multiprocessing.get_context("fork").Process(target=call)
+    child.start()
+    yield
+    child.join(DEADLINE)
+    child.kill()
+    assert child.exitcode == 0
+    child.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork")
@@ -263,16 +264,13 @@ def exit_code(child):
     lambda net: net[0].say("x"), lambda net: net[0].has_caught_up(),
     lambda net: net[0].neighbours, lambda net: net.seeds.status()])
 def test_a_child_of_fork_is_refused_and_the_parent_goes_on(net, use):
-    child = os.fork()
-    if child == 0:
-        try:
-            net.close()  # does nothing here
+    def be_child():
+        net.close()  # does nothing here
+        with pytest.raises(RuntimeError, match="before a fork, and live"):
             use(net)
-        except RuntimeError as error:
-            os._exit(7 if "before a fork, and live" in str(error) else 8)
-        finally:
-            os._exit(9)
-    assert exit_code(child) == 7
+
+    with forked(be_child):
+        pass
     net[0].say("from the parent")
     assert net[1].next(timeout=30).text == "from the parent"
     assert [status["registered"] for status in net.seeds.status()] == [2]
@@ -280,18 +278,15 @@ def test_a_child_of_fork_is_refused_and_the_parent_goes_on(net, use):
 
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_child_of_fork_may_join_by_itself(pair, seeds):
+    def be_child():
+        with grapevine.join(seeds=seeds) as own:
+            own.say("from the child")
+            assert own.next(timeout=30).text == "from the parent"
+
     one, other = pair
-    child = os.fork()
-    if child == 0:
-        try:
-            with grapevine.join(seeds=seeds) as own:
-                own.say("from the child")
-                os._exit(7 if own.next(timeout=30).text == "from the parent" else 8)
-        finally:
-            os._exit(9)
-    assert other.next(timeout=30).text == "from the child"
-    other.say("from the parent")
-    assert exit_code(child) == 7
+    with forked(be_child):
+        assert other.next(timeout=30).text == "from the child"
+        other.say("from the parent")
 
 
 def test_a_signed_peer_among_others_says_once_why_it_has_no_neighbours(seeds, caplog):
