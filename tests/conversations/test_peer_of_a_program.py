@@ -253,12 +253,18 @@ def test_who_has_said_nothing_leaves_at_once():
     assert end.hear_until("leave:", 0.1) == f"leave:{NODE}"
 
 
-def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
+def talker(*known: str) -> ProgramScene:
+    """Return a scene whose node has said something, and knows these peers."""
     scene = ProgramScene(SEED)
-    seed_of(scene, SEED)
+    seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
     scene.run(1.0)
     scene.node.originate(["hello"])
     scene.node.leave()
+    return scene
+
+
+def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
+    scene = talker()
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
 
 
@@ -271,16 +277,6 @@ def test_who_has_just_joined_may_not_be_alone_because_others_join_at_the_same_mo
     scene.run(0.9)
     assert scene.node.is_alone() and not scene.node.is_leaving
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
-
-
-def talker(*known: str) -> ProgramScene:
-    """Return a scene whose node has said something, and knows these peers."""
-    scene = ProgramScene(SEED)
-    seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
-    scene.run(1.0)
-    scene.node.originate(["hello"])
-    scene.node.leave()
-    return scene
 
 
 def test_who_has_left_may_not_have_read_it():
