@@ -1,16 +1,31 @@
+import os
+import threading
+
 import pytest
 
 import grapevine
-from tests.library.tools import NothingLeft, free_address
+from tests.library.tools import free_address
 from tests.tools.programs import wait_until
 
 IN_ORDER = {"antientropy_interval": 0}  # nothing is fetched, so one link brings all in order
 
 
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+
+
 @pytest.fixture(autouse=True)
 def nothing_left():
-    with NothingLeft():
-        yield
+    """No thread is left afterwards, and no descriptor."""
+    def left() -> list[str]:
+        # Python lists for ever a thread that a handler of signals kept from being started
+        return [thread.name for thread in threading.enumerate() if thread not in threads
+                and thread.is_alive() and not thread.name.startswith("asyncio")]
+
+    threads, most = set(threading.enumerate()), descriptors()
+    yield
+    wait_until(lambda: left() == [], what=lambda: str(left()))
+    wait_until(lambda: descriptors() <= most)
 
 
 @pytest.fixture

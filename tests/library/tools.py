@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -10,8 +9,6 @@ import threading
 
 import grapevine
 from tests.tools.programs import DEADLINE, ROOT, free_ports, wait_until
-
-LEFT_LOOK = pathlib.Path("/proc/self/fd")
 
 
 def free_address() -> str:
@@ -51,26 +48,6 @@ def wait_until_free(address: str) -> None:
             return True
 
     wait_until(is_free)
-
-
-class NothingLeft:
-    """Afterwards no thread is left, and no descriptor."""
-
-    def __enter__(self) -> None:
-        self._threads, self._descriptors = set(threading.enumerate()), self._open()
-
-    def __exit__(self, *error) -> None:
-        wait_until(lambda: self._more() == [], what=lambda: str(self._more()))
-        wait_until(lambda: self._open() <= self._descriptors)
-
-    def _more(self) -> list[str]:
-        # Python lists for ever a thread that a handler of signals kept from being started
-        return [thread.name for thread in threading.enumerate() if thread not in self._threads
-                and thread.is_alive() and not thread.name.startswith("asyncio")]
-
-    @staticmethod
-    def _open() -> int:
-        return len(os.listdir(LEFT_LOOK)) if LEFT_LOOK.exists() else 0
 
 
 def python(*arguments, text: str = "", cwd=None, **environment) -> tuple[int, str, str]:
