@@ -38,10 +38,11 @@ def test_a_neighbour_whose_link_breaks_and_whose_address_refuses_is_dead_at_once
     assert scene.program.of("death") == [A]
 
 
-def test_without_seeds_it_is_found_dead_too():
+def test_without_seeds_it_is_found_dead_too_and_so_is_its_next_life():
     scene = ProgramScene()
-    kill(neighbour(scene, A))
-    assert is_told(scene, 0.2)
+    for deaths in 1, 2:
+        kill(neighbour(scene, A))
+        assert scene.pass_until(lambda: scene.program.of("death") == [A] * deaths, 0.2)
 
 
 def test_one_that_ends_a_little_after_its_link_broke_is_dead_at_once(scene):
