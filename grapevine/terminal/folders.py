@@ -28,11 +28,9 @@ BESIDE = (REPORT, *PICTURES, *TABLES, OTHER_CONFIG, SCENARIO)  # output files of
 _OF_A_NODE = re.compile(r"(seed|peer)_[0-9a-f.-]+_[0-9]+\.txt")
 
 
-def clear_outputs(folder: str | pathlib.Path) -> None:
-    """Make a folder, or delete an earlier network's files in it."""
-    folder = pathlib.Path(folder)
+def clear_outputs(folder: pathlib.Path) -> None:
+    """Delete an earlier network's files in a folder, which is reserved."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise CommandError(f"cannot write into {folder}: no permission, or a read-only disk",
                                FAILED)
@@ -46,7 +44,7 @@ def clear_outputs(folder: str | pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def reserved(folder: str | pathlib.Path):
+def reserved(folder: pathlib.Path):
     """Lock a folder against other networks. CommandError if a network uses it."""
     try:
         os.makedirs(folder, exist_ok=True)

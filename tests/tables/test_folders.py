@@ -57,18 +57,17 @@ def test_an_earlier_network_is_deleted_and_nothing_else(tmp_path):
 
 def test_a_report_without_output_files_is_a_user_s_own(tmp_path):
     (tmp_path / "report.html").touch()
-    clear_outputs(str(tmp_path))
+    clear_outputs(tmp_path)
     assert (tmp_path / "report.html").exists()
-    clear_outputs(tmp_path / "new")
-    assert (tmp_path / "new").is_dir()
 
 
 @pytest.mark.skipif(folders.fcntl is None, reason="no locks of folders")
 def test_a_folder_is_used_by_one_network_at_a_time(tmp_path):
-    with reserved(tmp_path):
-        with pytest.raises(CommandError, match="another network writes into"), reserved(tmp_path):
+    with reserved(tmp_path / "new"):
+        with pytest.raises(CommandError, match="another network writes into"), \
+                reserved(tmp_path / "new"):
             pass
-    with reserved(tmp_path):
+    with reserved(tmp_path / "new"):
         pass
 
 
