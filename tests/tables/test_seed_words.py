@@ -105,14 +105,6 @@ def test_a_peer_that_goes_at_once_has_come_before(told):
     assert told.lines == ["+ 5005         known to 8080", "- 5005 said goodbye"]
 
 
-def test_a_peer_that_comes_back_has_neither_left_nor_died(told):
-    come(told, A, B)
-    told.hear((A, GONE), (B, GONE))
-    come(told, A, B)
-    assert told.lines[-1] == "+ 5005         known to 8080 8081"
-    assert told.words.summary() == "1 peer came, 0 left, 0 died"
-
-
 def test_a_death_is_reported_once_in_a_life(told):
     come(told, A, B)
     for _ in range(2):

@@ -191,13 +191,6 @@ def test_old_messages_of_a_second_are_told_as_one():
     assert len(told(*new, words=words, clock=clock)) == 9
 
 
-def test_ports_are_names_of_peers_on_the_same_ip():
-    assert told(f"connected:{address(5002)}", "connected:[::1]:5003",
-                f"connected:{address(5004)}") == [
-        "+ 5002 is a neighbour (1 neighbour)", "+ [::1]:5003 is a neighbour (2 neighbours)",
-        "+ 5004 is a neighbour (3 neighbours)"]
-
-
 def test_a_line_of_the_message_list_is_for_people_too():
     assert Words(OWN, 3, 6).message(gossip(5002, "Hi: you", SECOND)) == (
         f"{SECOND // 3600 % 24:02}:{SECOND // 60 % 60:02}:{SECOND % 60:02}    5002  Hi: you")
