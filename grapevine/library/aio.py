@@ -106,19 +106,19 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
 
     async def leave(self) -> None:
         self._is_leaving = True
-        await _in_thread(self._peer.leave)
+        await asyncio.shield(_in_thread(self._peer.leave))
 
     async def close(self) -> None:
-        await _in_thread(self._peer.close)
+        await asyncio.shield(_in_thread(self._peer.close))
 
     async def __aexit__(self, *error: object) -> None:
         await self.leave()
 
 
 def _in_thread(call: Callable[[], Any]) -> "asyncio.Future[Any]":
-    """Make a call in a thread, also if who waits for it is cancelled before the thread begins."""
+    """Make a call in a thread. Shield it, or it is lost if who waits is cancelled before that."""
     # no task, because the end of the loop cancels tasks, and the thread would go on nevertheless
-    return asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call))
+    return asyncio.get_running_loop().run_in_executor(None, call)
 
 
 def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
@@ -134,9 +134,7 @@ class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
         self._port, self._arguments = port, arguments
 
     async def _join(self) -> Peer:
-        # no task, because the end of the loop cancels tasks, and the thread would join nevertheless
-        joining = asyncio.get_running_loop().run_in_executor(
-            None, functools.partial(join_blocking, self._port, **self._arguments))
+        joining = _in_thread(functools.partial(join_blocking, self._port, **self._arguments))
         try:
             return Peer(await asyncio.shield(joining))
         except asyncio.CancelledError:
