@@ -132,7 +132,6 @@ class DeathsOfListed:
     def judge_lost(self, peer: Address, row, alive: Verdict) -> None:
         super().judge_lost(peer, row, alive)
         removal = self.registry.removed.get(peer)
-        if (alive is Verdict.REFUSED and removal is not None
-                and not (removal.has_left or removal.is_told)):
+        if alive is Verdict.REFUSED and removal is not None and not removal.has_left:
             time = wire.format_time(self.time())
             self.tell_of_death(removal, wire.say("dead_node", peer, time, self.address), False)
