@@ -102,14 +102,6 @@ def test_what_is_found_seconds_after_a_death_is_the_death_of_another_life(
     assert scene.program.of("death") == [peer, peer][:1 + is_another]
 
 
-def test_one_that_a_seed_lists_anew_after_its_death_may_die_anew_at_once(scene):
-    for deaths in 1, 2:
-        death(scene.seed.ends[0], A)
-        scene.seed.ends[0].say("peer list:", f"peer list:{LISTED}")
-        scene.run(0.1)
-        assert scene.program.of("death") == [A] * deaths
-
-
 def test_one_that_has_left_is_not_dead_because_its_goodbye_waits_for_a_slow_program():
     scene = ProgramScene(SEED, backlog=5, waits=True, liveness_interval=1.0)
     seed = seed_of(scene, SEED, LISTED)
@@ -122,14 +114,6 @@ def test_one_that_has_left_is_not_dead_because_its_goodbye_waits_for_a_slow_prog
     scene.run(3.0)
     kill(end)
     assert not is_told(scene, 20.0)
-
-
-def test_a_newcomer_that_a_seed_calls_dead_while_it_is_probed_is_not_accepted(scene):
-    end = scene.machine(B, is_alive=False).ask_to_link()
-    scene.run(0.05)
-    death(scene.seed.ends[0], B)
-    end.machine.is_alive = True  # what it answers now, it may have said before
-    assert end.ends_within(0.05) and scene.program.of("death") == [B]
 
 
 def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():

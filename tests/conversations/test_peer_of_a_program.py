@@ -142,6 +142,7 @@ def test_what_a_dead_one_answered_while_it_lived_makes_it_no_neighbour(dials):
         request.answer()
     else:
         end.say(f"connection accepted:{A}")
+    assert end.ends_within(0.05)
     scene.run(1.0)
     assert scene.program.told == [("death", A)]
 
