@@ -226,14 +226,6 @@ def test_while_a_waiting_inbox_is_full_a_neighbour_is_not_read_and_others_are_an
     assert scene.program.inbox.take(0).number == 4
 
 
-def test_an_inbox_that_drops_holds_nobody():
-    scene = ProgramScene(backlog=2)
-    end = neighbour(scene, A)
-    end.say(*(gossip(C, number) for number in (1, 2, 3)), f"Liveness Request:{TIME}:{A}")
-    assert end.hear_until("Liveness Reply")
-    assert scene.program.inbox.dropped == 1
-
-
 def test_who_leaves_with_a_full_inbox_hears_that_others_hang_up():
     scene = ProgramScene(backlog=1, waits=True)
     end = neighbour(scene, A)
