@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from grapevine.terminal.prompt import LINE_LIMIT, LineEditor, window
-from grapevine.terminal.screen import columns, cut, fold
+from grapevine.terminal.screen import columns, fold
 
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"
 
@@ -104,11 +104,6 @@ def test_the_window_fits_and_has_the_cursor(cursor, room):
     assert shown in text and columns(shown) <= room and 0 <= before <= columns(shown)
     start = text.index(shown) if shown else cursor
     assert any(columns(text[at:cursor]) == before for at in (start, start + 1))
-
-
-def test_texts_are_cut_by_columns():
-    assert (columns("日本"), columns("e\u0301"), columns("abc")) == (4, 1, 3)
-    assert (cut("日本", 3), cut("abc", 3), cut("abcd", 3)) == ("日", "abc", "abc")
 
 
 @pytest.mark.parametrize("text, room, lines", [
