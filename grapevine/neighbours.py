@@ -94,7 +94,7 @@ class Neighbours:
         if len(self.links) >= self.capacity + SPARE:
             return "full"
         counted = [peer for peer in self.linked() if peer in named or asker not in named]
-        is_nearest = not any(is_between(asker, peer, self._own) for peer in counted)
+        is_nearest = next(successors(asker, sorted([*counted, self._own]))) == self._own
         return "" if is_nearest or len(counted) < self.capacity else "full"
 
     def doubt(self, peer: Address, now: float) -> bool:
@@ -160,11 +160,6 @@ def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
     at = bisect.bisect(ordered, own)
     yield from ordered[at:]
     yield from ordered[:at]
-
-
-def is_between(low: Address, middle: Address, high: Address) -> bool:
-    """Tell whether, going round from low to high, one meets middle."""
-    return low < middle < high if low < high else middle > low or middle < high
 
 
 def ring_neighbours(own: Address, ordered: Sequence[Address]) -> set[Address]:

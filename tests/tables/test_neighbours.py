@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from grapevine.neighbours import SPARE, Neighbours, is_between, ring_neighbours
+from grapevine.neighbours import SPARE, Neighbours, ring_neighbours
 from tests.tables.samples import FakeLink, peer, ports
 
 TIMES = [f"{second}.000000" for second in range(9)]
@@ -19,14 +19,6 @@ def table(own: int, *linked: int, capacity: int = 3, misses: int = 3) -> Neighbo
 
 
 # The ring.
-
-def test_between_goes_round_the_ring():
-    assert is_between(*ports(1, 2, 3)) and not is_between(*ports(1, 3, 2))
-    assert is_between(*ports(8, 9, 2)) and is_between(*ports(8, 1, 2))
-    assert not is_between(*ports(8, 5, 2)) and not is_between(*ports(1, 5, 3))
-    for middle in ports(1, 3):
-        assert not is_between(peer(1), middle, peer(3)) and not is_between(peer(3), middle, peer(1))
-
 
 def test_ring_neighbours_are_the_next_in_both_directions():
     ordered = ports(10, 20, 40, 60)
@@ -52,6 +44,9 @@ def test_a_full_peer_accepts_whom_no_neighbour_separates_from_it():
     assert full.fault_of(peer(45), everybody) == ""
     assert full.fault_of(peer(30), everybody) == "full"
     assert full.fault_of(peer(55), everybody) == "full", "that one has another way in"
+    assert full.fault_of(peer(70), everybody) == "full", "20 lies behind it, round the ring"
+    assert table(50, 40, 60, 70).fault_of(peer(80), everybody) == "full"
+    assert table(50, 60, 70, 80).fault_of(peer(10), everybody) == ""
     assert table(50, 20, 40).fault_of(peer(30), everybody) == ""
 
 
