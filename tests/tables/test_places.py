@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from grapevine.places import DRAWS, FULL_ROUNDS, RESERVED_ROUNDS, Lottery, Places
+from grapevine.places import DRAWS, RESERVED_ROUNDS, Lottery, Places
 from grapevine.settings import capacity_of
 from tests.tables.samples import peer, ports
 
@@ -21,18 +21,6 @@ def choose(places: Places, known: list, linked=(), now: float = 0.0, counted=Non
 
 
 # The ring.
-
-def test_the_successor_is_dialled_first_and_the_next_if_it_cannot_be_reached():
-    places, known = places_of(50, capacity=2), ports(10, 20, 30, 60)
-    assert choose(places, known) == [peer(60)]
-    places.pass_over(peer(60), 5.0)
-    assert choose(places, known, now=5.0) == [peer(10)]
-    assert choose(places, known, linked=ports(10), now=14.9) == []
-    assert choose(places, known, linked=ports(10), now=15.0) == [peer(60)]
-    places.dialling.add(peer(60))
-    assert choose(places, known, now=15.0) == []
-    assert choose(places_of(50, capacity=2), []) == []
-
 
 def test_a_successor_that_refuses_is_asked_again_after_pauses_that_double_up_to_a_round():
     places, known, now = places_of(50, capacity=2), ports(10, 60), 0.0
@@ -58,13 +46,6 @@ def test_the_place_of_a_predecessor_that_never_dials_is_for_others_after_three_r
     assert choose(places, ports(10, 20, 30, 45, 60), linked, over) == [], "another predecessor"
 
 
-def test_a_free_place_is_for_others_than_those_on_the_ring():
-    known = ports(10, 20, 30, 40, 60, 70)
-    drawn = {choose(places, known, ports(60))[0] for seed in range(50)
-             for places in [Places(peer(50), 3, "rule", INTERVAL, random.Random(seed))]}
-    assert drawn == set(ports(10, 20, 30, 70)), "neither 40 nor 60, its ring"
-
-
 @pytest.mark.parametrize("capacity, linked, has_room", [
     (3, [60], True), (3, [60, 10], False), (4, [60, 10], True), (4, [60, 40, 10], True),
     (4, [60, 40, 10, 20], False), (2, [60], False), (1, [60], False)])
@@ -73,30 +54,12 @@ def test_capacity_less_two_places_are_drawn(capacity, linked, has_room):
     assert bool(choose(places, ports(10, 20, 30, 40, 60, 70), ports(*linked))) == has_room
 
 
-def test_whom_no_seed_has_named_takes_no_place():
-    places, known = places_of(50), ports(10, 20, 40, 60)
-    linked = [*ports(60, 10), peer(99)]
-    assert choose(places, known, linked) == []
-    assert choose(places, known, linked, counted=ports(60)) == [peer(20)], "10 is linked anyway"
-
-
 def test_one_is_drawn_at_a_time():
     places, known = places_of(50, capacity=9), ports(10, 20, 30, 40, 60)
     places.dialling.add(peer(60))
     assert len(choose(places, known)) == 1, "the successor is dialled beside it"
     places.dialling.add(peer(10))
     assert choose(places, known) == []
-
-
-def test_who_refused_or_cannot_be_reached_is_left_alone_for_some_rounds():
-    places, known, linked = places_of(50), ports(10, 20, 40, 60), ports(60)
-    places.refused(peer(10), 0.0)
-    places.pass_over(peer(20), 0.0)
-    assert choose(places, known, linked, INTERVAL - 0.01) == []
-    assert choose(places, known, linked, INTERVAL) == [peer(20)]
-    assert choose(places, known, [*linked, peer(20)], INTERVAL, linked) == []
-    again = FULL_ROUNDS * INTERVAL
-    assert choose(places, known, [*linked, peer(20)], again, linked) == [peer(10)]
 
 
 def test_after_refusals_free_places_wait_and_a_link_ends_that():

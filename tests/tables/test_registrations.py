@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from grapevine.registrations import LONGEST_REST, MISSES, REPEAT, Registrations
+from grapevine.registrations import LONGEST_REST, REPEAT, Registrations
 from tests.tables.samples import FakeLink, peer
 
 
@@ -69,17 +69,6 @@ def test_a_failure_is_news_when_its_reason_is_another_or_a_registration_ends():
     dialled(table, 99.0)
     assert table.registered(seed) and not table.registered(seed)
     assert table.ended(seed, "down", 99.0) and not table.ended(seed, "down", 99.0)
-
-
-def test_a_seed_that_does_not_answer_for_three_rounds_is_given_up():
-    table = registered()
-    link, = table.links()
-    for _ in range(MISSES):
-        assert table.next_round() == ([link], [])
-    table.registered(seeds(1)[0])
-    for _ in range(MISSES):
-        assert table.next_round() == ([link], [])
-    assert MISSES == 3 and table.next_round() == ([], [link])
 
 
 def test_only_confirmed_registrations_are_repeated():

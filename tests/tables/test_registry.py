@@ -1,7 +1,5 @@
 """The registry of a seed: who is listed, removed, silent."""
 
-import random
-
 import pytest
 
 from grapevine.registry import REMEMBERED, Registry
@@ -14,32 +12,6 @@ def listed(*registered: int) -> Registry:
     for port in registered:
         registry.register(peer(port), FakeLink(peer(port)), 0.0)
     return registry
-
-
-def test_a_registration_is_removed_and_not_its_successor():
-    registry = listed(1)
-    first = registry.rows[peer(1)]
-    link = FakeLink(peer(1))
-    assert registry.register(peer(1), link, 5.0) is first
-    assert not registry.remove(peer(1), first) and not registry.remove(peer(1), None)
-    row = registry.row_of(link)
-    assert row is registry.rows[peer(1)]
-    assert registry.row_of(first.link) is None and registry.row_of(FakeLink()) is None
-    assert registry.links() == [link]
-    row.link = None
-    assert registry.links() == [] and registry.remove(peer(1), row)
-    assert not registry.remove(peer(1), row) and registry.ordered == []
-
-
-def test_the_list_is_in_order_whatever_comes_and_goes():
-    rng, registry = random.Random(1), Registry()
-    for _ in range(500):
-        one = peer(rng.randrange(1, 60), rng.choice(["127.0.0.1", "10.0.0.1"]))
-        if one in registry.rows and rng.random() < 0.7:
-            assert registry.remove(one, registry.rows[one])
-        else:
-            registry.register(one, FakeLink(one), 0.0)
-        assert registry.ordered == sorted(registry.rows)
 
 
 @pytest.mark.parametrize("ip, limit, most", [
