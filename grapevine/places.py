@@ -86,7 +86,7 @@ class Places:
         has_room = len(counted) < self._drawn_places + (
             len(on_ring & counted) if is_reserved else RING_PLACES)
         if has_room and self._backoff.due <= now and not self.dialling - on_ring:
-            chosen += self._draw(known, linked | on_ring | self.dialling, now)
+            chosen += self._draw(known, linked | on_ring, now)
         return chosen
 
     def _draw(self, known: list[Address], taken: set[Address], now: float) -> list[Address]:

@@ -65,18 +65,6 @@ def test_who_does_not_answer_stays_while_a_seed_has_named_it_lately():
     assert known.known == [peer(3)]
 
 
-def test_whom_no_list_names_any_more_is_forgotten_after_some_rounds():
-    known = peers_of()
-    known.learn(SEED, ports(2, 3), 0.0)
-    known.learn(SEED, ports(3), 50.0)
-    known.forget_old(KEPT_ROUNDS * INTERVAL - 0.1)
-    assert known.known == ports(2, 3)
-    known.forget_old(KEPT_ROUNDS * INTERVAL)
-    assert known.known == [peer(3)]
-    known.forget_old(50.0 + KEPT_ROUNDS * INTERVAL)
-    assert known.known == []
-
-
 def test_whom_a_seed_has_named_first_leaves_room_for_others_once_it_is_forgotten():
     known = peers_of()
     many = ports(*range(10_000, 10_000 + NAMED_LIMIT))
