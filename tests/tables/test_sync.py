@@ -74,13 +74,6 @@ def test_of_slices_that_were_told_the_others_are_shown():
     assert node.hear(link, wire.say_slices("parts", node.messages.slices())[:-1], 30.0) == b""
 
 
-def test_a_digest_is_told_as_often_as_it_may():
-    sync, link = Node().sync, object()
-    assert [sync.may_tell_digest(link, now, 1.0) for now in (5.0, 5.9, 6.0)] == [True, False, True]
-    assert sync.may_tell_digest(link, 6.1) and not sync.may_tell_digest(link, 7.0, 1.0)
-    assert sync.may_tell_digest(object(), 7.0, 1.0), "that is somebody else"
-
-
 # Fetching.
 
 def test_a_question_is_answered_in_portions_with_what_is_gone_and_an_end():
@@ -139,16 +132,3 @@ def test_what_has_no_room_is_not_asked_for_in_circles(monkeypatch):
     for now in (0.0, 1.0):
         node.offer("link", (RUN, [(60, 60), (70, 70)]), now=now)
         assert node.wanted(now) is None
-
-
-def test_the_next_is_asked_after_two_seconds_and_at_once_when_a_link_ends():
-    node = Node()
-    for link in ("one", "other", "third"):
-        node.offer(link, (RUN, [(1, 9)]))
-    assert node.wanted(0.0)[0] == "one" and node.wanted(1.9) is None
-    assert node.wanted(2.0)[0] == "other"
-    node.sync.ended("other")
-    assert node.wanted(2.1)[0] == "third"
-    node.sync.ended("third")
-    node.sync.ended("one")
-    assert node.wanted(9.0) is None and node.sync.offering() == []
