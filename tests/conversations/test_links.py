@@ -54,18 +54,12 @@ def test_a_dialled_peer_that_talks_and_talks_instead_of_an_answer_is_cut_off():
     assert end.ends_within(0.1) and scene.event("refused:127.0.0.1:6001:more than 100 lines")
 
 
-def test_a_peer_may_say_whom_it_accepts_instead_of_its_own_address():
+@pytest.mark.parametrize("name, event", [(NODE, f"connected:{A}"),
+                                         (B, f"refused:{A}:{B} answered instead")])
+def test_who_accepts_may_name_itself_or_the_one_that_it_accepts(name, event):
     scene = listing(A)
-    dialled(scene.machine(A)).say(f"connection accepted:{NODE}")
-    assert scene.event("connected:") == f"connected:{A}"
-
-
-def test_a_peer_that_accepts_in_the_name_of_another_is_refused():
-    scene = listing(A)
-    end = dialled(scene.machine(A))
-    end.say(f"connection accepted:{B}")
-    assert end.ends_within(0.1)
-    assert scene.event("refused:") == f"refused:{A}:{B} answered instead"
+    dialled(scene.machine(A)).say(f"connection accepted:{name}")
+    assert scene.event(event)
 
 
 @pytest.mark.parametrize("reason", ["full", "duplicate", "flood"])
