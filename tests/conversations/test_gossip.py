@@ -2,9 +2,8 @@
 
 import pytest
 
-import grapevine.messages
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 
@@ -92,19 +91,6 @@ def test_a_message_with_a_forbidden_word_is_written_down_and_neither_kept_nor_fo
                                 "status:sent"]
     with pytest.raises(ValueError):
         one.scene.node.check("the virus")
-
-
-def test_invented_runs_leave_room_for_those_of_named_origins_and_for_earlier_lives(monkeypatch):
-    monkeypatch.setattr(grapevine.messages, "RUNS", 3)
-    scene = Scene(Peer, seeds=["127.0.0.1:8001"])
-    seed_of(scene, listed=B.replace(":", "#"))
-    scene.run(1.0)
-    end = neighbour(scene, A)
-    invented = [gossip(f"127.0.0.1:{port}", 1) for port in range(7001, 7009)]
-    end.say(*invented, gossip(B, 1), gossip(NODE, 1))
-    scene.run(0.1)
-    assert scene.events("received:") == [
-        f"received:{A}:{line}" for line in [*invented[:3], gossip(B, 1), gossip(NODE, 1)]]
 
 
 # Rumors.

@@ -287,11 +287,3 @@ def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_se
     assert older.ends_within(0.1)
     scene.run(70.0)
     assert newer.closed is None and list_of(scene) == [A]
-
-
-def test_a_connection_that_is_refused_again_and_again_hears_so_once_a_second():
-    scene = Scene(Seed)
-    end = scene.machine(A).dial()
-    end.say(*["register:nonsense"] * 100)
-    refused = [line for line in end.hear_all(30.0) if line.startswith("registration refused:")]
-    assert len(refused) == 30

@@ -20,6 +20,7 @@ def test_what_is_known_is_the_union_of_all_lists_in_order_without_oneself():
     assert known.learn(OTHER_SEED, ports(9, 2), 1.0) and known.learn(SEED, ports(4), 2.0)
     assert known.known == ports(2, 3, 4, 9)
     assert peer(9) in known and peer(1) not in known and not known.has_named(peer(5))
+    assert known.has_named(peer(9)) and known.has_named(peer(1)), "seeds name it to others"
 
 
 def test_the_list_is_in_order_and_replaced_whatever_comes_and_goes():

@@ -1,4 +1,4 @@
-"""Settings: capacities, majorities, the seeds of config.txt, filtered words."""
+"""Settings: capacities, the seeds of config.txt, filtered words."""
 
 import collections
 import math
@@ -6,8 +6,9 @@ import math
 import pytest
 
 from grapevine.addresses import address_of
-from grapevine.settings import (LARGEST, SMALLEST, Settings, capacity_of, majority, parse_capacity,
-                                parse_config, parse_filter, word_finder)
+from grapevine.settings import (
+    LARGEST, SMALLEST, Settings, capacity_of, parse_capacity, parse_config, parse_filter,
+    word_finder)
 from tests.tables.samples import peer
 
 
@@ -65,11 +66,6 @@ def test_every_peer_computes_the_same_capacity_of_an_address():
 
 
 # Files.
-
-@pytest.mark.parametrize("seeds, needed", [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (60, 31)])
-def test_any_two_majorities_share_a_seed(seeds, needed):
-    assert majority(seeds) == needed and 2 * needed > seeds
-
 
 def test_config_may_have_commas_comments_blank_lines_a_mark_and_repetitions():
     text = ("\ufeff# seeds\r\n127.0.0.1:8080\r\n\r\n127.0.0.1,8081 # second\n127.0.0.1:8080\n"
