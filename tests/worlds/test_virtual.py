@@ -60,13 +60,6 @@ class Pair:
 
 # Bytes.
 
-def test_bytes_take_the_latency_and_are_read_once():
-    pair = Pair()
-    pair.here.send(b"hello")
-    pair.run()
-    assert pair.b.timed == [(1.0 + LATENCY, b"hello")] and pair.a.timed == []
-
-
 def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
     pair = Pair(bandwidth=1000.0)
     pair.here.send(bytes(500))
@@ -116,17 +109,6 @@ def test_two_cuts_are_both_mended_before_anything_passes():
     pair.net.mend(frozenset([B]))
     pair.run()
     assert pair.b.bytes() == b"hello"
-
-
-def test_a_dial_across_a_cut_times_out_and_one_to_nobody_is_refused_at_once():
-    pair = Pair()
-    pair.net.cut(frozenset([A]))
-    pair.a.dial(B)
-    pair.run(5.0)
-    assert pair.a.timed == [(3.0, "Connection timed out")]
-    pair.b.dial(C)
-    pair.run()
-    assert pair.b.timed == [(6.0 + 2 * LATENCY, "Connection refused")]
 
 
 # Freezes.
