@@ -108,12 +108,3 @@ def test_gossip_of_somebody_who_is_no_neighbour_ends_the_connection(kind, role):
 ])
 def test_a_malformed_line_ends_the_connection(line, reason):
     check_refused(neighbour(Scene(Peer)), line, reason)
-
-
-def test_a_refused_neighbour_is_no_neighbour_any_more():
-    scene = Scene(Peer)
-    end = neighbour(scene)
-    end.say("register:127.0.0.1:6001")
-    scene.event("refused:127.0.0.1:6001:unexpected 'register' while NEIGHBOUR")
-    scene.event("disconnected:127.0.0.1:6001:unexpected 'register' while NEIGHBOUR")
-    assert scene.event("degree:") == "degree:127.0.0.1:5001=>0"
