@@ -176,15 +176,6 @@ def test_a_silent_neighbour_is_tried_again_after_half_a_minute():
     assert other.hear() == f"rumor:{gossip(A, 3)}"
 
 
-def test_when_a_link_ends_others_are_told_at_once():
-    source, *others = neighbours(A, B, C)
-    source.say(gossip(A, 1))
-    (end, _), = told(others).items()
-    end.hang_up()
-    other, = [each for each in others if each is not end]
-    assert told([other]) == {other: [gossip(A, 1)]}
-
-
 @pytest.mark.parametrize("how", ["hang_up", "break_off"])
 def test_a_link_that_has_ended_with_a_rumor_unanswered_is_told_no_other(how):
     source, other = neighbours(A, B)
