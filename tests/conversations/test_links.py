@@ -86,16 +86,6 @@ def test_a_peer_that_is_refused_as_full_asks_for_lists_soon(reason, lists):
     assert scene.seed.said.count("peer list") == lists
 
 
-def test_a_peer_that_cannot_be_reached_is_passed_over_for_a_round():
-    scene = listing(A, B, capacity="fixed:2", liveness_interval=10.0)
-    accepting(scene, B)  # nobody listens at A
-    assert scene.event("connected:", 0.1) == f"connected:{B}"
-    accepting(scene, A)
-    scene.run(9.0)
-    assert scene.events("connected:") == [f"connected:{B}"]
-    assert scene.event("connected:", 2.0) == f"connected:{A}"
-
-
 def test_a_second_dial_is_not_made_while_one_waits():
     scene = Scene(Peer, liveness_interval=1.4)
     end = neighbour(scene)
