@@ -6,54 +6,47 @@ import random
 
 import pytest
 
-from grapevine.addresses import Address, address_of
-from grapevine.link import Link
-from grapevine.output import Output
+from grapevine.addresses import address_of
+from grapevine.lab.proof.graph import Pieces
 from grapevine.settings import Settings
-from grapevine.voidphone.messages import (
-    Announce, Notification, Notify, Validation, cut, parse)
-from grapevine.voidphone.module import GossipModule
-from grapevine.worlds.virtual import Cables, Network, VirtualWorld
-from tests.tools.virtual import EventFile
-from tests.tools.voidphone import TYPE, config_of
+from grapevine.voidphone.messages import Announce, Notification, Notify, Validation
+from grapevine.voidphone.module import API, GossipModule
+from grapevine.worlds.virtual import Cables, Network
+from tests.tools.voidphone import TYPE, Host, ModuleScene, config_of
 
 MODULES = 8
 JOIN_LIMIT, TELL_LIMIT = 120.0, 5.0  # seconds to become one piece; for an announcement
 INTERVAL = 2.0  # seconds of liveness
 
 
-class Client:
+class Client(Host):
     """A client of a module, which counts what it is told, and calls all of it valid."""
 
-    def __init__(self, net: Network, api: Address):
+    def __init__(self, module: "Module"):
+        super().__init__(module, address_of("127.0.0.2", module.doors[API].port), listens=False)
         self.told: collections.Counter = collections.Counter()
-        self.stopping, self._api = False, api
-        self.world = VirtualWorld(net, address_of("127.0.0.2", api.port), self._begin,
-                                  random.Random(0))
+        self.end = self.connect(API)
+        self.end.say(Notify(TYPE))
 
-    def _begin(self, world: VirtualWorld) -> "Client":
-        self.world = world
-        return self
-
-    def start(self) -> None:
-        self.end = Link("", self._api, None)
-        self.end.connection = self.world.dial(self.end, 5.0)
-
-    def up(self, end: Link) -> None:
-        end.send(Notify(TYPE).pack())
-
-    def took(self, end: Link, data: bytes) -> None:
-        found, end.rest = cut(end.rest + data)
-        for _, value in map(parse, found):
+    def took(self, end, data: bytes) -> None:
+        super().took(end, data)
+        while end.lines:
+            value = end.lines.pop()
             assert isinstance(value, Notification)
             self.told[value.data] += 1
-            end.send(Validation(value.id, 1).pack())
+            end.say(Validation(value.id, 1))
 
-    def announce(self, data: bytes) -> None:
-        self.end.send(Announce(0, TYPE, data).pack())
 
-    def ended(self, end: Link, reason: str, error: OSError | None = None) -> None:
-        end.closed = end.closed or reason
+class Module(ModuleScene):
+    """A module of a network, with its client."""
+
+    def __init__(self, net: Network, number: int):
+        self.doors = tuple(address_of("127.0.0.1", first + number) for first in (5000, 7000))
+        config = config_of(*self.doors, bootstrapper="127.0.0.1:5000" if number else None)
+        self.begin(net, self.doors[0], lambda output, world: GossipModule(
+            config, Settings(liveness_interval=INTERVAL), output, world),
+            net.rng.getrandbits(32), self.doors)
+        self.client = Client(self)
 
 
 class Modules:
@@ -62,51 +55,27 @@ class Modules:
     def __init__(self, chance: int):
         self.rng = random.Random(chance)
         self.net = Network(self.rng, Cables(latency=(0.001, 0.05)))
-        self.addresses = [address_of("127.0.0.1", 5000 + at) for at in range(MODULES)]
-        self.worlds: dict[int, VirtualWorld] = {}
-        self.clients: dict[int, Client] = {}
-        self.dead: set[int] = set()
+        self.living: dict[int, Module] = {}
         for number in range(MODULES):
             self.start(number)
             self.pass_time(self.rng.uniform(0.0, 1.0))
 
     def start(self, number: int) -> None:
-        own, api = self.addresses[number], address_of("127.0.0.1", 7000 + number)
-        config = config_of(own, api, bootstrapper=self.addresses[0] if number else None)
-
-        def make(world: VirtualWorld) -> GossipModule:
-            output = Output(EventFile(), clock=lambda: int(world.time() * 1e9))
-            return GossipModule(config, Settings(liveness_interval=INTERVAL), output, world)
-
-        self.worlds[number] = VirtualWorld(self.net, own, make, self.rng, doors=(own, api))
-        self.clients[number] = Client(self.net, api)
-        self.dead.discard(number)
+        self.living[number] = Module(self.net, number)
 
     def kill(self, number: int) -> None:
-        self.worlds[number].kill()
-        self.clients[number].world.kill()
-        self.dead.add(number)
+        module = self.living.pop(number)
+        module.world.kill()
+        module.client.world.kill()
 
     def pass_time(self, seconds: float) -> None:
         self.net.run(self.net.now + seconds)
 
-    def living(self) -> list[int]:
-        return [number for number in range(MODULES) if number not in self.dead]
-
     def pieces(self) -> int:
         """Return into how many pieces links of which both ends know connect the living."""
-        views = {number: {self.addresses.index(peer)
-                          for peer in self.worlds[number].node.view.links}
-                 for number in self.living()}
-        left, pieces = set(views), 0
-        while left:
-            pieces, todo = pieces + 1, [left.pop()]
-            while todo:
-                number = todo.pop()
-                near = {other for other in views[number] & left if number in views[other]}
-                left -= near
-                todo += near
-        return pieces
+        views = {module.address: module.node.view.links for module in self.living.values()}
+        return len(Pieces({one: [other for other in view if one in views.get(other, ())]
+                           for one, view in views.items()}))
 
     def unites(self) -> bool:
         """Tell whether it becomes one piece in time."""
@@ -118,11 +87,12 @@ class Modules:
     def wrongly_told(self, word: str) -> dict[int, dict[bytes, int]]:
         """Have every client announce; return what was told to those that were not told once by
         each other one."""
-        for number in self.living():
-            self.clients[number].announce(f"{word} {number}".encode())
+        for number, module in self.living.items():
+            module.client.end.say(Announce(0, TYPE, f"{word} {number}".encode()))
         self.pass_time(TELL_LIMIT)
-        told = {number: {data: times for data, times in self.clients[number].told.items()
-                         if data.startswith(word.encode())} for number in self.living()}
+        told = {number: {data: times for data, times in module.client.told.items()
+                         if data.startswith(word.encode())}
+                for number, module in self.living.items()}
         return {number: news for number, news in told.items()
                 if news != {f"{word} {other}".encode(): 1 for other in told if other != number}}
 
@@ -136,9 +106,9 @@ def test_modules_that_are_killed_frozen_and_started_again_tell_all_who_live(chan
     for victim in victims[:2]:
         network.kill(victim)
         network.pass_time(network.rng.uniform(0.0, 5.0))
-    network.worlds[victims[2]].freeze()
+    network.living[victims[2]].world.freeze()
     network.pass_time(network.rng.uniform(1.0, 10 * INTERVAL))
-    network.worlds[victims[2]].thaw()
+    network.living[victims[2]].world.thaw()
     network.pass_time(5 * INTERVAL)
     assert network.unites()
     assert network.wrongly_told("second") == {}
