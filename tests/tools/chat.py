@@ -22,7 +22,7 @@ from grapevine.chat.neighbours import sign
 from grapevine.chat.server import CHAT, ChatServer
 from grapevine.output import Output
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
-from tests.tools.virtual import End, Scene
+from tests.tools.virtual import End, Machine, Scene
 
 A, B = "127.0.0.1:5001", "127.0.0.1:5002"
 
@@ -67,18 +67,14 @@ class Server(Scene):
         self.net.at(self.net.now + seconds, self.world.thaw)
 
 
-class Hand:
+class Hand(Machine):
     """A neighbour of the servers next to it, whose datagrams a test sends and reads."""
 
     def __init__(self, line: "Line", own_id: int):
-        self.line, self.own_id, self.stopping = line, own_id, False
+        self.line = line
         self.datagrams: list[bytes] = []
         self.lines: list[str] = []  # of these, unless they were heard already
-        self.world = VirtualWorld(line.net, line.udp[own_id], self._begin, random.Random(0))
-
-    def _begin(self, world: VirtualWorld) -> "Hand":
-        self.world = world
-        return self
+        super().__init__(line, line.udp[own_id])
 
     def start(self) -> None:
         self.world.hear(self._heard, 0)
@@ -94,8 +90,8 @@ class Hand:
 
     def say(self, *lines: str, to: int = 0, key: bytes | None = None) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
-        own, other = self.line.udp[self.own_id], self.line.udp[to]
-        self.post((b"" if key is None else sign(key, own, other, data)) + data, to)
+        signature = b"" if key is None else sign(key, self.address, self.line.udp[to], data)
+        self.post(signature + data, to)
 
     def hear(self, start: str, seconds: float = 1.0) -> str:
         """Return the next line that begins so; those before it are dropped."""
