@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.test_voidphone_work import children, is_living
 from tests.tools.programs import (
-    ROOT, OutputFile, Program, free_ports, is_clean, link_all, wait_until)
+    ROOT, Node, free_ports, is_clean, link_all, wait_until)
 
 TYPE = 1337
 DATA = pathlib.Path(__file__).parents[1] / "data"
@@ -27,34 +27,29 @@ def write_ini(folder: pathlib.Path, own: int, api: int, **keys) -> pathlib.Path:
     return path
 
 
-class Module(Program, OutputFile):
+class Module(Node):
     """A module as a process."""
 
     def __init__(self, folder: pathlib.Path, *flags: str, ports: tuple[int, int] = (),
                  text: bytes = b"", **keys):
-        self.own, self.api = ports or free_ports(2)
-        ini = write_ini(folder, self.own, self.api, **keys)
+        own, self.api = ports or free_ports(2)
+        ini = write_ini(folder, own, self.api, **keys)
         if text:
             ini.write_bytes(text)
-        Program.__init__(self, [ROOT / "peer.py", "-c", ini, "--outputs", folder, *flags],
-                         folder / f"screen_{self.own}.txt")
-        OutputFile.__init__(self, folder / f"module_127.0.0.1_{self.own}.txt")
-        self.address = f"127.0.0.1:{self.own}"
-
-    def begun(self) -> "Module":
-        self.event("started:")
-        return self
+        super().__init__([ROOT / "peer.py", "-c", ini, "--outputs", folder, *flags],
+                         folder / f"screen_{own}.txt", f"127.0.0.1:{own}",
+                         folder / f"module_127.0.0.1_{own}.txt")
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(network, tmp_path):
     """Start modules, which end with the test."""
-    with contextlib.ExitStack() as stack:
-        def begin(*flags: str, **keys) -> Module:
-            module = Module(tmp_path, *flags, **keys)
-            stack.callback(module.close)
-            return module.begun()
-        yield begin
+    def begin(*flags: str, **keys) -> Module:
+        module = Module(tmp_path, *flags, **keys)
+        network.programs.append(module)
+        module.event("started:")
+        return module
+    return begin
 
 
 class Client(contextlib.AbstractContextManager):
