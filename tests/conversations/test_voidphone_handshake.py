@@ -7,7 +7,6 @@ from grapevine.addresses import address_of, parse_address
 from grapevine.voidphone.messages import (
     Hello, Notify, PeerNotification, PeerRequest, PeerResponse, Ping, Push, Validation,
     VerificationRequest, VerificationResponse)
-from grapevine.voidphone.handshake import WORK_LIMIT
 from grapevine.voidphone.module import API
 from tests.tools.voidphone import BITS, OWN, ModuleScene, push, work_for, zero_bits
 
@@ -100,15 +99,6 @@ def test_the_work_of_another_connection_does_not_count():
     second, _ = machine.challenged()
     second.say(machine.work(nonce))
     assert "not this connection's" in scene.refusal(second)
-
-
-def test_a_nonce_is_good_until_the_time_for_the_work_is_over():
-    scene = ModuleScene()
-    machine = scene.machine()
-    end, nonce = machine.challenged()
-    scene.run(WORK_LIMIT - 1.0)
-    end.say(machine.work(nonce))
-    assert end.hear() == PeerResponse(())
 
 
 def test_hello_said_again_is_not_answered():

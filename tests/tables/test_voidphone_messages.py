@@ -3,9 +3,7 @@
 import pytest
 
 from grapevine.tools import ProtocolError
-from grapevine.voidphone import messages
-from grapevine.voidphone.messages import (
-    Announce, Notification, Notify, PeerNotification, Validation, cut, parse)
+from grapevine.voidphone.messages import Announce, Notify, PeerNotification, cut, parse
 from tests.tables.voidphone_examples import EXACT
 
 FIXED_SIZES = {501: 8, 503: 8, 504: 4, 506: 12, 507: 26, 508: 10, 509: 12, 510: 4}
@@ -38,12 +36,6 @@ def test_every_type_has_an_example():
     (PeerNotification(4, 0x0405, 0x0203, b"ab"), "000c 01ff 04 ff 0405 0203 6162")])
 def test_reserved_bits_are_ignored(value, text):
     assert value_of(bytes.fromhex(text)) == value
-
-
-@pytest.mark.parametrize("flags, is_valid", [(0, False), (1, True), (0xFFFE, False),
-                                             (0xFFFF, True)])
-def test_of_the_flags_of_a_validation_the_lowest_bit_counts(flags, is_valid):
-    assert bool(value_of(Validation(0x0405, flags).pack()).flags & messages.VALID) is is_valid
 
 
 @pytest.mark.parametrize("number, size", FIXED_SIZES.items())
@@ -85,16 +77,6 @@ def test_unknown_types_are_refused_by_their_header():
 def test_port_0_is_refused(text):
     with pytest.raises(ProtocolError, match="port 0"):
         parse(bytes.fromhex(text))
-
-
-def test_the_largest_messages_are_65535_bytes():
-    for value, header in ((Announce(0, 1, bytes(65_527)), "ffff 01f4 00 00 0001"),
-                          (Notification(1, 1, bytes(65_527)), "ffff 01f6 0001 0001"),
-                          (PeerNotification(0, 1, 1, bytes(65_525)), "ffff 01ff 00 00 0001 0001")):
-        data = value.pack()
-        assert len(data) == 65_535 and data.startswith(bytes.fromhex(header))
-        assert cut(data) == ([data], b"") and value_of(data) == value
-    assert messages.SPREADABLE == 65_525
 
 
 def test_messages_may_come_byte_by_byte_coalesced_or_cut_anywhere():

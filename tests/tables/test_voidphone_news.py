@@ -8,8 +8,8 @@ import pytest
 from grapevine.voidphone import news
 from grapevine.voidphone.messages import PeerNotification
 from grapevine.voidphone.news import (
-    CROWDED_OUT, KEPT_BYTES, NOT_WAITING, OVERHEAD, REMEMBERED, TOO_LATE, UNLIMITED, UNWANTED,
-    WAITING, WAITING_BYTES, Memory, Pending)
+    CROWDED_OUT, KEPT_BYTES, NOT_WAITING, OVERHEAD, REMEMBERED, TOO_LATE, UNWANTED, WAITING,
+    WAITING_BYTES, Memory, Pending)
 
 
 def push(number: int = 1, data: bytes = b"x", ttl: int = 3, data_type: int = 1):
@@ -61,8 +61,10 @@ def test_the_first_validation_by_one_who_was_notified_counts():
     unknown = next(n for n in range(65_536) if n not in (first, second))
     for number, client in ((first, "c"), (second, "a"), (unknown, "b")):
         assert pending.validated(number, client, True) is None
+    assert pending.copy(item(1), "other", 2) and not pending.copy(item(3), "other", 2)
     found = pending.validated(first, "b", True)
-    assert found.message == push() and found.senders == {"sender"}
+    assert found.message == push() and found.senders == {"sender", "other"}
+    assert not pending.copy(item(1), "late", 2), "it waits no longer"
     assert pending.validated(first, "a", True) is None and len(pending.waiting) == 1
     assert pending.dropped == {NOT_WAITING: 4}
 
@@ -136,19 +138,6 @@ def test_the_id_of_what_is_kept_is_free_when_that_is_dropped():
     assert pending.expire(10.9) == 12.0
     taken = {pending.add(push(), item(n), "one", "a", 10.9).number for n in range(2, 59_000)}
     assert number not in taken and pending.expire(11.0) == 15.9
-
-
-def test_a_copy_raises_the_ttl_of_what_waits_and_marks_its_sender():
-    pending = pending_of()
-    number = pending.add(push(ttl=3), item(1), "a", ["m"], 0.0).number
-    assert all(pending.copy(item(1), *copy) for copy in (("b", 2), ("c", 7), ("d", 5)))
-    assert not pending.copy(item(2), "e", 200), "it does not wait"
-    found = pending.validated(number, "m", True)
-    assert found.message == push(ttl=7) and found.senders == set("abcd")
-    assert not pending.copy(item(1), "f", UNLIMITED)
-    number = pending.add(push(ttl=254), item(1), "a", ["m"], 0.0).number
-    assert pending.copy(item(1), "b", UNLIMITED)
-    assert pending.validated(number, "m", True).message.ttl == UNLIMITED
 
 
 def test_a_message_that_was_forgotten_while_it_waits_may_wait_twice():

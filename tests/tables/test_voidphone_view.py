@@ -58,17 +58,6 @@ def test_a_place_is_taken_while_an_address_is_dialled():
     assert view.begin_dial(peer(4))
 
 
-@pytest.mark.parametrize("own, dialled_first, dialled_second, is_better", [
-    (1, True, False, False), (1, False, True, True), (1, True, True, True),
-    (1, False, False, True), (3, True, False, True), (3, False, True, False),
-    (3, True, True, True), (3, False, False, True)])
-def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, is_better):
-    """The one dialled by the lower address stays; of two in one direction the newer."""
-    view = view_of(own=peer(own))
-    admit(view, peer(2), dialled_first)
-    assert view.is_better(peer(2), dialled_second) is is_better
-
-
 def given_up(rows, is_dialled: bool = False) -> set[int]:
     """Return who may go for a newcomer, by chance; `rows`: (IP, is dialled, is proven)."""
     gone = set()
@@ -189,15 +178,6 @@ def test_the_cache_keeps_what_was_heard_of_last():
     view.forget(peer(9))
     view.remove(peer(2))
     assert view.known() == [peer(2), peer(4)]
-
-
-def test_below_min_degree_neighbours_are_lacking():
-    view = view_of(min_degree=2)
-    assert view.lacks_neighbours()
-    fill(view, 1)
-    assert view.lacks_neighbours()
-    fill(view, 2)
-    assert not view.lacks_neighbours()
 
 
 def test_a_push_is_passed_on_once_per_address_and_10_seconds():
