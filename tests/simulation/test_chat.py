@@ -24,17 +24,6 @@ def test_a_line_of_eight_has_the_same_texts_everywhere_once():
     assert [len(received(server)) for server in servers] == [280] * 8
 
 
-def test_each_servers_own_messages_stand_in_their_order():
-    line = Line(3, loss=0.3)
-    servers = line.start_all()
-    proxy = servers[0].proxy()
-    for number in range(50):
-        proxy.say(f"msg 1 {number:02}")
-        line.run(0.01)
-    assert same_logs(servers, 30.0)
-    assert servers[2].log() == [f"{number:02}" for number in range(50)]
-
-
 @pytest.mark.parametrize("loss, copies", [(0.0, 1.0), (0.3, 2.2)])
 def test_without_anti_entropy_rumors_alone_bring_everything(loss, copies):
     """With 30 % of loss a rumor needs 1 / (0.7 · 0.7) tries until its answer comes, 4 at most."""
