@@ -29,10 +29,11 @@ class Town:
     def __init__(self, seeds: int, honest: int, **settings):
         self.seeds, self.honest = seed_addresses(seeds), peer_addresses(honest)
         self.lives = Lives(1, self.seeds, WATCHED._replace(**settings), Cables())
-        self.net, self.events, self.node = self.lives.net, [], None
+        self.net, self.events = self.lives.net, []
         self.lives.hear = lambda address, event: self.events.append((address, event))
         for address in (*self.seeds, *self.honest):
             self.lives.start(address)
+        self.node = self.lives.nodes[self.honest[0]]
         self.run(3 * PERIOD)
 
     @property
@@ -58,7 +59,6 @@ class Liar(KeyMachine):
     """A peer with a key, which answers everybody but its `victims`, and refuses to be dialled."""
 
     def __init__(self, town: Town, port: int, secret: str = ""):
-        town.node = next(iter(town.lives.nodes.values()))
         super().__init__(town, f"127.0.0.1:{port}", secret)
         self.victims: set[str] = set()
 
@@ -69,18 +69,14 @@ class Liar(KeyMachine):
             return ""
         return super()._reply(line)
 
-    def dial_to(self, address: Address) -> End:
-        self.scene.node = self.scene.lives.nodes[address]
-        return self.dial()
-
     def register(self, seed: Address) -> End:
-        end = self.dial_to(seed)
+        end = self.dial(seed)
         end.say(proof(self.key, f"register:{self.address} to {seed}"), f"register:{self.address}")
         assert end.hear(3.0) == "registered successfully"
         return end
 
     def link_to(self, peer: Address) -> End:
-        end, time = self.dial_to(peer), time_of(self.scene)
+        end, time = self.dial(peer), time_of(self.scene)
         end.say(link_proof(self.key, str(self.address), str(peer), time),
                 f"Connection with Peer:{self.address}")
         assert end.hear_until("connection") == f"connection accepted:{peer}"
@@ -115,10 +111,10 @@ def test_a_seed_that_is_down_has_no_voice_by_what_others_say_to_its_port():
     pretender = Liar(town, one.port)
     town.run(2 * PERIOD)
     asked = [end for end in pretender.ends if f"seed listens:{other}" in end.lines]
-    end = pretender.dial_to(other)
+    end = pretender.dial(other)
     end.say(f"seed listens:{one}")
     nonce = end.hear_until("seed asks:").partition(":")[2]
-    stranger = Liar(town, 7001).dial_to(other)
+    stranger = Liar(town, 7001).dial(other)
     stranger.say(f"seed listens:{one}", f"seed confirms:{nonce}")
     assert asked and stranger.ends_within(1.0) and not any(
         line.startswith("tree:") for line in [*end.lines, *stranger.lines])
@@ -134,7 +130,7 @@ def test_peers_shut_out_a_run_by_themselves_if_its_address_shows_the_seeds_anoth
     ends = [liar.link_to(peer) for peer in town.honest]
     key, liar.key = liar.key, signer(str(liar.address), "shown to seeds")
     for seed in town.seeds:
-        asker = liar.dial_to(seed)
+        asker = liar.dial(seed)
         asker.say(f"runs:{liar.address}:{liar.key.start}")
         assert asker.hear(3.0).endswith(f"{liar.key.start}")
     for end in ends:  # before anybody asks the seeds

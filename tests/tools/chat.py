@@ -48,11 +48,7 @@ class Server(Scene):
 
     def proxy(self) -> End:
         machine = self.machine(f"127.0.0.1:{next(self.line.free)}", listens=False)
-        end = End(machine)
-        end.peer = self.proxies_at
-        end.connection = machine.world.dial(end, 5.0)
-        self.pass_until(lambda: end.is_up or end.closed, 5.0)
-        return end
+        return machine.dial(self.proxies_at)
 
     def log(self) -> list[str]:
         """Return the texts of its log, as a new proxy is told it."""

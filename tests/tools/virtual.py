@@ -112,6 +112,8 @@ class Machine:
     It answers Liveness Requests while `is_alive`, and the lines in `replies`, by itself; ends do
     not hear these. An empty reply is none."""
 
+    END = End
+
     def __init__(self, scene: "Scene", address: Address, listens: bool = True,
                  is_alive: bool = True):
         self.scene, self.address, self._listens = scene, address, listens
@@ -123,14 +125,15 @@ class Machine:
         self.stopping = False
         self.world = VirtualWorld(scene.net, address, self._begin, random.Random(0))
 
-    def dial(self) -> End:
-        """Connect to the node."""
-        return self.dial_often(1)[0]
+    def dial(self, door: Address | None = None) -> End:
+        """Connect to the node, perhaps at another address than its first."""
+        return self.dial_often(1, door)[0]
 
-    def dial_often(self, times: int) -> list[End]:
+    def dial_often(self, times: int, door: Address | None = None) -> list[End]:
         """Connect to the node some times at once."""
-        ends = [End(self) for _ in range(times)]
+        ends = [self.END(self) for _ in range(times)]
         for end in ends:
+            end.peer = door or end.peer
             end.connection = self.world.dial(end, 5.0)
         self.scene.pass_until(lambda: all(end.is_up or end.closed for end in ends), 5.0)
         return ends
@@ -162,7 +165,7 @@ class Machine:
             self.world.listen(self.accepted)
 
     def accepted(self, connection, remote: Address) -> End:
-        end = End(self, connection, remote)
+        end = self.END(self, connection, remote)
         self.ends.append(end)
         return end
 

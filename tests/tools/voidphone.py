@@ -108,15 +108,12 @@ class FrameEnd(End):
 class Host(Machine):
     """A machine in the hand of a test. While it `proves`, it gives work to whom says HELLO."""
 
+    END = FrameEnd
     proves = False
 
     def connect(self, door: int = PEERS) -> FrameEnd:
         """Connect to a door of the module."""
-        end = FrameEnd(self)
-        end.peer = self.scene.doors[door]
-        end.connection = self.world.dial(end, 5.0)
-        self.scene.pass_until(lambda: end.is_up or end.closed, 5.0)
-        return end
+        return self.dial(self.scene.doors[door])
 
     def challenged(self) -> tuple[FrameEnd, int]:
         """Say HELLO; return the end and the nonce that it is given."""
@@ -150,11 +147,6 @@ class Host(Machine):
         """Tell whether the module dials within some seconds, or has."""
         return self.scene.pass_until(
             lambda: any(end.lines and end not in self._shown for end in self.ends), seconds)
-
-    def accepted(self, connection, remote: Address) -> FrameEnd:
-        end = FrameEnd(self, connection, remote)
-        self.ends.append(end)
-        return end
 
     def took(self, end: FrameEnd, data: bytes) -> None:
         found, end.rest = cut(end.rest + data)
