@@ -99,16 +99,6 @@ def test_a_proxy_waits_two_seconds_at_most_for_room():
     assert len(server.events("generated:")) == 60
 
 
-def test_a_rumor_is_answered_and_its_source_is_not_told_it():
-    server, hand = with_neighbour()
-    hand.say(f"rumor:{gossip(A, 1)}", f"rumor:{gossip(A, 2)}")
-    assert hand.hear("status:took") == f"status:took:{RUN}=1-2"
-    hand.say(f"rumor:{gossip(A, 2)}", f"rumor:{gossip(A, 3)}")
-    assert hand.hear("status:took") == f"status:took:{RUN}=3"
-    assert hand.hear("status:knew") == f"status:knew:{RUN}=2"
-    assert hand.count("rumor:", 2.0) == 0 and received(server) == ["hello"] * 3
-
-
 def test_who_tells_a_message_itself_need_not_answer_it():
     line = Line(3)
     line.start(1, antientropy_interval=0.0)

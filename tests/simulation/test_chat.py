@@ -59,19 +59,6 @@ def test_without_anti_entropy_ten_thousand_texts_at_once_arrive():
     assert other.log() == [str(number) for number in range(10_000)]
 
 
-def test_without_anti_entropy_a_killed_server_hides_nothing_of_the_others():
-    line = Line(3)
-    servers = line.start_all(antientropy_interval=0.0)
-    servers[2].world.kill()
-    posted = count_rumors(servers[1:2])
-    servers[0].proxy().say("msg 1 one")
-    line.run(2.0)
-    servers[0].proxy().say("msg 1 two")
-    line.run(2.0)
-    assert received(servers[1]) == ["one", "two"]
-    assert sum(posted) == 4, "the dead one is told four times, and then no more"
-
-
 def test_a_restarted_server_has_everything_again_older_runs_first():
     line = Line(3)
     servers = line.start_all()
