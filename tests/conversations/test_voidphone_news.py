@@ -26,16 +26,6 @@ def test_every_other_subscriber_is_told_and_the_announcer_is_not():
     assert announcer.told().data == b"second"
 
 
-def test_what_neighbours_bring_is_told_to_all_subscribers_and_written_down():
-    scene, _, one, other, peer = stage(2)
-    peer.bring(b"from afar")
-    told = one.told()
-    assert told == other.told() and told[1:] == (TYPE, b"from afar")
-    digest = hashlib.sha256(b"from afar").hexdigest()[:16]
-    assert scene.event("received:") == (
-        f"received:{peer.machine.address}:message:7:{TYPE}:{digest}")
-
-
 # What is forwarded.
 
 @pytest.mark.parametrize("ttl, left", [(1, 0), (2, 1), (254, 253), (255, 254), (0, 255)])
