@@ -32,18 +32,14 @@ def test_every_key_has_its_meaning_and_its_default():
         min_degree=7)
 
 
-@pytest.mark.parametrize("degree, most, least", [(1, 2, 1), (2, 4, 1), (3, 6, 1), (6, 12, 3)])
-def test_connections_and_the_least_degree_follow_the_degree(degree, most, least):
-    config = parse_ini(config_text(degree=degree))
-    assert (config.max_connections, config.min_degree) == (most, least)
-
-
-def test_a_module_wants_no_more_neighbours_than_it_may_have():
+@pytest.mark.parametrize("keys, degree, most, least", [
+    ({"degree": 1}, 1, 2, 1), ({"degree": 2}, 2, 4, 1), ({"degree": 3}, 3, 6, 1),
+    ({"degree": 6}, 6, 12, 3), ({"degree": 10, "max_connections": 3}, 3, 3, 3),
+    ({"degree": 10, "max_connections": 3, "min_degree": 1}, 3, 3, 1)])
+def test_a_module_wants_no_more_neighbours_than_it_may_have(keys, degree, most, least):
     """It would dial and replace neighbours for ever."""
-    config = parse_ini(config_text(degree=10, max_connections=3))
-    assert (config.degree, config.max_connections, config.min_degree) == (3, 3, 3)
-    config = parse_ini(config_text(degree=10, max_connections=3, min_degree=1))
-    assert (config.degree, config.min_degree) == (3, 1)
+    config = parse_ini(config_text(**keys))
+    assert (config.degree, config.max_connections, config.min_degree) == (degree, most, least)
 
 
 def test_the_bootstrapper_itself_has_no_bootstrapper():
