@@ -82,6 +82,4 @@ class Worker:
 
     def end(self) -> None:
         for node in self._nodes.values():
-            node.stopping = True
-        for node in self._nodes.values():
             node.output.finish("stopped:interrupted")
