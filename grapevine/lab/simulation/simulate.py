@@ -41,8 +41,7 @@ class Outcome(NamedTuple):
     number: int
     faults: list[Fault]
     rows: list[Row]  # of the proof
-    claims: int  # in these rows
-    unclear: int  # claims of which the files cannot tell
+    verdicts: list[str]  # of all claims in these rows
     tally: Tally | None  # who was found out, if the network is watched
     simulated: float  # seconds
     calls: int  # made in virtual time
@@ -74,8 +73,7 @@ def play(schedule: Schedule, until: float | None = None,
         if row.verdict == FAILS and watched == (row.name == "malicious"):
             faults.append(Fault(f"check of {row.name}", "; ".join(row.details[:2])))
     return Outcome(schedule.number, faults, check.with_texts(records, rows),
-                   sum(bool(row.verdict) for row in rows),
-                   sum(row.verdict == UNCLEAR for row in rows),
+                   [row.verdict for row in rows if row.verdict],
                    tally_of(Proof(records)) if watched else None, lives.net.now, lives.net.made)
 
 
@@ -188,8 +186,7 @@ def _show(schedule: Schedule, until: float | None = None,
 
 def _play_many(args) -> int:
     """Play schedules on all cores, and show those that fail."""
-    begun, held, simulated, tallies = time.monotonic(), 0, 0.0, []
-    claims = unclear = 0
+    begun, held, simulated, tallies, verdicts = time.monotonic(), 0, 0.0, [], []
     options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in DRAWN
                       if (value := vars(args)[name]) not in (None, False, "", "flood"))
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
@@ -197,20 +194,21 @@ def _play_many(args) -> int:
                                                 initializer=_end_with_parent) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
-            claims, unclear = claims + outcome.claims, unclear + outcome.unclear
+            verdicts += outcome.verdicts
             held += all(fault.question == WATCHED for fault in outcome.faults)
             tallies += [] if outcome.tally is None else [outcome.tally]
             if outcome.faults:
                 show(f"schedule {outcome.number} FAILS: {outcome.faults[0]}\n  play it again: "
                      f"python runner.py simulate --schedule {outcome.number}{options}")
-    took = time.monotonic() - begun
+    took, unclear = time.monotonic() - begun, verdicts.count(UNCLEAR)
     show(f"{held} of {args.schedules} schedules held; {simulated:.0f} simulated seconds in "
-         f"{took:.1f} s, {simulated / took:.0f} a second; {unclear} of {claims} claims are unclear")
+         f"{took:.1f} s, {simulated / took:.0f} a second; "
+         f"{unclear} of {len(verdicts)} claims are unclear")
     if tallies:
         total = functools.reduce(Tally.plus, tallies)
         show(str(Row("malicious", total.verdict(), str(total))))
     all_hold = held == args.schedules and (not tallies or total.verdict() != FAILS)
-    return 0 if all_hold and unclear <= MAY_BE_UNCLEAR * claims else FAILED
+    return 0 if all_hold and unclear <= MAY_BE_UNCLEAR * len(verdicts) else FAILED
 
 
 def _end_with_parent() -> None:
