@@ -68,12 +68,12 @@ def test_an_announcer_waits_for_those_who_read_slowly_and_nothing_is_lost(who):
     assert MIB < reader.most < 1.5 * MIB and slow.closed is None
 
 
-def test_a_client_that_never_reads_delays_nobody_and_is_dropped():
-    scene, announcer, never, other = stage(2, 0)
+@pytest.mark.parametrize("kind, seconds", [(Announce, 30.0), (PeerNotification, 60.0)])
+def test_a_client_that_never_reads_keeps_nobody_waiting_for_long_and_is_dropped(kind, seconds):
+    scene, announcer, never, other, peer = stage(2)
     never.stop_reading()
-    announcer.say(*numbered(Announce, 1_500))
-    seen = numbers(other.hear_all(30.0))
-    assert seen == list(range(1_500))
+    (announcer if kind is Announce else peer).say(*numbered(kind, 1_500))
+    assert numbers(other.hear_all(seconds)) == list(range(1_500))
     assert scene.count("subscriptions") == 1
     assert scene.events("refused:")[0].endswith(":backlog overflow")
 
@@ -116,14 +116,6 @@ def test_a_client_that_reads_very_slowly_stops_neighbours_but_for_a_piece_at_a_t
     reader.read(12.0)
     assert 0 < waiting_for(scene) - before < 12.0 * 4 * PIECE / CLIENT_WAIT
     assert PIECES * PIECE == MIB // 2 and CLIENT_WAIT == 4.0
-
-
-def test_a_client_that_never_reads_keeps_no_neighbour_waiting_for_long():
-    scene, _, never, reader, peer = stage(2)
-    never.stop_reading()
-    peer.say(*numbered(PeerNotification, 1_500))
-    assert numbers(reader.hear_all(60.0)) == list(range(1_500))
-    assert scene.count("subscriptions") == 1
 
 
 def test_a_neighbour_that_hardly_reads_keeps_no_announcer_waiting_for_long():
