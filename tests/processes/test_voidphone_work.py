@@ -45,15 +45,11 @@ def done(search: Search) -> int | None:
     return search.challenge
 
 
-def test_the_test_vector_is_work():
+def test_the_test_vector_is_work_and_none_just_before_it_is():
     assert is_work(0, VECTOR, 24) and is_work(0, VECTOR, 0)
-    assert not any(is_work(0, VECTOR - step, 24) for step in range(1, 1000))
     assert not is_work(1, VECTOR, 24) and not is_work(0, VECTOR, 30)
-
-
-def test_a_search_finds_the_test_vector_from_just_before_it():
     assert find(0, 24, range(VECTOR - 5000, VECTOR + 1)) == VECTOR
-    assert find(0, 24, range(VECTOR - 5000, VECTOR, 5)) is None
+    assert find(0, 24, range(VECTOR - 5000, VECTOR)) is None
 
 
 @pytest.mark.parametrize("nonce, bits", [(0, 0), (0, 1), (5, 8), (2**64 - 1, 12)])
