@@ -57,12 +57,10 @@ class Outbox:
             self.events.clear()
         chunks, self._chunks = self._chunks, collections.defaultdict(list)
         for link, parts in chunks.items():
-            at = 0
-            while at < len(parts) and link.alone.spend(1, self._now()):
-                link.send(parts[at])
-                at += 1
-            if at < len(parts):
-                link.send(b"".join(parts[at:]))
+            while parts and link.alone.spend(1, self._now()):
+                link.send(parts.pop(0))
+            if parts:
+                link.send(b"".join(parts))
 
 
 class Relay(Node):
