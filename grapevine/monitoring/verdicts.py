@@ -58,8 +58,7 @@ class Said(NamedTuple):
     expected: int
     missing: int
     broken: int  # copies that were corrupt or forbidden
-    first: int  # as a subject, like the next
-    known: int  # messages that it has judged the other by, and so knows
+    first: int  # as a subject
 
 
 class View(NamedTuple):
@@ -93,9 +92,6 @@ class Window:
 
     def __init__(self, about: dict[Address, Said], by: dict[Address, Said], since: float):
         self.about, self.by, self.since = about, by, since
-
-    def known(self) -> int | None:
-        return max((said.known for said in self.by.values()), default=None)
 
     def rates(self, known: int | None) -> dict[Address, float]:
         """Return the rates of the reporters that count. `known` is how many messages there were;
@@ -158,10 +154,11 @@ class Case:
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
 
-    def heard_since(self, since: float) -> int:
-        """Return how many messages it has judged a neighbour by, at most, since that age."""
-        return max((sum(entry.expected for age, entry in rows if SAID_TO < age <= since)
-                    for rows in self._by.values()), default=0)
+    def known(self, since: float = SAID_FROM, until: float = KNOWN_TO) -> int | None:
+        """Return how many messages it has judged a neighbour by, at most, between these ages, and
+        so knows; None without a neighbour."""
+        return max((sum(entry.expected for age, entry in rows if until < age <= since)
+                    for rows in self._by.values()), default=None)
 
 
 def _count(rows, most: float) -> int:
@@ -181,8 +178,7 @@ def _said(rows, since: float, until: float) -> Said:
     said = [entry for age, entry in rows if until < age <= since]
     return Said(sum(entry.expected for entry in said), sum(entry.missing for entry in said),
                 sum(entry.corrupt + entry.forbidden for entry in said),
-                sum(entry.first for age, entry in rows if FIRST_TO < age <= FIRST_FROM),
-                sum(entry.expected for age, entry in rows if KNOWN_TO < age <= since))
+                sum(entry.first for age, entry in rows if FIRST_TO < age <= FIRST_FROM))
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:
@@ -253,7 +249,7 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
 def _known(cases: list[Case], elsewhere: list[int]) -> tuple[int, int | None]:
     """Return how many messages there were by this seed, by all seeds. 0 and None: unknown. The
     upper median is taken twice, because a seed's only subject may lie."""
-    told = [known for case in cases if (known := case.present.known()) is not None]
+    told = [known for case in cases if (known := case.known()) is not None]
     here = statistics.median_high(told) if told else 0
     seeds = [known for known in (here, *elsewhere) if known]
     return here, (statistics.median_high(seeds) if seeds else None)
@@ -264,8 +260,8 @@ def _known_since(since: float, cases: list[Case], known: int | None) -> int | No
     hand tell of it, because the one that is charged may lie."""
     if known is None:
         return None
-    told = [(case.heard_since(since), whole) for case in cases
-            if (whole := case.heard_since(SAID_FROM))]
+    told = [(case.known(since, SAID_TO), whole) for case in cases
+            if (whole := case.known(SAID_FROM, SAID_TO))]
     parts, wholes = zip(*told) if told else ([0], [1])
     return math.ceil(known * statistics.median_high(parts) / statistics.median_high(wholes))
 

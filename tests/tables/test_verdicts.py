@@ -133,9 +133,9 @@ def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
     (0.49, 0), (0.5, 0), (0.51, 50), (6.49, 50), (6.5, 50), (6.51, 0)])
 def test_what_there_was_to_know_is_the_most_that_a_subject_reports_in_six_periods(age, known):
     rows = [*paired(A), said(S, A, age, expected=50), said(S, A, 7, expected=9)]
-    assert case(rows).present.known() == known
-    assert case(mutual(A) + mutual(B) + always(S, B, expected=10)).present.known() == 180
-    assert case([]).present.known() is None
+    assert case(rows).known() == known
+    assert case(mutual(A) + mutual(B) + always(S, B, expected=10)).known() == 180
+    assert case([]).known() is None
 
 
 def knows(subject, known: int) -> Case:
