@@ -33,14 +33,6 @@ UNTRUE, UNTRUE_PERIODS = 3, 8  # reports of deaths in so many periods, after whi
 # disbelieved
 
 
-class _Subject:
-    """A peer that is judged here."""
-
-    def __init__(self, now: float):
-        self.since = now
-        self.doubted: set[tuple] = set()  # pairs with who never named it, at the last judgement
-
-
 class JudgingSeed(KeepingSeed):
     ANSWERS = with_more(KeepingSeed.ANSWERS, {
         REGISTERED: {"contradiction": "on_contradiction"},
@@ -54,7 +46,8 @@ class JudgingSeed(KeepingSeed):
         self._proofs = Accounts(REMEMBERED, PROOFS, PROOFS_AT_ONCE)
         self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
-        self._own: dict[Address, _Subject] = {}
+        self._own: dict[Address, float] = {}  # peer that is judged here -> since when
+        self._doubted: set[tuple] = set()  # pairs of these and who never named them, as found last
         self._charges = Recent(REMEMBERED)  # subject -> (how many so far, when the last was)
         self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
         self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
@@ -63,11 +56,12 @@ class JudgingSeed(KeepingSeed):
 
     def monitor(self, now: float) -> float:
         due = super().monitor(now)
-        self._own = {peer: self._own.get(peer) or _Subject(now) for peer in self.rows.subjects()
+        self._own = {peer: self._own.get(peer, now) for peer in self.rows.subjects()
                      if self.tending.tree.owner(key_of(peer)) == self.address}
+        self._doubted = {pair for pair in self._doubted if pair[0] in self._own}
         if self.tending.is_awake(now):
-            settled = [peer for peer, subject in self._own.items()
-                       if subject.since <= now - SETTLED * self.period]
+            settled = [peer for peer, since in self._own.items()
+                       if since <= now - SETTLED * self.period]
             slices = math.ceil(len(settled) / SLICE)
             for at in range(slices):
                 self.later(at * self.period / slices, self.judge, settled[at::slices])
@@ -104,11 +98,10 @@ class JudgingSeed(KeepingSeed):
 
     def _certain(self, cases: list[Case], now: float) -> list[tuple[Address, Address]]:
         """Return the pairs that were found twice in a row, while no row can have been late."""
-        certain, is_quiet = [], now - self.tending.quiet_since >= PAIRED_FROM * self.period
-        for case in cases:
-            subject, doubted = self._own[case.subject], set(case.unconfirmed if is_quiet else ())
-            certain += sorted(subject.doubted & doubted)
-            subject.doubted = doubted
+        is_quiet = now - self.tending.quiet_since >= PAIRED_FROM * self.period
+        found = {pair for case in cases for pair in case.unconfirmed} if is_quiet else set()
+        certain, judged = sorted(found & self._doubted), {case.subject for case in cases}
+        self._doubted = {pair for pair in self._doubted if pair[0] not in judged} | found
         return certain
 
     def _charged(self, peer: Address) -> tuple[int, float]:
