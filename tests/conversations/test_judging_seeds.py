@@ -7,7 +7,7 @@ from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, LOWER, ONE, PERIOD, S, TWO, Clique, Reporter, address_in,
-    court, held, joined_scene, listed, pass_periods, seed_scene, tree)
+    court, held, joined_scene, listed, pass_periods, seed_scene, tree, trial)
 from tests.tools.virtual import NODE, Scene
 
 
@@ -31,8 +31,7 @@ def test_a_seed_that_is_late_by_a_share_of_a_period_says_so(seconds, is_late):
 
 
 def test_a_late_seed_judges_nobody_until_its_next_turn():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.pass_periods(9, one)
     count = len(scene.events("judged:"))
     run_late(scene, 1.0)  # the turn before that one is in time
@@ -43,13 +42,10 @@ def test_a_late_seed_judges_nobody_until_its_next_turn():
 
 
 def test_who_is_charged_four_times_in_a_row_is_kicked_and_everybody_is_told():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.accuse(S)
     one.ear.hear_all(0.01)
-    while not scene.events("verdict:"):
-        clique.pass_periods(1, one)
-        assert scene.now < 20 * PERIOD
+    clique.pass_until("verdict:", one)
     rates = " ".join(f"{listed(peer)}=0.333" for peer in (A, B, C))
     assert scene.events("verdict:") == [f"verdict:{S}:0.333:{rates}"]
     assert scene.events("removed:") == [f"removed:{S}:malicious:0.333"]
@@ -71,19 +67,15 @@ def test_who_is_charged_four_times_in_a_row_is_kicked_and_everybody_is_told():
 
 
 def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.accuse(S)
     one.mouth.say(f"charged:{S}:3:0.000", f"charged:{S}:1:0.000")  # by one that has just begun
-    while not scene.events("verdict:"):
-        clique.pass_periods(1, one)
-        assert scene.now < 20 * PERIOD
+    clique.pass_until("verdict:", one)
     assert sum(f"{listed(S)}=0.333" in event for event in scene.events("judged:")) == 1
 
 
 def test_who_is_shut_out_has_a_clean_record_afterwards_and_who_relinks_hears_of_charges():
-    scene, one = court(ONE, ban=20.0)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S, ban=20.0)
     one.mouth.say(f"charged:{A}:2:5.000", f"charged:{B}:2:120.000", f"kick:{S}:0.500:20.000",
                   f"charged:{S}:3:0.000")
     scene.run(1.0)
@@ -95,8 +87,7 @@ def test_who_is_shut_out_has_a_clean_record_afterwards_and_who_relinks_hears_of_
 
 
 def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.pass_periods(8, one)
     known, (judged, void, pairs) = grammar.parse(one.told()[-1].encode())[1]
     assert known >= 300 and {str(peer): badness for peer, badness in judged} == dict.fromkeys(
@@ -108,8 +99,7 @@ def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():
 
 @pytest.mark.parametrize("gap, is_kicked", [(4, True), (10, True), (12, False)])
 def test_charges_count_together_if_each_comes_within_twelve_periods_of_the_last(gap, is_kicked):
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.pass_periods(6, one)
     for _ in range(5):
         clique.accuse(S, (100, 0, 30, 1000, 0))
@@ -121,8 +111,7 @@ def test_charges_count_together_if_each_comes_within_twelve_periods_of_the_last(
 
 def test_subjects_are_judged_in_slices_over_the_period(monkeypatch):
     monkeypatch.setattr(judging, "SLICE", 2)
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, D, S)
+    scene, one, clique = trial(A, B, C, D, S)
     clique.pass_periods(8, one)
     before, times = len(scene.events("judged:")), []
     for second in range(100):
@@ -141,29 +130,25 @@ def test_a_seed_judges_those_whose_key_it_owns_once_it_has_owned_it_for_two_peri
     clique = Clique(scene, *(peers := [
         LOW, address_in(0, HALF, [LOW]), HIGH, address_in(HALF, SPACE - 1, [HIGH])]))
     one.say(tree(5, ONE, (ONE, 0), (NODE, HALF)))
-    while not scene.events("judged:"):
-        clique.pass_periods(1, one)
+    clique.pass_until("judged:", one)
     own = {listed(peer) for peer in peers[2:]}
     assert {word.partition("=")[0] for event in scene.events("judged:")
             for word in event.partition(":")[2].split(" ")} == own
     clique.pass_periods(2, one)
     one.say(tree(6, ONE, (NODE, 0), (ONE, HALF)))
-    count, since = len(scene.events("judged:")), scene.now
-    while len(scene.events("judged:")) == count:
-        clique.pass_periods(1, one)
+    since = scene.now
+    clique.pass_until("judged:", one)
     assert scene.now - since >= 2 * PERIOD
     assert listed(LOW) in scene.events("judged:")[-1]
 
 
 def test_a_seed_that_stood_still_says_so_and_judges_nobody_for_two_periods():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S)
     clique.pass_periods(8, one)
     scene.freeze(3.5 * PERIOD)
     assert scene.event("behind:", PERIOD)
-    count, since = len(scene.events("judged:")), scene.now
-    while len(scene.events("judged:")) == count:
-        clique.pass_periods(1, one)
+    since = scene.now
+    clique.pass_until("judged:", one)
     assert scene.now - since >= 1.5 * PERIOD
 
 
@@ -196,8 +181,7 @@ def test_what_another_seed_has_found_counts_for_three_periods():
 @pytest.mark.parametrize("known, times, is_bad", [
     (0, 10, True), (100_000, 10, False), (100_000, 1, True)])
 def test_excuses_are_granted_by_what_seeds_together_know_lately(known, times, is_bad):
-    scene, one, two = court(ONE, TWO)
-    clique = Clique(scene, A, B, C, D, S)
+    scene, one, two, clique = trial(A, B, C, D, S, others=(ONE, TWO))
     clique.accuse(S, (100, 100, 0, 0, 0))
     clique.told |= {(S, peer): (100, 0, 100, 0, 0) for peer in (A, B, C, D)}
     for period in range(10):
@@ -211,8 +195,7 @@ def test_excuses_are_granted_by_what_seeds_together_know_lately(known, times, is
 # Peers that never name a neighbour.
 
 def test_who_never_names_a_neighbour_is_told_of_when_that_was_found_twice():
-    scene, one = court(ONE)
-    clique = Clique(scene, A, S)
+    scene, one, clique = trial(A, S)
     clique.told[S, A] = None
     clique.told[A, S] = GOOD
     said = f"unconfirmed:{S}"
@@ -227,8 +210,7 @@ def test_who_never_names_a_neighbour_is_told_of_when_that_was_found_twice():
 
 @pytest.mark.parametrize("odd", ["nothing", "the other", "this one"])
 def test_nobody_is_told_of_a_silent_neighbour_while_rows_may_be_late(odd):
-    scene, one = court(ONE)
-    clique = Clique(scene, A, S)
+    scene, one, clique = trial(A, S)
     clique.told[S, A] = None
     for period in range(24):
         one.say("verdicts:0:||")

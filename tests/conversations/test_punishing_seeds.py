@@ -6,8 +6,8 @@ import grapevine.monitoring.seed as judging
 from grapevine import wire
 from grapevine.addresses import parse_address
 from tests.tools.monitoring import (
-    A, B, C, D, GOOD, ONE, PERIOD, S, TWO, Clique, Reporter, court, evidence, held, joined_scene,
-    pass_periods, reporters, rows_line, seed_scene, time_of)
+    A, B, C, D, GOOD, ONE, PERIOD, S, TWO, Reporter, evidence, held, joined_scene, pass_periods,
+    reporters, rows_line, seed_scene, time_of, trial)
 from tests.tools.signing import KeyMachine, signer
 from tests.tools.virtual import NODE, Scene
 
@@ -83,18 +83,14 @@ def test_rows_of_and_about_a_banned_peer_are_not_kept():
 
 
 def test_after_its_ban_a_peer_begins_with_a_clean_record():
-    scene, one = court(ONE, ban=3 * PERIOD)
-    clique = Clique(scene, A, B, C, S)
+    scene, one, clique = trial(A, B, C, S, ban=3 * PERIOD)
     clique.accuse(S)
-    while not scene.events("verdict:"):
-        clique.pass_periods(1, one)
+    clique.pass_until("verdict:", one)
     kicked_at = scene.now
     clique.pass_periods(4, one)
     clique.peers[3].end = clique.peers[3].register()
     assert clique.peers[3].end.hear(3.0) == "registered successfully"
-    while len(scene.events("verdict:")) == 1:
-        clique.pass_periods(1, one)
-        assert scene.now < 50 * PERIOD
+    clique.pass_until("verdict:", one)
     assert scene.now - kicked_at >= 10 * PERIOD
 
 

@@ -190,6 +190,13 @@ class Clique:
     def pass_periods(self, count: int, *seeds: OtherSeed) -> None:
         pass_periods(self.scene, count, *seeds, each=self.report)
 
+    def pass_until(self, event: str, *seeds: OtherSeed) -> None:
+        """Let periods pass until the node writes another event that begins so."""
+        count, until = len(self.scene.events(event)), self.scene.now + 20 * PERIOD
+        while len(self.scene.events(event)) == count:
+            self.pass_periods(1, *seeds)
+            assert self.scene.now < until
+
 
 # Seeds with others that are joined, and peers with keys in one half.
 
@@ -224,6 +231,12 @@ def court(*others: str, **settings):
     ends = [SPACE - 1 - at for at in range(len(seeds))][::-1]
     seeds[0].say(tree(5, NODE, (NODE, 0), *zip(others, ends)))
     return scene, *seeds
+
+
+def trial(*addresses: str, others: tuple[str, ...] = (ONE,), **settings):
+    """Return the scene of a court, other seeds, and peers that report one another."""
+    scene, *seeds = court(*others, **settings)
+    return scene, *seeds, Clique(scene, *addresses)
 
 
 def reporters(scene: Scene, *addresses: str) -> list[Reporter]:
