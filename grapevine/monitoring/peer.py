@@ -143,8 +143,8 @@ class WatchedPeer(SignedPeer):
         super().enter(link, peer, is_dialled)
         self.watch.linked(link, self.time())
 
-    def fault_of(self, link: ProvenLink) -> str:
-        return self._fault_of(link) or super().fault_of(link)
+    def fault_of_proof(self, link: ProvenLink) -> str:
+        return super().fault_of_proof(link) or self._fault_of(link)
 
     def _fault_of(self, link: ProvenLink) -> str:
         until, why = self._shut_out.get(link.peer, (0.0, ""))

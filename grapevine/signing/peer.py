@@ -267,26 +267,6 @@ class SignedPeer(Proving, Peer):
         else:
             super().on_accepted(link, by)
 
-    def on_connect(self, link: ProvenLink, asker: Address) -> None:
-        """Refuse a newcomer without a good proof that is later than the last one of its run; all
-        else is as for others, and the probe shows whether its run is at home."""
-        link.peer = asker
-        fault = "" if self.is_leaving or asker.ip != link.remote.ip else self._fault_of_proof(link)
-        if fault:
-            self.turn_away(link, fault)
-        else:
-            super().on_connect(link, asker)
-
-    def _fault_of_proof(self, link: ProvenLink) -> str:
-        if len(self._lately_corrupt(link.peer)) >= self.messages.CORRUPT_LIMIT:
-            return CORRUPT
-        link.run = self._proven_run(link, grammar.linking)
-        return "" if link.run and self._is_later(link) else UNPROVEN
-
-    def _is_later(self, link: ProvenLink) -> bool:
-        """Tell whether a dial is later than the last one of its run that was accepted."""
-        return float(link.proof.time) > self._linked_at.get(link.run, 0.0)
-
     def _proven_run(self, link: ProvenLink, text_of) -> bytes:
         """Return the run that a link's proof proves; nothing without a good one."""
         if link.proof is None or not link.proof.time:
@@ -297,14 +277,24 @@ class SignedPeer(Proving, Peer):
     def fault_of(self, link: ProvenLink) -> str:
         """Refuse as others do, but let a newcomer that proves its key take the place of a link that
         has another key, or that it has dialled before."""
+        if fault := self.fault_of_proof(link):
+            return fault
         fault, row = super().fault_of(link), self.neighbours.rows.get(link.peer)
         if fault == "duplicate" and row is not None and row.link is not None:
             return "" if row.link.run != link.run or not row.is_dialled else fault
         return fault
 
+    def fault_of_proof(self, link: ProvenLink) -> str:
+        """Refuse a newcomer without a good proof that is later than the last one of its run."""
+        if len(self._lately_corrupt(link.peer)) >= self.messages.CORRUPT_LIMIT:
+            return CORRUPT
+        link.run = link.run or self._proven_run(link, grammar.linking)
+        is_later = link.run and float(link.proof.time) > self._linked_at.get(link.run, 0.0)
+        return "" if is_later else UNPROVEN
+
     def probed(self, link: ProvenLink, alive: Verdict) -> None:
-        is_proven = self._at_home.get(link.peer) == link.run and self._is_later(link)
-        if link.closed is None and alive and not is_proven:
+        """The probe has shown whether the run of a newcomer is at home."""
+        if link.closed is None and alive and self._at_home.get(link.peer) != link.run:
             self.turn_away(link, UNPROVEN)
         else:
             super().probed(link, alive)
