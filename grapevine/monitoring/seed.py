@@ -188,19 +188,14 @@ class JudgingSeed(KeepingSeed):
                    for peer, (count, at) in self._charges.items() if self._charged(peer)[0]]
         return super().said_first(seed) + self._kicks() + b"".join(charged)
 
-    def verified(self, link: ProvenLink, asked: float, alive: Verdict,
-                 awaited: Listing | None = None) -> None:
-        if alive and not link.closed and self.is_banned(link.peer):
+    def fault_of(self, link: ProvenLink) -> str:
+        if self.is_banned(link.peer):
             left = math.ceil(self._bans[link.peer][0] - self.now())
-            self.turn_away(link, link.peer, f"kicked as malicious, again in {left} s")
-        else:
-            super().verified(link, asked, alive, awaited)
-
-    def fault_of_key(self, link: ProvenLink) -> str:
+            return f"kicked as malicious, again in {left} s"
         start = self.vouched.latest(link.peer)
         if start and signing.run_of(link.peer, start) in self._cheats:
             return f"the run of {link.peer} has contradicted itself"
-        return super().fault_of_key(link)
+        return super().fault_of(link)
 
     def list_peer(self, link: ProvenLink) -> None:
         super().list_peer(link)

@@ -44,16 +44,16 @@ class VouchingSeed(Proving, Seed):
                  awaited: Listing | None = None) -> None:
         """List a peer only if its registration has the key that is at its address, and then at
         once, whoever was registered for this address before."""
-        if link.closed or not alive or not self.registry.has_room(link.peer):
-            super().verified(link, asked, alive, awaited)
-        elif fault := self.fault_of_key(link):
+        is_possible = alive and not link.closed and self.registry.has_room(link.peer)
+        if is_possible and (fault := self.fault_of(link)):
             self.turn_away(link, link.peer, fault)
-        elif link.proof is not None:
+        elif is_possible and link.proof is not None:
             self.list_peer(link)
         else:
             super().verified(link, asked, alive, awaited)
 
-    def fault_of_key(self, link: ProvenLink) -> str:
+    def fault_of(self, link: ProvenLink) -> str:
+        """Return why a peer that lives is not listed; nothing if it has the key at its address."""
         start, row = self.vouched.latest(link.peer), self.registry.rows.get(link.peer)
         if link.proof is None:
             stands = row is not None and row.link is not None and row.link.proof is not None
