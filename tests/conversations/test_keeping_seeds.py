@@ -7,7 +7,7 @@ from grapevine.addresses import parse_address
 from grapevine.monitoring.seed import JudgingSeed
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, ONE, PERIOD, THIRD, TWO, OtherSeed, Reporter, address_in,
-    entries, held, joined_scene, listed, pass_periods, reporters, rows_line, seed_scene, tree)
+    entries, held, joined_scene, listed, pass_periods, rows_line, seed_scene, seed_with, tree)
 from tests.tools.signing import KeyMachine
 from tests.tools.virtual import NODE, Scene
 
@@ -207,7 +207,7 @@ KEYS = [address_in(at * THIRD, (at + 1) * THIRD - 1) for at in range(3)]
 
 def test_an_entry_is_two_rows_which_go_to_the_owners_of_their_keys_and_stay_here():
     scene, one, two = three_seeds()
-    reporter, *_ = [Reporter(scene, address) for address in (KEYS[0], *KEYS[1:])]
+    reporter, *_ = [Reporter(scene, address) for address in KEYS]
     reporter.report(dict.fromkeys(KEYS[1:], GOOD))
     assert scene.event("report:") == f"report:{KEYS[0]}:1:2"
     assert one.rows() == [("by", KEYS[0], 1, KEYS[1:])]
@@ -272,8 +272,7 @@ def test_a_new_tree_is_told_before_the_rows_that_move_by_it():
 # Reports.
 
 def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
+    scene, one, _ = seed_with(A, B)
     for _ in range(101):  # of which one counts
         one.report({B: GOOD}, 1)
     scene.run(1.0)
@@ -285,8 +284,7 @@ def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
 
 
 def test_reports_that_come_again_from_the_newest_on_are_as_old_as_their_periods():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
+    scene, one, _ = seed_with(A, B)
     for period in range(9, 1, -1):
         one.report({B: GOOD}, period)
     scene.run(0.01)
@@ -296,8 +294,7 @@ def test_reports_that_come_again_from_the_newest_on_are_as_old_as_their_periods(
 
 
 def test_a_report_of_another_run_than_the_last_probe_has_proved_does_not_count():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
+    scene, one, _ = seed_with(A, B)
     scene.node.proved(parse_address(A), 8)
     one.report({B: GOOD})
     one.end.say(f"report:8:2:{entries({B: GOOD})}")
@@ -306,16 +303,14 @@ def test_a_report_of_another_run_than_the_last_probe_has_proved_does_not_count()
 
 
 def test_a_report_about_oneself_breaks_a_rule():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
+    scene, one, _ = seed_with(A, B)
     one.report({B: GOOD, A: GOOD})
     assert scene.event("refused:") == f"refused:{A}:a report that names its own reporter"
     assert one.end.ends_within(0.1) and held(scene, B) == []
 
 
 def test_entries_about_peers_that_no_seed_has_seen_are_dropped_and_one_of_them_is_looked_for():
-    scene, = seed_scene()
-    one, _ = reporters(scene, A, B)
+    scene, one, _ = seed_with(A, B)
     unlisted = KeyMachine(scene, C)
     one.report({B: GOOD, C: GOOD})
     scene.run(1.0)

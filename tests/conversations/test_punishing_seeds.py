@@ -7,7 +7,7 @@ from grapevine import wire
 from grapevine.addresses import parse_address
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, ONE, PERIOD, S, TWO, Reporter, evidence, held, joined_scene, pass_periods,
-    reporters, rows_line, seed_scene, time_of, trial)
+    reporters, rows_line, seed_scene, seed_with, time_of, trial)
 from tests.tools.signing import KeyMachine, signer
 from tests.tools.virtual import NODE, Scene
 
@@ -18,8 +18,7 @@ KICK = f"kick:{S}:0.750:100.000"
 
 
 def test_a_kick_of_another_seed_is_obeyed_once_and_told_on():
-    scene, one, two = joined_scene(ONE, TWO)
-    bad, good = reporters(scene, S, A)
+    scene, one, two, bad, good = seed_with(S, A, others=(ONE, TWO))
     one.say(KICK, KICK)
     assert scene.events("removed:") == [f"removed:{S}:malicious:0.750"]
     assert good.end.hear_all() == [KICK] and bad.end.hear() == KICK and bad.end.ends_within(0.1)
@@ -72,8 +71,7 @@ def test_who_registers_later_and_who_begins_to_listen_are_told_the_bans_in_force
 
 
 def test_rows_of_and_about_a_banned_peer_are_not_kept():
-    scene, one = joined_scene(ONE)
-    reporter, *_ = reporters(scene, A, B, S)
+    scene, one, reporter, *_ = seed_with(A, B, S, others=(ONE,))
     reporter.report({S: GOOD, B: GOOD})
     one.say(rows_line(S, B, side="by"), KICK)
     assert held(scene, S) == [] and held(scene, B) == [("about", A, 1)]
@@ -101,8 +99,7 @@ def kicked(scene: Scene, address: str) -> int:
 
 
 def test_a_run_that_contradicted_itself_is_kicked_once_and_everybody_is_told():
-    scene, one, two = joined_scene(ONE, TWO)
-    bad, witness = reporters(scene, S, A)
+    scene, one, two, bad, witness = seed_with(S, A, others=(ONE, TWO))
     line, again = evidence(S), evidence(S, number=7)
     witness.end.say(line, line, again)
     assert scene.event("contradiction:") == line and scene.event("removed:")
@@ -116,8 +113,7 @@ def test_a_run_that_contradicted_itself_is_kicked_once_and_everybody_is_told():
 
 
 def test_a_run_is_refused_for_good_and_punished_once_and_another_key_is_another_run():
-    scene, one = joined_scene(ONE, ban=20.0)
-    bad, witness = reporters(scene, S, A)
+    scene, one, bad, witness = seed_with(S, A, others=(ONE,), ban=20.0)
     witness.end.say(evidence(S))
     scene.run(21.0)
     witness.end.say(evidence(S, number=7))
@@ -132,8 +128,7 @@ def test_a_run_is_refused_for_good_and_punished_once_and_another_key_is_another_
 
 
 def test_a_run_that_is_banned_already_is_refused_for_good_all_the_same():
-    scene, one = joined_scene(ONE)
-    bad, witness = reporters(scene, S, A)
+    scene, one, bad, witness = seed_with(S, A, others=(ONE,))
     one.say(f"kick:{S}:0.500:10.000")
     witness.end.say(evidence(S))
     scene.run(11.0)
@@ -142,8 +137,7 @@ def test_a_run_that_is_banned_already_is_refused_for_good_all_the_same():
 
 
 def test_of_other_runs_than_the_latest_seeds_alone_are_heard_and_they_kick_nobody():
-    scene, one = joined_scene(ONE)
-    bad, witness = reporters(scene, S, A)
+    scene, one, bad, witness = seed_with(S, A, others=(ONE,))
     for name in "old", "older":
         witness.end.say(evidence(S, signer(S, name)))
     scene.run(0.1)
@@ -158,8 +152,7 @@ def test_of_other_runs_than_the_latest_seeds_alone_are_heard_and_they_kick_nobod
 @pytest.mark.parametrize("by", ["peer", "seed"])
 def test_bad_evidence_ends_the_link_and_uses_up_no_account(by, monkeypatch):
     monkeypatch.setattr(judging, "PROOFS_AT_ONCE", 1)
-    scene, one = joined_scene(ONE)
-    bad, witness = reporters(scene, S, A)
+    scene, one, bad, witness = seed_with(S, A, others=(ONE,))
     line = evidence(S)
     end = witness.end if by == "peer" else one.mouth
     end.say(line.replace(line.split(":")[2], line.rpartition("|")[2].split(":")[0]))
@@ -210,8 +203,7 @@ def report_death(scene: Scene, reporter: Reporter, dead: str, by: str = "") -> i
 
 
 def test_who_reports_three_living_peers_dead_in_eight_periods_is_not_heard_for_a_ban():
-    scene, one = joined_scene(ONE, ban=100.0)
-    liar, other, _, _ = reporters(scene, A, B, C, D)
+    scene, one, liar, other, _, _ = seed_with(A, B, C, D, others=(ONE,), ban=100.0)
     assert [report_death(scene, liar, dead) for dead in (B, C)] == [1, 2]
     assert scene.events("disbelieved:") == []
     assert report_death(scene, liar, D) == 3
@@ -225,8 +217,8 @@ def test_who_reports_three_living_peers_dead_in_eight_periods_is_not_heard_for_a
 
 
 def test_reports_that_are_true_or_rare_or_of_others_cost_no_belief():
-    scene, one = joined_scene(ONE)
-    liar, other, *rest = reporters(scene, A, B, *[f"127.0.0.1:620{at}" for at in range(4)])
+    scene, one, liar, other, *rest = seed_with(
+        A, B, *[f"127.0.0.1:620{at}" for at in range(4)], others=(ONE,))
     for peer in rest:
         peer.world.stop()
         report_death(scene, other, str(peer.address))

@@ -243,6 +243,12 @@ def reporters(scene: Scene, *addresses: str) -> list[Reporter]:
     return [Reporter(scene, address) for address in addresses]
 
 
+def seed_with(*addresses: str, others: tuple[str, ...] = (), **settings):
+    """Return the scene of a seed, other seeds, which are joined, and peers that report to it."""
+    scene, *seeds = joined_scene(*others, **settings)
+    return scene, *seeds, *reporters(scene, *addresses)
+
+
 # Peers that watch.
 
 AWAY = "127.0.0.1:6101"
