@@ -4,6 +4,7 @@ import pytest
 
 import grapevine.node
 from grapevine.addresses import parse_address
+from grapevine.monitoring.peer import WatchedPeer
 from grapevine.monitoring.seed import JudgingSeed
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, ONE, PERIOD, THIRD, TWO, OtherSeed, Reporter, address_in,
@@ -91,26 +92,12 @@ def test_who_is_no_other_seed_or_has_another_ip_is_not_asked(claimed, claimant):
     assert end.hear() is None and end.closed
 
 
-SAID_BY_SEEDS = [rows_line(A, B), "load:5:", "verdicts:0:||", f"charged:{A}:3:0.000",
-                 tree(99, NODE, (NODE, 0)),
-                 f"kick:{A}:0.900:600.000", f"seed confirms:{NONCE}", f"seed asks:{NONCE}"]
-
-
-@pytest.mark.parametrize("line", SAID_BY_SEEDS)
-@pytest.mark.parametrize("who", ["UNIDENTIFIED", "CLAIMANT", "LISTENER", "REGISTERED"])
-def test_what_seeds_say_is_heard_on_a_link_to_a_seed_alone(who, line):
-    scene, one = joined_scene(ONE)
-    end = {"UNIDENTIFIED": lambda: scene.machine(B).dial(), "LISTENER": lambda: one.ear,
-           "CLAIMANT": lambda: scene.machine(B).dial(),
-           "REGISTERED": lambda: Reporter(scene, B).end}[who]()
-    if who == "CLAIMANT":
-        end.say(f"seed listens:{ONE}")
-    version = scene.node.tending.tree.version
-    end.say(line)
-    assert scene.event("refused:").endswith(f"while {who}")
-    assert end.ends_within(0.1) and held(scene, B) == []
-    assert scene.node.tending.tree.version == version
-    assert not scene.node.is_banned(parse_address(A))
+@pytest.mark.parametrize("node, kinds, role", [
+    (JudgingSeed, "rows load verdicts charged tree kick it_is_me is_it_you", "SPEAKER"),
+    (WatchedPeer, "kick unconfirmed contradiction", "SEED")])
+def test_what_seeds_say_is_heard_on_a_link_to_a_seed_alone(node, kinds, role):
+    for kind in kinds.split(" "):
+        assert [each for each, answers in node.ANSWERS.items() if kind in answers] == [role]
 
 
 def test_a_seed_listens_over_the_link_that_it_confirmed_last():

@@ -96,16 +96,6 @@ def test_a_ban_lasts_as_long_as_the_seed_says_at_most_but_no_longer_than_the_set
     assert refusal(one, scene).startswith("connection refused:")
 
 
-@pytest.mark.parametrize("line", [f"kick:{B}:0.500:600.000", f"unconfirmed:{B}"])
-def test_a_neighbour_that_speaks_like_a_seed_breaks_a_rule(line):
-    scene, _, (_, end), (_, other) = watched_scene(A, B, quiet=True)
-    end.say(line)
-    kind = line.partition(":")[0]
-    assert scene.event("refused:") == f"refused:{A}:unexpected '{kind}' while NEIGHBOUR"
-    scene.run(1.0)
-    assert end.closed and other.closed is None
-
-
 def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed():
     scene, *desks, (_, end) = watched_scene(A, seeds=3, quiet=True)
     scene.run(1.0)
