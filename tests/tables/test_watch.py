@@ -56,6 +56,11 @@ class Watched:
         """End a period: EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN of each, by its number."""
         return {entry.peer.port: tuple(entry)[1:] for entry in self.watch.entries()}
 
+    def judged(self, *links, at: float = YOUNG + 1) -> dict[int, tuple]:
+        """End a period in which neighbours answer at once when they are asked."""
+        self.settle(*links, at=at)
+        return self.counted()
+
 
 # Who owes what.
 
@@ -65,8 +70,7 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
     lines = [said(1), said(2), said(3, 4)]
     watched.bring(one, *lines)
     watched.copy(other, *lines[1:])
-    watched.settle()
-    assert watched.counted() == {1: (6, 0, 6, 0, 0), 2: (6, 1, 0, 0, 0), 3: (6, 6, 0, 0, 0)}
+    assert watched.judged() == {1: (6, 0, 6, 0, 0), 2: (6, 1, 0, 0, 0), 3: (6, 6, 0, 0, 0)}
 
 
 def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more():
@@ -74,8 +78,7 @@ def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more():
     one, early, _ = watched.links
     watched.watch.came_early(early, [said(1)])
     watched.bring(one, said(1), said(2))
-    watched.settle()
-    assert watched.counted() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 0, 0, 0), 3: (2, 2, 0, 0, 0)}
+    assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 0, 0, 0), 3: (2, 2, 0, 0, 0)}
 
 
 def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
@@ -83,15 +86,13 @@ def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
     watched = Watched(2)
     watched.bring(watched.links[0],
                   said(1, 4, run=run_of(peer(1))), said(1, 3, run=run_of(peer(2))))
-    watched.settle()
-    assert watched.counted() == {1: (3, 0, 3, 0, 0), 2: (7, 7, 0, 0, 0)}
+    assert watched.judged() == {1: (3, 0, 3, 0, 0), 2: (7, 7, 0, 0, 0)}
 
 
 def test_where_rumors_spread_nobody_owes_a_copy():
     watched = Watched(2, owes=False)
     watched.bring(watched.links[0], said(1, 4))
-    watched.settle()
-    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4, 0, 0, 0, 0)}
+    assert watched.judged() == {1: (4, 0, 4, 0, 0), 2: (4, 0, 0, 0, 0)}
 
 
 def test_a_copy_counts_by_its_line_and_a_changed_one_does_not():
@@ -99,8 +100,7 @@ def test_a_copy_counts_by_its_line_and_a_changed_one_does_not():
     one, other = watched.links
     watched.bring(one, said(1, 4))
     watched.watch.copies(other, [b"peer list", said(1, 4, "y").line, said(1, 3).line])
-    watched.settle()
-    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+    assert watched.judged()[2] == (4, 4, 0, 0, 0)
 
 
 @pytest.mark.parametrize("words, at, is_judged", [
@@ -111,8 +111,7 @@ def test_nobody_owes_what_was_said_long_ago_or_ahead_or_before_its_run_counted(
         words, at, is_judged):
     watched = Watched(2)
     watched.bring(watched.links[0], said(1, 4), at=at, **words)
-    watched.settle()
-    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4 * is_judged, 4 * is_judged, 0, 0, 0)}
+    assert watched.judged() == {1: (4, 0, 4, 0, 0), 2: (4 * is_judged, 4 * is_judged, 0, 0, 0)}
 
 
 @pytest.mark.parametrize("began, is_judged", [(98.0, True), (98.1, False), (99.9, False)])
@@ -120,23 +119,20 @@ def test_a_link_owes_what_was_said_when_it_stood_for_two_seconds(began, is_judge
     watched = Watched(1)
     watched.link(2, began)
     watched.bring(watched.links[0], said(1, 4), at=YOUNG + 5)
-    watched.settle()
-    assert watched.counted()[2] == (4 * is_judged, 4 * is_judged, 0, 0, 0)
+    assert watched.judged()[2] == (4 * is_judged, 4 * is_judged, 0, 0, 0)
 
 
 def test_a_link_owes_nothing_that_came_before_it_began():
     watched = Watched(1)
     watched.bring(watched.links[0], said(1, 4))
-    watched.settle(watched.link(2))
-    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+    assert watched.judged(watched.link(2))[2] == (0, 0, 0, 0, 0)
 
 
 def test_a_run_that_contradicts_itself_judges_nobody_even_by_what_came_before():
     watched = Watched(2)
     watched.bring(watched.links[0], said(1, 4), said(1, 3, run=CHEAT))
     watched.watch.contradicted(CHEAT)
-    watched.settle()
-    assert watched.counted()[2] == (7, 4, 0, 0, 0)
+    assert watched.judged()[2] == (7, 4, 0, 0, 0)
 
 
 # When a neighbour is judged.
@@ -153,10 +149,8 @@ def test_a_reply_judges_what_came_before_its_request_once():
     watched.watch.replied(other, 101.0)
     assert watched.counted()[2] == (4, 4, 0, 0, 0)
     watched.copy(other, said(5, 3))
-    watched.settle()
-    assert watched.counted()[2] == (3, 0, 0, 0, 0)
-    watched.settle()
-    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+    assert watched.judged()[2] == (3, 0, 0, 0, 0)
+    assert watched.judged()[2] == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("time, is_judged", [
@@ -180,8 +174,7 @@ def test_while_a_request_is_unanswered_nobody_is_asked_again_and_late_copies_cou
     watched.copy(other, *[said(1 + at, time=YOUNG + at) for at in range(4)])
     watched.watch.replied(other, YOUNG)
     assert watched.counted()[2] == (1, 0, 0, 0, 0)
-    watched.settle(other, at=110.0)
-    assert watched.counted()[2] == (4, 1, 0, 0, 0)
+    assert watched.judged(other, at=110.0)[2] == (4, 1, 0, 0, 0)
 
 
 def test_a_link_that_is_unknown_or_has_ended_counts_nowhere():
@@ -191,8 +184,7 @@ def test_a_link_that_is_unknown_or_has_ended_counts_nowhere():
     watched.watch.ended(stranger)
     assert not watched.watch.may_ask(stranger, 1.0)
     watched.bring(stranger, said(1, 4))
-    watched.settle()
-    assert watched.counted() == {1: (4, 4, 0, 0, 0)}
+    assert watched.judged() == {1: (4, 4, 0, 0, 0)}
 
 
 # A period.
@@ -249,8 +241,7 @@ def test_of_too_many_messages_the_oldest_are_not_judged_but_who_brought_them_is_
     watched = Watched(2)
     watched.bring(watched.links[0], *[said(1 + 4 * at, 4) for at in range(5)])
     watched.copy(watched.links[1], said(1, 4), said(17, 4))
-    watched.settle()
-    assert watched.counted() == {1: (20, 0, 20, 0, 0), 2: (8, 4, 0, 0, 0)}
+    assert watched.judged() == {1: (20, 0, 20, 0, 0), 2: (8, 4, 0, 0, 0)}
 
 
 def test_what_the_log_forgets_while_a_neighbour_is_asked_judges_it_by_no_later_message(monkeypatch):
@@ -262,8 +253,7 @@ def test_what_the_log_forgets_while_a_neighbour_is_asked_judges_it_by_no_later_m
     watched.bring(one, said(9, 4), said(13, 4), said(17, 4))
     watched.watch.replied(other, 101.0)
     assert watched.counted()[2] == (0, 0, 0, 0, 0)
-    watched.settle(at=102.0)
-    assert watched.counted()[2] == (8, 8, 0, 0, 0)
+    assert watched.judged(at=102.0)[2] == (8, 8, 0, 0, 0)
 
 
 def size(watch: Watch) -> int:
