@@ -140,25 +140,17 @@ def quiet(seen: Tending, *steps) -> float:
     return seen.quiet_since
 
 
-@pytest.mark.parametrize("now, is_silent", [(25.9, False), (26.0, False), (26.1, True)])
-def test_rows_are_late_while_a_seed_of_the_tree_is_silent(now, is_silent):
-    seen = tending(tree=HALVES)
-    seen.told(B, LIGHT, 1.0)
-    assert seen.look(now) is is_silent and seen.quiet_since == (now if is_silent else 0.0)
-    seen.told(B, LIGHT, now)
-    assert not seen.look(now + 1.0)
-
-
-def test_who_has_not_told_its_load_yet_is_silent_some_time_after_the_tree_came():
+@pytest.mark.parametrize("came_at, who, now, is_silent", [
+    (0.0, B, 25.9, False), (0.0, B, 26.0, False), (0.0, B, 26.1, True),
+    (50.0, C, 75.0, False), (50.0, C, 75.1, True)])
+def test_rows_are_late_while_another_seed_of_the_tree_is_silent(came_at, who, now, is_silent):
+    """One that has not told its load yet is silent some time after the tree came."""
     seen = tending()
-    seen.take(HALVES, 50.0)
-    assert [seen.look(now) for now in (75.0, 75.1)] == [False, True]
-
-
-def test_this_seed_is_not_silent_to_itself_nor_is_one_outside_the_tree():
-    seen = tending(tree=ThreadedTree(1, A, ((0, A),)))
-    seen.told(C, LIGHT, 1.0)
-    assert not seen.look(900.0) and seen.quiet_since == 0.0
+    seen.take(HALVES, came_at)
+    seen.told(who, LIGHT, 1.0)
+    assert seen.look(now) is is_silent and seen.quiet_since == (now if is_silent else came_at)
+    seen.told(B, LIGHT, now)
+    assert not seen.look(now + 1.0), "nor is this seed to itself, nor C outside of the tree"
 
 
 def test_rows_are_late_when_the_tree_has_changed_or_this_seed_is_late_or_stood_still():

@@ -12,10 +12,13 @@ from tests.tables.verdict_samples import (
 
 # What counts in a window.
 
-@pytest.mark.parametrize("age, counts", [
-    (1.49, False), (1.5, False), (1.51, True), (6.49, True), (6.5, True), (6.51, False)])
-def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(age, counts):
-    rows = [*paired(A), said(A, S, age, expected=50, missing=25), said(S, A, 4), said(S, B, 0)]
+@pytest.mark.parametrize("last, age, counts", [
+    (0, 1.49, False), (0, 1.5, False), (0, 1.51, True), (0, 6.49, True), (0, 6.5, True),
+    (0, 6.51, False), (3, 2.99, False), (3, 3, False), (3, 3.01, True), (3, 6, True)])
+def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(
+        last, age, counts):
+    """Or, of a peer that died, up to its last report."""
+    rows = [*paired(A), said(A, S, age, expected=50, missing=25), said(S, A, 4), said(S, B, last)]
     assert rates(rows) == ({A: 0.5} if counts else {})
 
 
@@ -25,12 +28,6 @@ def test_what_the_subject_had_first_counts_from_twelve_periods_on(age, counts):
     rows = [*paired(A), said(A, S, 4, expected=50, missing=25), said(S, B, 0),
             said(S, A, age, expected=25, first=25)]
     assert rates(rows) == {A: 0.0 if counts else 0.5}
-
-
-@pytest.mark.parametrize("age, counts", [(2.99, False), (3, False), (3.01, True), (6, True)])
-def test_what_is_said_of_a_peer_that_died_counts_up_to_its_last_report(age, counts):
-    rows = [*paired(A), said(A, S, age, expected=50, missing=25), said(S, A, 4), said(S, B, 3)]
-    assert rates(rows) == ({A: 0.5} if counts else {})
 
 
 @pytest.mark.parametrize("by_reporter, by_subject, age, counts", [
