@@ -30,14 +30,6 @@ def count(held: Rows) -> int:
 
 # Filed, found, forgotten.
 
-def test_what_a_peer_says_of_another_is_filed_under_both():
-    about, by = report(R, S)
-    assert (about.side, about.subject, about.other) == (ABOUT, S, R)
-    assert (by.side, by.subject, by.other) == (BY, R, S)
-    assert about[1:] == by[1:] == (R, 7, 1, 100.0, Entry(S, 10, 1, 2, 0, 0))
-    assert report(R, S, sides=(BY,)) == [by]
-
-
 def test_a_row_is_news_once_also_when_it_comes_again_with_another_time():
     rows, held = report(R, S, T), Rows()
     assert held.file(rows) == rows
@@ -57,17 +49,6 @@ def test_a_subject_has_the_rows_of_both_sides_and_is_judged_if_it_has_reported()
     assert {(row.side, row.other) for row in held.of(R)} == {(BY, S), (BY, T), (ABOUT, S)}
     assert held.subjects() == [R, S] and count(held) == 6
     assert [row.side for row in held.of(T)] == [ABOUT] and held.of(peer(1)) == []
-
-
-def test_a_row_expires_by_the_time_of_its_report():
-    held = table(*report(R, S, at=100.0), *report(R, T, at=101.0, period=2))
-    held.expire(100.0)
-    assert count(held) == 4
-    held.expire(100.1)
-    assert {row.at for row in held.all()} == {101.0} and held.of(S) == []
-    assert len(held.file(report(R, S))) == 2, "forgotten, and news again"
-    held.expire(102.0)
-    assert count(held) == 0 and held.subjects() == [] and held.load(0, SPACE - 1) == Load(0, ())
 
 
 def test_who_is_forgotten_is_in_no_row():
