@@ -72,28 +72,21 @@ def test_time_grows_from_dial_to_dial():
 
 # A newcomer.
 
-@pytest.mark.parametrize("words", [
-    lambda key: [],
-    lambda key: [link_proof(key, A, B)],  # meant for somebody else
-    lambda key: [link_proof(key, B, NODE)],  # of another address
-    lambda key: [proof(key, f"{A} links to {NODE} at {TIME}")],  # without TIME
-    lambda key: [accept_proof(key, A, NODE, TIME)],  # of an answer to a dial
-    lambda key: [link_proof(signer(A, "another key"), A, NODE)]])
-def test_a_newcomer_without_a_good_proof_of_the_key_at_home_is_refused(words):
+@pytest.mark.parametrize("words, is_bare", [
+    (lambda key: [], False),
+    (lambda key: [link_proof(key, A, B)], False),  # meant for somebody else
+    (lambda key: [link_proof(key, B, NODE)], False),  # of another address
+    (lambda key: [proof(key, f"{A} links to {NODE} at {TIME}")], False),  # without TIME
+    (lambda key: [accept_proof(key, A, NODE, TIME)], False),  # of an answer to a dial
+    (lambda key: [link_proof(signer(A, "another key"), A, NODE)], False),
+    (lambda key: [link_proof(key, A, NODE)], True)])  # but the probe is answered without one
+def test_a_newcomer_without_a_good_proof_of_the_key_at_home_is_refused(words, is_bare):
     scene = Scene(SignedPeer)
     machine = KeyMachine(scene, A)
+    machine.is_bare = is_bare
     end = machine.dial()
     end.say(*words(machine.key), f"Connection with Peer:{A}")
     assert end.hear() == UNPROVEN and end.ends_within(0.1)
-
-
-def test_a_newcomer_whose_address_answers_the_probe_without_a_proof_is_refused():
-    scene = Scene(SignedPeer)
-    machine = KeyMachine(scene, A)
-    machine.is_bare = True
-    end = machine.dial()
-    machine.say_connect(end)
-    assert end.hear() == UNPROVEN
 
 
 def test_a_proof_that_was_used_is_worth_nothing():
