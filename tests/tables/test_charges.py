@@ -171,14 +171,6 @@ def test_a_dropper_that_claims_everything_as_an_excuse_is_charged(share, reporte
     assert rates(rows) == dict.fromkeys(map(peer, range(6000, 6000 + reporters)), 0.0), "else"
 
 
-def test_a_dropper_that_claims_everything_is_charged_in_the_periods_in_which_gossip_began():
-    rows = [row for row in dropping(0.5, 8) if row.at > NOW - 6 * PERIOD]
-    assert charged(rows, [100]) == [S]
-    honest = [row._replace(entry=row.entry._replace(missing=min(row.entry.missing, 2)))
-              for row in rows]
-    assert charged(honest, [100]) == []
-
-
 def test_an_honest_peer_whose_excuses_are_as_many_as_messages_is_not_charged():
     """Each of 100 messages in a window came first from one of five neighbours, which then miss it
     on that link: 120 in six periods, a tenth more is borne."""
