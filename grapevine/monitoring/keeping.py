@@ -21,7 +21,7 @@ from grapevine.monitoring.grammar import Entry, Load
 from grapevine.monitoring.rows import Reporters, Row, Rows, lines_of, rows_of
 from grapevine.monitoring.tending import LIVING, Tending
 from grapevine.monitoring.threaded_tree import ThreadedTree, key_of
-from grapevine.node import CONNECT, END, INTRODUCTION, UNIDENTIFIED, UP
+from grapevine.node import CONNECT, END, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
 from grapevine.signing.seed import VouchingSeed
 from grapevine.tools import Accounts, ProtocolError
@@ -93,7 +93,6 @@ class KeepingSeed(VouchingSeed):
         if seed == self.address or seed not in self.seeds() or seed.ip != link.remote.ip:
             raise ProtocolError(f"{seed} is no seed of this network, or not its IP")
         link.role, link.peer = CLAIMANT, seed
-        self.expect(link, INTRODUCTION)
         nonce = self.rng.randbytes(16).hex()
         self._claims = {each: claim for each, claim in self._claims.items() if not claim.closed}
         self._claims[nonce] = link
