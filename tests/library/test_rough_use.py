@@ -198,6 +198,22 @@ def test_threads_that_run_out_during_a_join_leave_nothing(monkeypatch):
     grapevine.join(address, seeds=["127.0.0.1:9"]).close()
 
 
+def test_a_generator_that_is_left_half_way_keeps_no_program_from_its_end(tmp_path):
+    (tmp_path / "program.py").write_text("""
+import grapevine
+
+def texts(net):
+    with grapevine.join(0, host="127.0.0.1", seeds=net.seeds) as peer:
+        yield from peer
+
+with grapevine.network(peers=1) as net:
+    net[0].say("x")
+    running = texts(net)
+    print(next(running).text)
+""")
+    assert python(tmp_path / "program.py", seconds=DEADLINE) == (0, "x\n", "")
+
+
 def test_importing_the_package_starts_nothing_and_loads_no_library():
     code, out, err = python("-c", """
 import sys, grapevine

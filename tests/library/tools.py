@@ -50,9 +50,10 @@ def wait_until_free(address: str) -> None:
     wait_until(is_free)
 
 
-def python(*arguments, text: str = "", cwd=None, **environment) -> tuple[int, str, str]:
+def python(*arguments, text: str = "", cwd=None, seconds: float = 3 * DEADLINE, **environment
+           ) -> tuple[int, str, str]:
     """Run a program that imports grapevine; return its exit code, output and errors."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)], input=text, capture_output=True, text=True, cwd=cwd,
-        timeout=3 * DEADLINE, env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
+        timeout=seconds, env={**os.environ, "PYTHONPATH": str(ROOT), **environment})
     return done.returncode, done.stdout, done.stderr

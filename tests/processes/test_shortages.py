@@ -100,7 +100,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """  # runs a program in which the first thread of a name does not start
 
 
-@pytest.mark.parametrize("thread", ["listener", "writer", "timer", "membership", "liveness"])
+@pytest.mark.parametrize("thread", ["listener", "writer", "timer", "membership", "liveness",
+                                    "screen", "console"])
 def test_a_peer_that_lacks_one_of_its_threads_does_not_start(network, thread):
     network.wrapper = ["-c", LACK_THREAD, thread]
     peer = network.start_peer("--quiet")
