@@ -53,9 +53,10 @@ class Progress:
         return len(self.living()) + len(self._network.dead_peers()) >= len(self._network.peers)
 
     def linked(self) -> bool:
-        """Tell whether all peers are up and have a neighbour."""
+        """Tell whether all peers are up and have a neighbour, or were kicked."""
         alone = len(self._network.peers) == 1
-        return self._all_run() and (alone or all(run.linked for run in self.living()))
+        return self._all_run() and (alone or all(
+            run.linked or run.ended == KICKED for run in self.living()))
 
     def delivered(self) -> bool:
         """Tell whether all messages are generated, and have reached all to which they had a way."""
