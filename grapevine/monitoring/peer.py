@@ -88,6 +88,10 @@ class WatchedPeer(SignedPeer):
             self.watch.copies(link, lines)
         super().handle(link, lines)
 
+    def take_rumors(self, link: ProvenLink, lines: list[bytes]) -> None:
+        self.watch.copies(link, map(wire.rumor_told, lines))
+        super().take_rumors(link, lines)
+
     def brought(self, link: ProvenLink, added: SignedAdded) -> None:
         self.watch.came_early(link, added.unknown)
         for signed in added.entered:

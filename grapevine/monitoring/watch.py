@@ -120,9 +120,11 @@ class Watch:
             return False
         (_, until), row.asked = row.asked, None
         for owed in self._log[max(0, row.judged - self._begin):max(0, until - self._begin)]:
-            if owed.source is not link and row.stands_at <= owed.said_at:
+            has_brought = link in owed.brought_by
+            if (owed.source is not link and row.stands_at <= owed.said_at
+                    and (has_brought or self._owes)):
                 self.count(link, EXPECTED, len(owed.numbers))
-                if self._owes and link not in owed.brought_by:
+                if not has_brought:
                     self.count(link, MISSING, len(owed.numbers))
         row.judged = max(row.judged, until)
         return True

@@ -89,10 +89,13 @@ def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
     assert watched.judged() == {1: (3, 0, 3, 0, 0), 2: (7, 7, 0, 0, 0)}
 
 
-def test_where_rumors_spread_nobody_owes_a_copy():
-    watched = Watched(2, owes=False)
-    watched.bring(watched.links[0], said(1, 4))
-    assert watched.judged() == {1: (4, 0, 4, 0, 0), 2: (4, 0, 0, 0, 0)}
+def test_where_rumors_spread_nobody_owes_a_copy_and_is_judged_by_those_that_it_brings():
+    """Else the bad copies of a neighbour that brings few would be a small share."""
+    watched = Watched(3, owes=False)
+    one, other, _ = watched.links
+    watched.bring(one, said(1, 4), said(5))
+    watched.copy(other, said(1, 4))
+    assert watched.judged() == {1: (5, 0, 5, 0, 0), 2: (4, 0, 0, 0, 0), 3: (0, 0, 0, 0, 0)}
 
 
 def test_a_copy_counts_by_its_line_and_a_changed_one_does_not():
