@@ -2,6 +2,7 @@
 
 import pytest
 
+from grapevine.addresses import parse_address
 from grapevine.library.serving import YOUNG, Served
 from grapevine.library.starting import program_seed_class
 from grapevine.seed import Seed
@@ -30,9 +31,11 @@ def is_told(scene: ProgramScene, seconds: float) -> bool:
 
 
 def test_a_neighbour_whose_link_breaks_and_whose_address_refuses_is_dead_at_once(scene):
-    kill(neighbour(scene, A))
+    end = neighbour(scene, A)
+    scene.seed.ends[0].lines.clear()
+    kill(end)
     assert is_told(scene, 0.2)
-    assert scene.seed.ends[0].hear_until(f"Dead Node:{A}:")
+    assert sum("Dead Node" in line for line in scene.seed.ends[0].hear_all(0.1)) == 1
     death(scene.seed.ends[0], A)
     scene.run(20.0)
     assert scene.program.of("death") == [A]
@@ -130,6 +133,24 @@ def test_one_that_is_killed_while_many_neighbours_are_silent_is_reported():
     scene.run(0.1)
     kill(ends[C])
     assert seed.ends[0].hear_until(f"Dead Node:{C}:")
+
+
+@pytest.mark.parametrize("happens, count", [
+    (lambda scene, end: None, 1),
+    (lambda scene, end: scene.net.cut(frozenset([parse_address(A)])), 0),
+    (lambda scene, end: scene.node.peer_list.discard(parse_address(A)), 0),
+    (lambda scene, end: [death(end, A), end.say(f"peer list:{LISTED}")], 0),  # it is behind
+    (lambda scene, end: scene.node.leave(), 0)])
+def test_a_refused_dial_is_reported_if_a_list_names_the_peer_and_that_is_news(happens, count):
+    scene = ProgramScene(SEED, liveness_interval=1.0)
+    seed = seed_of(scene, SEED)
+    scene.run(0.5)
+    scene.net.slow[parse_address(A)] = 0.5  # so that a dial takes a second
+    seed.ends[0].say(f"peer list:{LISTED}")
+    scene.run(0.3)
+    happens(scene, seed.ends[0])
+    told = seed.ends[0].hear_all(2.4)  # until before the third dial
+    assert sum("Dead Node" in line for line in told) == count
 
 
 @pytest.mark.parametrize("pause, ago, is_dead", [

@@ -125,6 +125,16 @@ def test_subjects_are_judged_in_slices_over_the_period(monkeypatch):
     assert sorted(event.count("=") for event in scene.events("judged:")[-3:]) == [1, 2, 2]
 
 
+def test_who_is_void_in_one_slice_counts_in_no_other(monkeypatch):
+    """B calls all bad. Of the two others that judge S, one finds it good, so S is good."""
+    monkeypatch.setattr(judging, "SLICE", 1)
+    scene, one, clique = trial(A, B, C, S)
+    clique.told = dict.fromkeys([(B, A), (B, C), (B, S), (C, S)], (100, 100, 0, 0, 0))
+    clique.pass_periods(10, one)
+    of_s = [event for event in scene.events("judged:") if listed(S) in event]
+    assert len(of_s) >= 3 and of_s[-1].endswith("=0.000")
+
+
 def test_a_seed_judges_those_whose_key_it_owns_once_it_has_owned_it_for_two_periods():
     scene, one = joined_scene(before=(ONE,))
     clique = Clique(scene, *(peers := [

@@ -48,8 +48,10 @@ def test_a_stranger_that_claims_to_be_a_seed_is_told_nothing_and_pushes_nobody_o
     stranger.say(f"seed confirms:{nonce}")
     assert scene.event(f"refused:{ONE}:") and stranger.ends_within(0.1)
     assert one.ear.closed is None
-    idle = scene.machine("127.0.0.1:9001").dial()
+    idle, nonce = scene.machine("127.0.0.1:9001").dial(), one.claim()
     idle.say(f"seed listens:{ONE}")
+    one.say(f"seed confirms:{nonce}")
+    assert one.ear.hear_until("tree:"), "it listens over another link"
     assert idle.ends_within(5.5) and one.ear.closed is None
 
 

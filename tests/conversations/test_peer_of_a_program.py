@@ -207,7 +207,7 @@ def test_a_peer_is_alone_once_a_majority_of_the_seeds_knows_nobody_else():
     scene.run(0.2)
     assert scene.node.is_complete()
     neighbour(scene, A)
-    assert not scene.node.is_alone()
+    assert not scene.node.is_alone() and scene.node.is_complete(), "where nothing is fetched"
 
 
 # When it waits.

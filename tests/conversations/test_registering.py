@@ -287,3 +287,14 @@ def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_se
     assert older.ends_within(0.1)
     scene.run(70.0)
     assert newer.closed is None and list_of(scene) == [A]
+
+
+def test_a_registration_that_was_replaced_meanwhile_gives_its_successor_a_second_too():
+    scene = Scene(Seed)
+    machine = registered(scene, A).machine
+    newer = ask(machine)
+    scene.run(0.1)
+    third = ask(machine)
+    assert newer.hear(1.0) == "registered successfully"
+    assert third.hear(1.0) is None and newer.closed is None
+    assert third.hear(0.2) == "registered successfully" and newer.ends_within(0.1)

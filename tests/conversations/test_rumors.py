@@ -87,6 +87,8 @@ def test_who_never_answers_gets_everything_plainly_and_who_answers_again_is_told
     source, mute = neighbours(A, B)
     source.say(gossip(A, 1))
     assert mute.hear() == f"rumor:{gossip(A, 1)}"
+    source.say(gossip(B, 1))
+    assert mute.hear() == f"rumor:{gossip(B, 1)}", "its answer may still come"
     source.scene.run(3.0)
     source.say(gossip(A, 2))
     assert mute.hear() == gossip(A, 2)
@@ -139,8 +141,9 @@ def test_who_has_answered_before_and_is_silent_now_is_told_nothing_until_it_answ
     assert other.hear() == f"rumor:{gossip(A, 4)}"
 
 
-def test_of_too_many_rumors_the_oldest_are_told_no_more_which_is_counted(monkeypatch):
-    monkeypatch.setattr(rumors, "HOT_LIMIT", 3)
+@pytest.mark.parametrize("name, limit", [("HOT_LIMIT", 3), ("HOT_BYTES", 3 * len(gossip(A, 1)))])
+def test_of_too_many_rumors_the_oldest_are_told_no_more_which_is_counted(monkeypatch, name, limit):
+    monkeypatch.setattr(rumors, name, limit)
     source, _ = neighbours(A, B)
     source.say(*[gossip(A, number) for number in range(1, 6)])
     source.scene.run(0.1)

@@ -183,8 +183,12 @@ def test_a_peer_without_a_seed_asks_a_neighbour_for_peers_and_dials_them():
     end.machine.replies["known peers"] = "known peers:127.0.0.1#6002:10.0.0.1#6001:127.0.0.1#5001"
     scene.run(3.0)
     assert end.machine.said.count("known peers") >= 2
-    assert machine.accept().hear() == f"Connection with Peer:{NODE}"
+    dialled = machine.accept()
+    assert dialled.hear() == f"Connection with Peer:{NODE}"
     assert scene.node.status()["known peers"] == 1  # one that loopback leads to, and not itself
+    dialled.hang_up()
+    scene.run(0.1)
+    assert scene.node.status()["known peers"] == 0, "whom no seed names is forgotten at once"
 
 
 def test_a_neighbour_that_invents_peers_hides_honest_ones_only_until_another_one_is_asked():

@@ -141,6 +141,9 @@ def test_who_had_the_address_before_keeps_no_link_when_another_key_is_at_home():
     stale = squatter.dial()
     stale.say(link_proof(signer(A, "squatter"), A, NODE, LATER), f"Connection with Peer:{A}")
     assert stale.hear() == UNPROVEN and again.closed is None
+    squatter.is_bare = True  # who listens there now does not sign
+    squatter.say_connect(last := squatter.dial(), LATER)
+    assert last.hear() == UNPROVEN
 
 
 # Signs of life.

@@ -7,7 +7,10 @@ import pytest
 from grapevine.monitoring import grammar
 from grapevine.monitoring.peer import GAPS
 from grapevine.signing.grammar import parse_signed
-from tests.tools.monitoring import A, B, C, PERIOD, signed_again, tell, time_of, watched_scene
+from grapevine.worlds.virtual import START
+from tests.tools.monitoring import (
+    A, AWAY, B, C, PERIOD, signed_again, tell, time_of, watched_scene)
+from tests.tools.signing import KeyMachine
 from tests.tools.virtual import NODE
 
 
@@ -139,6 +142,16 @@ def test_a_run_that_seeds_do_not_name_is_asked_about_again():
         scene.run(PERIOD)
     scene.run(2 * PERIOD)
     assert 1 <= desk.said_of(B)[0] < 5
+
+
+def test_a_line_that_came_before_its_run_was_known_counts_as_brought():
+    scene, desk, _, (_, early), (_, late) = watched_scene(A, B, C)
+    line = KeyMachine(scene, AWAY).signed(1, "x", time=f"{START + scene.now + 1:.6f}")
+    for end in early, late:
+        end.say(line)
+        scene.run(0.1)
+    scene.run(3 * PERIOD)
+    assert desk.said_of(A)[:2] == (1, 1) and desk.said_of(B)[:2] == (1, 0)
 
 
 def test_nobody_owes_messages_of_a_run_with_many_gaps():

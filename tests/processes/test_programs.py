@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from tests.tools.monitoring import ONE, THIRD, TWO, listed, tree
 from tests.tools.programs import ROOT, free_ports, is_clean, wait_until
+from tests.tools.virtual import NODE
 
 
 def test_what_is_typed_arrives_byte_for_byte(started):
@@ -147,3 +149,21 @@ def test_status_shows_who_answers(started):
     dead = free_ports(1)[0]
     assert status(f"127.0.0.1:{dead}") == (1, [f"peer 127.0.0.1:{dead} down: Connection refused"])
     assert status(seed) == (0, [f"seed {seed} 1 peer"])
+
+
+def test_tree_draws_the_seeds_as_the_first_tells_that_answers(network):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20.0)
+        down, port = network.seed_addresses[0], listener.getsockname()[1]
+        network.config.write_text(f"{down}\n127.0.0.1:{port}\n")
+        program = network.start_python(ROOT / "runner.py", "tree", "--config", network.config)
+        with listener.accept()[0] as sock:
+            assert sock.recv(100) == b"ask tree\n"
+            told = tree(5, ONE, (ONE, 0), (NODE, THIRD), (TWO, 2 * THIRD))
+            sock.sendall(f"{told}\nloads:{listed(NODE)}=30 {listed(TWO)}=60\n".encode())
+            assert program.code() == 0
+    assert program.shown().endswith("""
+.-- 127.0.0.1:8001  00000000 to 55555555  33.3%  ?     0.00  nobody          127.0.0.1:5001
+127.0.0.1:5001      55555555 to aaaaaaaa  33.3%  30    1.00  -               -
+'-- 127.0.0.1:8002  aaaaaaaa to ffffffff  33.3%  60    2.00  127.0.0.1:5001  nobody
+""")

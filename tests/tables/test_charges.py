@@ -36,6 +36,15 @@ def test_a_charge_needs_three_reporters_that_are_not_void_and_half_of_them(
         assert one.charged[S].badness == 0.5
 
 
+def test_silent_reporters_find_it_good_but_void_ones_and_those_that_found_it_bad_lately():
+    silent = [*map(peer, range(6, 10))]
+    rows = accusing(A, B, C, expected=40, missing=20) + sum(map(paired, silent), [])
+    assert charged(rows) == [] == charged(rows, since=2.0)
+    assert charged(rows, void=silent[:1]) == [S]
+    lately = said(silent[0], S, 5, expected=40, missing=20)
+    assert charged([*rows, lately], since=2.0) == [S]
+
+
 @pytest.mark.parametrize("known, is_charged", [([19, 19], False), ([20, 20], True)])
 def test_where_there_were_few_messages_only_liars_can_have_judged_many(known, is_charged):
     """Five liars call copies corrupt, and the subject brought fewer than 20."""

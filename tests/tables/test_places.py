@@ -32,6 +32,10 @@ def test_a_successor_that_refuses_is_asked_again_after_pauses_that_double_up_to_
     places.linked(peer(60))
     places.refused(peer(60), now)
     assert choose(places, known, now=now + 0.5) == [peer(60)]
+    places.pass_over(peer(60), now)
+    assert choose(places, known, now=now + 0.5) == [peer(10)]
+    places.linked(peer(60))
+    assert choose(places, known, now=now + 0.5) == [peer(60)]
 
 
 # Free places.

@@ -228,6 +228,8 @@ def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
     pair.a.world.lose_power()
     pair.net.mend(frozenset([B]))
     pair.run()
+    pair.node(A)  # it is up again
+    pair.run()
     assert pair.b.timed == []
 
 
