@@ -82,7 +82,7 @@ class Peer(Asker, Gossiper):
         SEED: {UP: "register", "registered": "on_registered", "peer_list": "on_peer_list",
                "registration_refused": "on_registration_refused", "dead_node": "on_dead_node",
                END: "registration_ended"},
-        OTHER_SEED: {UP: "ask_for_list", "peer_list": "on_peer_list"},
+        OTHER_SEED: {UP: "ask_for_list", "peer_list": "on_other_list"},
     }
 
     def __init__(self, address: Address, settings: Settings, output, world, seeds: list[Target]):
@@ -522,8 +522,11 @@ class Peer(Asker, Gossiper):
                 self.messages.has_refused_runs = False
                 self.sync.compare_anew()
             self.membership.hurry()
-        if link.role == OTHER_SEED:
-            link.close("told")
+
+    def on_other_list(self, link: Link, addresses: tuple[Address, ...]) -> None:
+        if self.peer_list.learn(link.peer, addresses, self.now()):
+            self.membership.hurry()
+        link.close("told")
 
     def on_ask_known_peers(self, link: Link) -> None:
         """Tell a neighbour without a seed of others, as many as it may need."""
