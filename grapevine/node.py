@@ -100,6 +100,7 @@ class Node:
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         """Make a call some seconds later, unless the node has stopped by then."""
+        seconds = max(seconds, 0.0)  # what was due before makes nobody late
         self.world.later(seconds, self._on_time, self.now() + seconds, call, arguments,
                          thread=thread)
 

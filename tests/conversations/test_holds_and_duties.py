@@ -38,6 +38,16 @@ def test_a_duty_is_done_when_it_is_due_and_at_the_soonest_moment_that_was_asked_
     assert baked[4:] == [215.0]
 
 
+@pytest.mark.parametrize("due", [5.0, float("-inf")])
+def test_a_duty_that_is_asked_for_at_a_moment_that_is_over_makes_nobody_late(due):
+    scene, oven, baked = baking()
+    scene.run(10.0)
+    told = scene.events("late:")
+    oven.by(due)
+    scene.run(0.1)
+    assert baked == [10.0] and scene.events("late:") == told and not scene.node.is_late()
+
+
 def test_a_duty_for_which_no_thread_was_left_is_done_when_it_is_asked_for_again(monkeypatch):
     def lack_thread(*arguments, **keywords):
         raise OSError("no thread left")
