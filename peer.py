@@ -479,7 +479,7 @@ class Peer(Asker, Gossiper):
         for link in silent:
             link.close("no answer to register")
         for seed in self.registrations.one_more():
-            self.dial(OTHER_SEED, seed, ANSWER_LIMIT)
+            self.dial(OTHER_SEED, seed, min(ANSWER_LIMIT, self.settings.liveness_interval))
 
     def ask_for_list(self, link: Link) -> None:
         link.send(wire.say("ask_peer_list"))

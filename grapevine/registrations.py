@@ -77,7 +77,7 @@ class Registrations:
         repeat, silent = [], []
         for row in self.rows.values():
             if row.is_registered:
-                row.unanswered += 1
+                row.unanswered += not row.link.is_held  # or its answer may wait here
                 (silent if row.unanswered > MISSES else repeat).append(row.link)
         return repeat, silent
 

@@ -51,3 +51,4 @@ class FakeLink:
 
     def __init__(self, peer: Address | None = None, heard_at: float = 0.0):
         self.peer, self.heard_at = peer, heard_at
+        self.is_held = False

@@ -66,6 +66,14 @@ def test_one_is_drawn_at_a_time():
     assert choose(places, known) == []
 
 
+def test_who_cannot_be_reached_is_drawn_again_after_a_round():
+    places, known, linked = places_of(50), ports(10, 20, 40, 60), ports(60)
+    places.refused(peer(10), 0.0)
+    places.pass_over(peer(20), 0.0)
+    assert choose(places, known, linked, INTERVAL - 0.01) == []
+    assert choose(places, known, linked, INTERVAL) == [peer(20)]
+
+
 def test_after_refusals_free_places_wait_and_a_link_ends_that():
     places, known, now = places_of(50, capacity=9), ports(*range(10, 50), 60), 100.0
     for pause in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0):

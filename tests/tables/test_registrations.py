@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from grapevine.registrations import LONGEST_REST, REPEAT, Registrations
+from grapevine.registrations import LONGEST_REST, MISSES, REPEAT, Registrations
 from tests.tables.samples import FakeLink, peer
 
 
@@ -75,7 +75,11 @@ def test_only_confirmed_registrations_are_repeated():
     table = Registrations(seeds(3), random.Random(1))
     one, other = dialled(table)
     table.registered(one)
-    assert table.next_round() == ([table.rows[one].link], [])
+    link = table.rows[one].link
+    for is_held in (True,) * 9 + (False,) * MISSES:
+        link.is_held = is_held
+        assert table.next_round() == ([link], []), "while a link is held, its answer may wait"
+    assert table.next_round() == ([], [link])
     table.ended(one, "broke", 0.0)
     assert table.next_round() == ([], []) and table.links() == []
     assert table.rows[other].link is not None and table.rows[one].link is None
