@@ -45,7 +45,7 @@ AWAITING_PROBE = "AWAITING_PROBE"  # a newcomer, which this peer probes before i
 DIALLED = "DIALLED"  # a peer that was asked to become a neighbour
 NEIGHBOUR = "NEIGHBOUR"
 SEED = "SEED"
-OTHER_SEED = "OTHER_SEED"  # one that does not list this peer, and is asked for its list
+OTHER_SEED = "OTHER_SEED"  # one that does not list this peer: those that do may keep others back
 
 ANSWER_LIMIT = 5.0  # seconds for a dialled peer to accept or refuse, and for a newcomer's probe
 STAGES = [(0.25, 256), (2.0, 64)]  # of a newcomer's probe: seconds, and probes at once
@@ -54,7 +54,7 @@ SHORTEST_PAUSE = 0.02  # seconds between two looks after links
 UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's own name, of answers
 CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
 KNOWN_PEERS_COST = 100  # lines, of a question for them
-SEED_COST = 10  # times: a seed has less to say than a neighbour, and all of it is written down
+COSTS = {NEIGHBOUR: 1, SEED: 10}  # times: a seed has less to say, and all of it is written down
 ROUNDS = 2  # in which an answer outweighs the word of a seed: after one, the next is on its way
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
@@ -158,9 +158,8 @@ class Peer(Asker, Gossiper):
 
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
-        if link.role in (NEIGHBOUR, SEED):
-            times = SEED_COST if link.role == SEED else 1
-            self.charge(link, times * (1 + len(line) / CONTROL_UNIT))
+        if link.role in COSTS:
+            self.charge(link, COSTS[link.role] * (1 + len(line) / CONTROL_UNIT))
 
     def brought(self, link: Link, added: Added) -> None:
         """Charge a neighbour for new messages of its own."""
@@ -471,8 +470,7 @@ class Peer(Asker, Gossiper):
         self.refuse(link, f"registration refused: {reason}")
 
     def repeat_registrations(self) -> None:
-        """Show the seeds that this peer lives, and see that they do; ask one more for its list,
-        because each of those that list this peer may keep others back."""
+        """Show the seeds that this peer lives, see that they do, and ask one more for its list."""
         repeat, silent = self.registrations.next_round()
         for link in repeat:
             link.send(wire.say("register", str(self.address)))
