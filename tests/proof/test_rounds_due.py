@@ -4,7 +4,7 @@ import pytest
 
 from grapevine.lab.proof import check
 from grapevine.lab.proof.disturbances import FAILS, HOLDS
-from tests.tools.stories import expect
+from tests.tools.stories import tell
 
 UP = """
     0.0 5001 starts
@@ -19,10 +19,9 @@ ASKS = "{0} 5001 liveness request:@5002 until {1}"
 NINE = ASKS.format(1.5, 9)
 
 
-def rounds(verdict, folder, *stories, hears=41, lives=41, **settings):
-    """Judge a story in which 5001 hears from 5002, and lives, until these seconds."""
-    return expect(verdict, "", check.liveness, folder, UP.format(hears=hears, lives=lives),
-                  *stories, **settings)
+def rounds(folder, *stories, hears=41, lives=41, **settings):
+    """Return the row of a story in which 5001 hears from 5002, and lives, until these seconds."""
+    return check.liveness(tell(folder, UP.format(hears=hears, lives=lives), *stories, **settings))
 
 
 @pytest.mark.parametrize("story, verdict", [
@@ -34,13 +33,13 @@ def rounds(verdict, folder, *stories, hears=41, lives=41, **settings):
 ])
 def test_a_peer_with_neighbours_asks_them_in_half_of_the_rounds_due_at_least(tmp_path, story,
                                                                             verdict):
-    rounds(verdict, tmp_path, OTHER, story)
+    assert rounds(tmp_path, OTHER, story).verdict == verdict
 
 
 def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
-    assert rounds(FAILS, tmp_path, ASKS.format(1.5, 11)) == (
-        "127.0.0.1:5001 asked its neighbours in 10 rounds of 39; "
-        "127.0.0.1:5002 asked its neighbours in 0 rounds of 39")
+    assert rounds(tmp_path, ASKS.format(1.5, 11)).details == [
+        "127.0.0.1:5001 asked its neighbours in 10 rounds of 39",
+        "127.0.0.1:5002 asked its neighbours in 0 rounds of 39"]
 
 
 @pytest.mark.parametrize("story, hears, lives, verdict", [
@@ -54,8 +53,10 @@ def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
 ])
 def test_no_round_is_due_without_a_neighbour_that_may_answer(tmp_path, story, hears, lives,
                                                              verdict):
-    rounds(verdict, tmp_path, OTHER, NINE, story, hears=hears, lives=lives)
+    found = rounds(tmp_path, OTHER, NINE, story, hears=hears, lives=lives)
+    assert found.verdict == verdict
 
 
 def test_rounds_of_less_than_a_second_are_due_once_a_second(tmp_path):
-    rounds(HOLDS, tmp_path, OTHER, ASKS.format(1.5, 41), liveness_interval=0.1)
+    found = rounds(tmp_path, OTHER, ASKS.format(1.5, 41), liveness_interval=0.1)
+    assert found.verdict == HOLDS
