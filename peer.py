@@ -464,7 +464,7 @@ class Peer(Asker, Gossiper):
         self.trust(link, SEED, link.peer)
         if self.registrations.registered(link.peer):
             self.output.write(f"registered:{link.remote}")
-            link.send(wire.say("ask_peer_list"))
+            self.ask_for_list(link)
 
     def on_registration_refused(self, link: Link, reason: str) -> None:
         self.refuse(link, f"registration refused: {reason}")
@@ -479,9 +479,6 @@ class Peer(Asker, Gossiper):
         for seed in self.registrations.one_more():
             self.dial(OTHER_SEED, seed, min(ANSWER_LIMIT, self.settings.liveness_interval))
 
-    def ask_for_list(self, link: Link) -> None:
-        link.send(wire.say("ask_peer_list"))
-
     def overdue(self, link: Link) -> None:
         if link.role == SEED:
             link.close("no answer to register")
@@ -495,11 +492,14 @@ class Peer(Asker, Gossiper):
                               f"{link.remote or link.peer}:{link.closed}")
         self.membership.hurry()
 
+    def ask_for_list(self, link: Link) -> None:
+        link.send(wire.say("ask_peer_list"))
+
     def ask_for_lists(self) -> None:
         """Ask all seeds; if there is none, a neighbour."""
         registered = self.registrations.links()
         for link in registered:
-            link.send(wire.say("ask_peer_list"))
+            self.ask_for_list(link)
         if not registered and self.neighbours.links:
             self._teller = self.rng.choice(self.neighbours.links)
             self._teller.send(wire.say("ask_known_peers"))

@@ -69,9 +69,10 @@ class Sync:
             own = self._messages.slices()
             differing = sum(1 << at for at, theirs in enumerate(status.slices)
                             if own[at] & 0xFFFF_FFFF != theirs)
-            talk.is_compared |= not differing  # a message that was on its way has come
-            return (self._tell_and_ask(talk, differing, now) if differing
-                    else wire.say_entries("seen", []))
+            if differing:
+                return self._tell_and_ask(talk, differing, now)
+            talk.is_compared = True  # what was on its way has come
+            return wire.say_entries("seen", [])
         if status.verb == "show":
             return self._show(talk, status.slices[0], now)
         if status.verb == "seen":  # which ends a comparison

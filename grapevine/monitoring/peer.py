@@ -147,8 +147,8 @@ class WatchedPeer(SignedPeer):
         super().enter(link, peer, is_dialled)
         self.watch.linked(link, self.time())
 
-    def fault_of_proof(self, link: ProvenLink) -> str:
-        return super().fault_of_proof(link) or self._fault_of(link)
+    def fault_of_identity(self, link: ProvenLink) -> str:
+        return super().fault_of_identity(link) or self._fault_of(link)
 
     def _fault_of(self, link: ProvenLink) -> str:
         until, why = self._shut_out.get(link.peer, (0.0, ""))

@@ -277,14 +277,14 @@ class SignedPeer(Proving, Peer):
     def fault_of(self, link: ProvenLink) -> str:
         """Refuse as others do, but let a newcomer that proves its key take the place of a link that
         has another key, or that it has dialled before."""
-        if fault := self.fault_of_proof(link):
+        if fault := self.fault_of_identity(link):
             return fault
         fault, row = super().fault_of(link), self.neighbours.rows.get(link.peer)
         if fault == "duplicate" and row is not None and row.link is not None:
             return "" if row.link.run != link.run or not row.is_dialled else fault
         return fault
 
-    def fault_of_proof(self, link: ProvenLink) -> str:
+    def fault_of_identity(self, link: ProvenLink) -> str:
         """Refuse a newcomer without a good proof that is later than the last one of its run."""
         if len(self._lately_corrupt(link.peer)) >= self.messages.CORRUPT_LIMIT:
             return CORRUPT

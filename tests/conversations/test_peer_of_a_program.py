@@ -169,13 +169,13 @@ def test_a_neighbour_that_names_a_reason_makes_nobody_dead(reason):
 
 def test_a_neighbour_that_has_the_same_says_so_once_and_then_nothing_is_lacking():
     scene = ProgramScene(antientropy_interval=1000.0)
-    accepted = neighbour(scene, A)
+    end = neighbour(scene, A)
     assert not scene.node.is_complete()
     digest = f"status:digest:{'0' * 32}"
-    accepted.say(digest)
-    assert accepted.hear() == digest and scene.node.is_complete()
-    accepted.say(digest)
-    assert accepted.hear_all(1.0) == []
+    end.say(digest)
+    assert end.hear() == digest and scene.node.is_complete()
+    end.say(digest)
+    assert end.hear_all(1.0) == []
 
 
 def test_what_a_neighbour_has_told_to_have_is_lacking_until_it_has_come():

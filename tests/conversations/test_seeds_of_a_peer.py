@@ -58,7 +58,7 @@ def test_a_seed_that_is_down_is_tried_again_after_half_a_second_and_at_last_ever
     assert len(tried) == len(machine.ends) - 1  # all but the one that is news
 
 
-def test_a_seed_that_lists_the_peer_no_more_than_others_hides_nobody():
+def test_a_seed_that_does_not_list_the_peer_is_asked_for_its_list_once_a_round():
     scene = Scene(Peer, seeds=SEEDS[:3], liveness_interval=10.0)
     seeds = [seed_of(scene, seed) for seed in SEEDS[:3]]
     scene.run(9.0)
@@ -73,13 +73,17 @@ def test_a_seed_that_lists_the_peer_no_more_than_others_hides_nobody():
     assert other.ends[1].ends_within(6.0) and len(scene.events("registered:")) == 2
 
 
-def test_a_list_of_peers_that_refuse_makes_few_dials():
+def test_a_list_of_peers_that_refuse_makes_few_dials(monkeypatch):
     listed = ":".join(f"127.0.0.2#{port}" for port in range(5001, 5501))
     scene = Scene(Peer, seeds=SEEDS[:1])
     seed_of(scene, SEEDS[0], listed)
-    dialled = []
-    dial, scene.node.world.dial = scene.node.world.dial, lambda link, limit: (
-        dialled.append(link.peer), dial(link, limit))[1]
+    dialled, dial = [], scene.world.dial
+
+    def count_and_dial(link, limit):
+        dialled.append(link.peer)
+        return dial(link, limit)
+
+    monkeypatch.setattr(scene.world, "dial", count_and_dial)
     scene.run(4.0)
     assert 20 < len(dialled) < 450
 
