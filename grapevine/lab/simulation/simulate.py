@@ -195,10 +195,12 @@ def _play_many(args) -> int:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
             verdicts += outcome.verdicts
-            held += all(fault.question == WATCHED for fault in outcome.faults)
+            faults = [fault for fault in outcome.faults if fault.question != WATCHED]
+            held += not faults
             tallies += [] if outcome.tally is None else [outcome.tally]
             if outcome.faults:
-                show(f"schedule {outcome.number} FAILS: {outcome.faults[0]}\n  play it again: "
+                show(f"schedule {outcome.number}{' FAILS:' if faults else ','} "
+                     f"{(faults or outcome.faults)[0]}\n  play it again: "
                      f"python runner.py simulate --schedule {outcome.number}{options}")
     took, unclear = time.monotonic() - begun, verdicts.count(UNCLEAR)
     show(f"{held} of {args.schedules} schedules held; {simulated:.0f} simulated seconds in "
