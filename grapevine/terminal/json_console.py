@@ -15,7 +15,7 @@ from grapevine.typed import parse_json
 
 PATIENCE = 5.0  # seconds without reading, after which answers are dropped like events
 LAST_PATIENCE = 20.0  # seconds that the end waits after leaving
-LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes written at once
+LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes that a pipe takes whole, or not
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
 COMMANDS = ("status", "peers", "leave")
 GOSSIP = ("time", "origin", "run", "number", "text")
@@ -56,7 +56,8 @@ class JsonScreen(Screen):
                        for one in said).encode()
         try:
             while data:
-                data = data[os.write(1, data[:PORTION]):]
+                lines = data.rfind(b"\n", 0, PORTION) + 1  # so that a cut leaves no half of one
+                data = data[os.write(1, data[:lines or PORTION]):]
                 self._wrote_at = time.monotonic()
         except OSError:
             with self._lock:

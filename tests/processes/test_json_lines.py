@@ -150,6 +150,7 @@ def test_messages_and_answers_wait_for_who_reads_late_but_not_after_a_signal(pai
     if is_ended:
         one.node.send(signal.SIGTERM)
         assert one.node.code(5.0) == 0  # with a full pipe
+        assert one.finish()[1][-1]["event"] == "received", "the last line is whole"
         return
     one.tell({"do": "status"}, "wrong", {"do": "leave"})
     one.node.has("stopped:")
