@@ -135,7 +135,7 @@ def degrees_svg(records: Records) -> str:
     law = PowerLaw(records)
     peers = len(law.degrees)
     fitted, fit = [], "no fit: the degrees tell no exponent"
-    if law.low >= law.high:
+    if law.capacities[0] == law.capacities[-1]:
         fit = "no fit: all capacities are equal"
     elif law.fitted:  # to degrees from low to high, but drawn as a share of all peers
         share = law.fitted.count / peers

@@ -17,7 +17,7 @@ from grapevine.addresses import parse_address
 from grapevine.lab.proof.disturbances import parts
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import KICKED, PeerRun
-from grapevine.settings import capacity_of, parse_capacity
+from grapevine.settings import SMALLEST, capacity_of, parse_capacity
 
 CLOSING = 5.0  # seconds within which peers end that were stopped together
 STEEPEST = 25.0  # exponents beyond this are not distinguished
@@ -242,13 +242,17 @@ def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
 
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up. No capacity counts as more
-    than the number of the other peers."""
+    than the number of the other peers. There, and at the smallest one of `rule`, capacities pile
+    up, so the law is sought between."""
 
     def __init__(self, records: Records):
         runs, degrees, _ = largest(records)
         self.degrees = sorted(degrees.values())
         others = max(1, len(degrees) - 1)
         self.capacities = sorted(min(others, capacity(run)) for run in runs.values())
-        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
+        rules = {run.settings.get("capacity", "rule") for run in runs.values()}
+        between = [k for k in self.capacities
+                   if k < others and (k > SMALLEST or "rule" not in rules)]
+        self.low, self.high = min(between, default=1), max(between, default=1)
         self.fitted = fit(self.degrees, self.low, self.high)
         self.predicted = fit(self.capacities, self.low, self.high)
