@@ -127,6 +127,16 @@ def test_a_fit_is_drawn_where_there_is_one(tmp_path, forty):
     assert "gv-warm-line" not in (tmp_path / "degrees.svg").read_text().partition("</style>")[2]
 
 
+def test_labels_below_the_degrees_stand_apart(tmp_path):
+    links = [(a, b) for a in range(20) for b in range(a)]
+    report.plot_folder(Folder(tmp_path, 20, links).write())
+    below = [label for label in ElementTree.parse(tmp_path / "degrees.svg").iter(SVG + "text")
+             if label.get("y") == "420" and float(label.get("x")) <= 540]
+    places = [float(label.get("x")) for label in below]
+    assert len(places) > 5
+    assert min(b - a for a, b in zip(places, places[1:])) > 16  # two digits
+
+
 @pytest.mark.parametrize("count, links", [(1, []), (2, []), (2, [(0, 1)]), (7, [])])
 def test_networks_of_few_peers_and_links(tmp_path, count, links):
     folder = Folder(tmp_path, count, links)

@@ -165,7 +165,8 @@ def _distribution(measured: Points, predicted: Points, fitted: Points, peers: in
     least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
     across = Axis(low / 1.08, high, 76, 540, True)
     upright = Axis(least / 1.15, 1.15, 400, 116, True)
-    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    ticks = log_ticks(low, high) if high > 5 * low else [
+        tick for tick in linear_ticks(high, 10) if tick >= low]
     steps = [across.low, *(k for k, _ in predicted)]  # level up to each whole k, then down
     stairs = [(at, share) for begin, (k, share) in zip(steps, predicted) for at in (begin, k)]
     lines = (([*stairs, (steps[-1], upright.low)], "gv-cool-line gv-dashed"),
