@@ -51,7 +51,7 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     found = row(tmp_path, *kicked(5010), *kicked(5011, 15))
     assert found.verdict == HOLDS and found.details == []
     assert found.figures == (
-        "kicked 2 of 2 attackers, missed 0, late 0, and falsely 0 of 9 honest peers; after 10.0 "
+        "kicked 2 of 2 attackers, missed 0, late 0, and falsely 0 of 9 honest peers; after 9.0 "
         "periods (median), 10.0 (max); 1.5 hops, load of seeds 1.50 times the mean at most, 12 "
         "rows moved; 8 deliveries among honest peers")
 

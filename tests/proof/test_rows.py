@@ -33,6 +33,14 @@ def test_deliveries_to_who_joined_later_do_not_count_as_slow(tmp_path):
                                                                   "peers that joined late")
 
 
+def test_the_median_of_two_lies_between_them(tmp_path):
+    proof = tell(tmp_path, PAIR, "3 5001 says 7 \n 3.01 5002 hears 5001/7 from 5001",
+                 "4 5001 says 8 \n 4.03 5002 hears 5001/8 from 5001", "3 5001 degree:@5001=>1",
+                 "3 5002 degree:@5002=>2")
+    assert delivery.latency(proof).figures.startswith("median 20.00 ms, 99 % 29.80 ms, max 30.00")
+    assert check.degrees(proof).figures == "minimum 1, median 1.5, maximum 2"
+
+
 def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_deliveries(tmp_path):
     proof = tell(tmp_path, THREE, """
         2.9 5002 connected:@5009

@@ -263,8 +263,9 @@ class Model {
     const degrees = [...near.values()].map(list => list.length).sort((a, b) => a - b);
     const joining = peers.filter(node => node.state === "joining").length;
     return {peers: near.size + joining, links: links.length, pieces: pieces(near),
-      least: degrees[0] ?? 0, median: degrees[degrees.length >> 1] ?? 0,
-      most: degrees[degrees.length - 1] ?? 0, messages: this.generated};
+      least: degrees[0] ?? 0, most: degrees[degrees.length - 1] ?? 0,
+      median: ((degrees[degrees.length - 1 >> 1] ?? 0) + (degrees[degrees.length >> 1] ?? 0)) / 2,
+      messages: this.generated};
   }
 }
 

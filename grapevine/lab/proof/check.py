@@ -187,7 +187,7 @@ def degrees(proof: Proof) -> Row:
     law = graph.PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", "", "no peer said what its degree is")
-    figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "
+    figures = (f"minimum {law.degrees[0]}, median {quantile(law.degrees, 0.5):g}, "
                f"maximum {law.degrees[-1]}")
     if law.fitted and law.predicted:
         figures += (f"; P(k) ~ k^-a with a = {law.fitted} for k from {law.low} to {law.high}; "

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import math
 import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -108,6 +109,6 @@ def start_time(run: Run) -> str:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Return the value below which a share of the values lies."""
-    values = sorted(values)
-    return values[min(len(values) - 1, int(share * len(values)))]
+    """Return the value below which a share of the values lies; between two in proportion."""
+    values, at = sorted(values), share * (len(values) - 1)
+    return values[int(at)] + at % 1 * (values[math.ceil(at)] - values[int(at)])
