@@ -3,6 +3,7 @@ disturbance at the nodes and the time concerned, which is named."""
 
 import pytest
 
+from grapevine.lab.pictures.report import timeline
 from grapevine.lab.proof import check, deaths, delivery
 from grapevine.lab.proof.disturbances import (
     FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
@@ -265,6 +266,21 @@ def test_a_seed_that_stops_owes_the_removal_of_who_was_found_dead_before(tmp_pat
 def test_what_a_scenario_states_is_expected(tmp_path, scenario, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story,
            scenario="0 start:@5001 \n 0 start:@5002 \n 0 start:@5003\n" + scenario)
+
+
+@pytest.mark.parametrize("scenario, after", [
+    ("", 6.0), ("18.5 kill:@5003", 5.5), ("40 kill:@5003", 5.0)])  # at most a round is silent
+def test_a_death_is_told_from_the_kill_on(tmp_path, scenario, after):
+    proof = tell(tmp_path, SEED, PAIR, DIED, FOUND + REPORTED + REMOVED, scenario=scenario)
+    assert f"removed and reported after {after} s (median)" in deaths.dead(proof).figures
+    (lane,) = [lane for lane in timeline(proof.records)[0] if lane.name == "peers died"]
+    assert lane.moments == [pytest.approx(24.0 - after)]
+
+
+def test_who_was_linked_for_a_round_before_a_kill_has_to_be_found_dead(tmp_path):
+    third = "11 5003 starts \n 12 5003 links 5001 \n 15 5003 asks 5001"
+    expect(UNCLEAR, "its neighbour 127.0.0.1:5001 has not found it dead (yet)", deaths.dead,
+           tmp_path, SEED, PAIR, third, scenario="24 kill:@5003", liveness_interval=10)
 
 
 @pytest.mark.parametrize("lives, kills, killed", [

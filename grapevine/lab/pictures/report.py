@@ -183,7 +183,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
     moments = {
         "peers started": [run.first for run in runs],
-        "peers died": [run.last for run in runs if run.is_dead(newest)],
+        "peers died": [run.ended_at for run in runs if run.is_dead(newest)],
         "found dead by a peer": [at for run in runs for at, *_ in run.found_dead],
         "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
         "removed by a seed": [at for seed in seeds for at, *_ in seed.removed],

@@ -24,8 +24,8 @@ FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 def dead(proof: Proof) -> Row:
     """A dead peer is found, reported and removed; a living one is not."""
     died = [run for run in proof.peers if run.is_dead(proof.newest) and not run.chat]
-    delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1], 0.0)
-              - run.last for run in died for seed in proof.seeds
+    delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1],
+                  run.ended_at) - run.ended_at for run in died for seed in proof.seeds
               if (removed := about(seed.removed, run.address, run.last, run.next))]
     figures = f"{len(died)} died"
     if delays:
@@ -76,7 +76,7 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
         if (end >= run.last + (other.misses - 1) * other.interval
                 or not other.has_ended(proof.newest)) and any(
-                link.begin < run.last - other.interval and (
+                link.begin < run.ended_at - other.interval and (
                     link.end == math.inf or link.who == BROKEN and link.end >= run.last)
                 for link in links):  # one that broke before may be given up: somebody refused
             yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "

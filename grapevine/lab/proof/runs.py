@@ -142,11 +142,17 @@ class PeerRun(Run):
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)
 
+    @property
+    def ended_at(self) -> float:
+        """The time of its last line, or when it was killed, at most a round later: it is silent
+        for no longer."""
+        return max(self.last, min(self.killed or 0.0, self.last + self.interval))
+
     def up_until(self, newest: float) -> float:
         """Return when it left, ended or died, or else `newest`."""
         if self.left is not None:
             return self.left
-        return self.last if self.has_ended(newest) else newest
+        return self.ended_at if self.has_ended(newest) else newest
 
     def has_since(self, message: str) -> float:
         """Return when it generated or received a message; infinity if it has not."""
