@@ -365,6 +365,7 @@ def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),
     ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
+    ("7 5001 connected:@5009 \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
     ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082"),
     ("8 5009 started:seed:@5009 \n 9 5001 connected:@5009", "there is no file of 127.0.0.1:5009")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):

@@ -106,7 +106,9 @@ class Disturbances:
         self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks
         self._cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
-        self._headless = records.headless()
+        self._headless = records.headless() | {  # or others were linked to it before it began
+            peer for run in records.peers for peer, links in run.links.items()
+            if peer in runs and links[0].begin < runs[peer][0].first - PROBE_TIME / 2}
         self._of: dict[Run, list[Span]] = {}
         self._between: dict[tuple[PeerRun, str], list[Span]] = {}
 
