@@ -361,6 +361,7 @@ def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
 
 @pytest.mark.parametrize("story, why", [
     ("", None), ("9 5001 lost:2", "a full disk has refused lines of 127.0.0.1:5001"),
+    ("60 5001 lost:2", "a full disk may have refused the last lines of 127.0.0.1:5002"),
     ("9 5001 links 5009", "peer_127.0.0.1_5009.txt is named like a node's file, and has no "
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),

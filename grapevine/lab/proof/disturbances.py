@@ -109,14 +109,19 @@ class Disturbances:
         self._headless = records.headless() | {  # or others were linked to it before it began
             peer for run in records.peers for peer, links in run.links.items()
             if peer in runs and links[0].begin < runs[peer][0].first - PROBE_TIME / 2}
+        self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
+                      for lives in runs.values() for run in lives if run.lost_at]
         self._of: dict[Run, list[Span]] = {}
         self._between: dict[tuple[PeerRun, str], list[Span]] = {}
 
     def lacks(self, run: Run) -> list[Span]:
         """Return why the file of a run does not tell all."""
         why = []
-        if run.lacks_lines:
+        if run.lost_at:
             why.append(f"a full disk has refused lines of {run.address}")
+        elif run.ended is None and any(begin <= run.last <= end for begin, end in self._full):
+            # who is killed while the disk is full cannot tell
+            why.append(f"a full disk may have refused the last lines of {run.address}")
         if run.address in self._headless:
             why.append(f"the file of {run.address} lacks its beginning")
         return list(map(always, why))

@@ -32,7 +32,7 @@ class Run:
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
         self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
-        self.lacks_lines = False  # a full disk refused some
+        self.lost_at = 0.0  # when it told last of lines that a full disk refused; 0: never
         self.failures: list[str] = []  # threads that died
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
@@ -75,7 +75,7 @@ class Run:
             case "alive" if found := ALIVE.fullmatch(rest):
                 self.interval = float(found[1])
             case "lost":
-                self.lacks_lines = True
+                self.lost_at = at
             case "stopped":
                 self.ended = rest
 
