@@ -201,8 +201,10 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
 
 
 def once(proof: Proof) -> Row:
-    """Nobody receives a message twice."""
-    faults = [Fault(FAILS, f"{proof.name(run)} received or generated {message} more than once")
+    """Nobody receives a message twice. A full disk may have refused that a life began."""
+    faults = [Fault(UNCLEAR if run.lost_at else FAILS,
+                    f"{proof.name(run)} received or generated {message} more than once"
+                    + ", maybe in two lives: its disk was full" * bool(run.lost_at))
               for run in proof.peers for message in run.repeated]
     return row("once", f"{len(faults)} messages received twice", faults)
 
