@@ -33,11 +33,11 @@ def _shown(match: re.Match) -> str:
 class Output:
     """Appends to a file without a buffer; `show(HH:MM:SS.mmm EVENT)` is told what a person reads.
 
-    `file` has write(bytes), tell(), truncate(size), close(); `clock` returns Unix nanoseconds."""
+    `file` has write(bytes), close(), and, if it may take a part, tell() and truncate(size); `clock`
+    returns Unix nanoseconds."""
 
     def __init__(self, file, show=None, clock=time.time_ns):
         self._file, self._show, self._clock = file, show, clock
-        self._size = file.tell()  # up to the end of the last whole line
         self._second, self._date = -1, ""  # the date of the second that was formatted last
         self.lost = 0  # lines that the disk refused and the file does not tell of yet
         self._is_finished = False
@@ -86,20 +86,16 @@ class Output:
                     self._show(f"{stamp[_CLOCK]} {head}{event}")
 
     def _append(self, data: bytes, count: int) -> None:
-        """Write whole lines; take back a part that did fit, or the next line would follow it."""
+        """Write whole lines; take back a part that did fit, or the next line would follow it. Where
+        it begins the file alone knows, because others may have emptied it."""
+        written = 0
         try:
             written = self._file.write(data)
-        except (OSError, ValueError):  # the disk is full, or the file was closed
-            written = 0
-        if written == len(data):
-            self._size += written
-            self.lost = 0
-            return
-        self.lost += count
-        try:
-            self._file.truncate(self._size)
+            if 0 < written < len(data):
+                self._file.truncate(self._file.tell() - written)
         except (OSError, ValueError):
-            pass  # a device without a size, such as /dev/full
+            pass  # the disk is full, the file was closed, or a device has no size
+        self.lost = 0 if written == len(data) else self.lost + count
 
     def _stamp(self) -> str:
         second, microseconds = divmod(self._clock() // 1000, 1_000_000)

@@ -125,12 +125,6 @@ class Log(Screen):
         """Take all bytes, as a file does, or none."""
         return len(data) if self._offer(data, len(data), 0) else 0
 
-    def tell(self) -> int:
-        return 0
-
-    def truncate(self, size: int) -> None:
-        """Nothing is to be taken back, because lines are taken whole."""
-
     def _present(self, items: list, is_last: bool) -> None:
         data = memoryview(b"".join(items))
         while data:

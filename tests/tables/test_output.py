@@ -28,7 +28,7 @@ class Disk:
         if not self._has_size:
             raise OSError("a device")
         self.room += len(self.data) - size
-        self.data = self.data[:size]
+        self.data = self.data[:size].ljust(size, b"\0")
 
     def tell(self) -> int:
         return len(self.data)
@@ -109,6 +109,17 @@ def test_a_full_disk_costs_lines_and_tells_how_many_when_there_is_room():
 def test_a_device_without_a_size_may_be_full():
     disk = Disk(room=0, has_size=False)
     output = output_of(disk)
+    output.write("lost")
+    disk.room = 99
+    output.write("here")
+    assert disk.events() == ["lost:1", "here"]
+
+
+def test_a_file_that_somebody_has_emptied_gets_whole_lines_alone():
+    disk = Disk()
+    output = output_of(disk)
+    output.write("before")
+    disk.data, disk.room = b"", 5
     output.write("lost")
     disk.room = 99
     output.write("here")

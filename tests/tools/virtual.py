@@ -35,9 +35,6 @@ class EventFile:
         self.events += [line[STAMP:] for line in data.decode().splitlines()]
         return len(data)
 
-    def tell(self) -> int:
-        return 0
-
     def close(self) -> None:
         pass
 
