@@ -545,8 +545,9 @@ class Peer(Asker, Gossiper):
 
     def leave(self, until: float | None = None) -> None:
         """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
-        was said last, wait a little for somebody first; else for its sending to begin."""
-        until = self.now() + UNHEARD if until is None else until
+        was said last, wait a little for somebody first; else for its sending to begin. While this
+        peer stood still nobody could show that, so no wait ends with its lateness."""
+        until = max(self.now() + UNHEARD if until is None else until, self.late_until)
         may_go = until if self.is_unheard else min(until, self.said_at + LEAVING_LOOK)
         if self.is_leaving:
             return
@@ -569,8 +570,8 @@ class Peer(Asker, Gossiper):
         """Stop, unless somebody still reads what waits for it, maybe in the system's buffers, or
         has to say whether it has accepted; `since`: when one last did, or said something."""
         left = [link for link in goodbye if link.closed is None]
-        since = max([since, *(max(link.taken_at, link.heard_at) for link in left)])
-        if left and self.now() < min(since + READING, until):
+        since = max([since, self.late_until, *(max(link.taken_at, link.heard_at) for link in left)])
+        if left and self.now() < min(since + READING, max(until, self.late_until + READING)):
             self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
             return
         self.output.write(*[f"not read:{link.peer}:{len(link.waiting)} bytes"

@@ -66,6 +66,23 @@ def test_a_neighbour_that_reads_on_slowly_is_waited_for_but_not_for_ever():
     assert scene.events("not read:")
 
 
+def test_neighbours_of_a_leaver_that_stood_still_have_time_to_read_on():
+    scene, ends = company()
+    for end in ends:
+        end.stop_reading()
+    scene.node.originate(["x" * 60_000] * 100)
+    scene.node.leave()
+    scene.run(0.5)
+    scene.freeze(20.0)
+    scene.run(0.5)
+    assert scene.events("leaving:") and not scene.events("stopped:")
+    for end in ends:
+        end.read_on()
+        end.hear_until(LEAVE)
+        end.hang_up()
+    assert scene.event("stopped:", 0.1) and not scene.events("not read:")
+
+
 def test_a_neighbour_that_still_says_something_has_not_read_the_goodbye_yet():
     scene, ends = company()
     scene.node.leave()
@@ -110,6 +127,16 @@ def test_what_was_said_to_one_that_leaves_waits_for_somebody_else():
     other = neighbour(scene, B)
     other.say(f"status:want:{scene.node.run}=1")
     assert other.hear_until("gmessage").endswith(":1:bye") and other.hear_until("leave") == LEAVE
+
+
+def test_what_was_said_while_alone_is_not_lost_when_the_leaver_stands_still():
+    scene = Scene(Peer)
+    scene.node.originate(["last words"])
+    scene.node.leave()
+    scene.freeze(20.0)
+    end = neighbour(scene, A)
+    end.say(f"status:want:{scene.node.run}=1")
+    assert end.hear_until("gmessage").endswith(":1:last words") and end.hear_until(LEAVE)
 
 
 def test_who_says_something_all_the_time_leaves_nevertheless():
