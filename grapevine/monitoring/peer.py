@@ -62,7 +62,7 @@ class WatchedPeer(SignedPeer):
         super().__init__(address, settings, output, world, seeds)
         self.watch = Watch(owes=settings.spread != "rumor")
         self._named = Recent(REMEMBERED)  # run that most seeds name -> (since when its messages
-        # count, by the clock; when it was named last)
+        # count; when it was named last)
         self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
         self._hung_up = Recent(REMEMBERED)  # neighbour -> links that it ended with no answer
         self.runs.rests_by_link = True  # or who gets it denied here makes this peer withhold it
@@ -96,7 +96,8 @@ class WatchedPeer(SignedPeer):
         self.watch.came_early(link, added.unknown)
         for signed in added.entered:
             if self.way.goes_to_all(signed.line):
-                self.watch.new(link, signed, self.time(), self._counts_since(link, signed.run))
+                self.watch.new(link, signed, self.time(), self.now(),
+                               self._counts_since(link, signed.run))
         self.watch.count(link, FORBIDDEN, len(added.forbidden))
         super().brought(link, added)
 
@@ -115,9 +116,9 @@ class WatchedPeer(SignedPeer):
             run = signing.run_of(question.address, start)
             if 2 * count > len(self.registrations.rows):
                 is_disputed = len(question.answers) > count
-                since, _ = self._named.get(
-                    run, (self.time() + (DISPUTED if is_disputed else 0.0), 0.0))
-                self._named[run] = since, self.now()
+                now = self.now()
+                since, _ = self._named.get(run, (now + (DISPUTED if is_disputed else 0.0), 0.0))
+                self._named[run] = since, now
 
     def _ask_about_runs(self) -> None:
         """Ask seeds about runs that have said something, and were not named lately."""
@@ -145,7 +146,7 @@ class WatchedPeer(SignedPeer):
             self.turn_away(link, fault)
             return
         super().enter(link, peer, is_dialled)
-        self.watch.linked(link, self.time())
+        self.watch.linked(link, self.now())
 
     def fault_of_identity(self, link: ProvenLink) -> str:
         return super().fault_of_identity(link) or self._fault_of(link)

@@ -38,7 +38,7 @@ class _Row:
     """A watched link."""
 
     def __init__(self, stands_at: float, judged: int):
-        self.stands_at = stands_at  # by the clock; what was said before is not owed
+        self.stands_at = stands_at  # what was said before is not owed
         self.judged = judged  # number of the first line that it is not judged by yet
         self.asked: tuple[float, int] | None = None  # TIME of a request, lines that were owed then
 
@@ -55,8 +55,8 @@ class Watch:
         # neighbour in this period, present or former -> its counts
         self._counts: dict[Address, list[int]] = {}
 
-    def linked(self, link, time: float) -> None:
-        self._rows[link] = _Row(time + STANDS, self._begin + len(self._log))
+    def linked(self, link, now: float) -> None:
+        self._rows[link] = _Row(now + STANDS, self._begin + len(self._log))
         self._counts.setdefault(link.peer, [0] * 5)
 
     def ended(self, link) -> bool:
@@ -76,14 +76,16 @@ class Watch:
         for signed in lines:
             self._early.setdefault(hash(signed.line), set()).add(link)
 
-    def new(self, link, signed: Signed, time: float, since: float) -> None:
+    def new(self, link, signed: Signed, time: float, now: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
-        do not count for it, or who says much could keep back what others say."""
+        do not count for it, or who says much could keep back what others say. `time` is what a
+        clock shows at the moment `now`: it may be set, so all other times are such moments."""
         if origin_of(signed.run) != link.peer:
             self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
             self.count(link, EXPECTED, len(signed.messages))
-        said_at = float(signed.messages[0].split(b":", 2)[1])
-        if said_at >= since and abs(time - said_at) <= RECENT:
+        age = time - float(signed.messages[0].split(b":", 2)[1])
+        said_at = now - age
+        if said_at >= since and abs(age) <= RECENT:
             owed = _Owed(signed, said_at, link)
             owed.brought_by |= self._early.get(owed.line, set())
             self._of_line[owed.line] = owed

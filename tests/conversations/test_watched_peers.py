@@ -90,6 +90,16 @@ def test_replies_to_the_rounds_of_liveness_count_as_well():
     assert desk.said_of(B)[:3] == (1, 1, 0)
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_neighbours_owe_what_is_said_after_all_clocks_were_set(hours):
+    scene, desk, source, _ = watched_scene(A, B)
+    true = scene.node.time
+    scene.node.time = lambda: true() + hours * 3_600
+    tell(scene, source, *range(2, 7))
+    scene.run(3 * PERIOD)
+    assert desk.said_of(B)[:3] == (5, 5, 0)
+
+
 def test_what_is_made_here_is_owed_by_nobody():
     scene, desk, (_, end) = watched_scene(A)
     scene.node.originate(["mine"])

@@ -41,7 +41,7 @@ class Watched:
         """Lines come over a link, and are new."""
         for signed in lines:
             self.watch.copies(link, [signed.line])
-            self.watch.new(link, signed, at, since)
+            self.watch.new(link, signed, at, at, since)
 
     def copy(self, link, *lines: Signed) -> None:
         self.watch.copies(link, [signed.line for signed in lines])

@@ -10,7 +10,6 @@ from grapevine.monitoring.seed import JudgingSeed
 from grapevine.monitoring.threaded_tree import SPACE, key_of
 from grapevine.signing import ed25519
 from grapevine.signing.grammar import parse_signed, signed_line
-from grapevine.worlds.virtual import START
 from tests.tools.signing import KeyMachine, SeedMachine, neighbour, proof, signed, signer
 from tests.tools.virtual import NODE, End, Machine, Scene
 
@@ -25,7 +24,7 @@ def listed(address: str) -> str:
 
 def time_of(scene: Scene) -> str:
     """Return TIME by the clock of a node."""
-    return f"{START + scene.now:.6f}"
+    return f"{scene.node.time():.6f}"
 
 
 def entries(counts: dict) -> str:
