@@ -209,12 +209,13 @@ def is_bad(share: float) -> bool:
     return share > THRESHOLD
 
 
-def false_share(views: dict[Address, View], judged: dict[Address, float]) -> float:
-    """Return the share of judged neighbours about which a peer is wrong. It differs from their
-    outcome whatever is excused; 0 if too few are judged."""
+def false_share(views: dict[Address, View], judged: dict[Address, float], silent: int = 0) -> float:
+    """Return the share of judged and silent neighbours about which a peer is wrong. It differs from
+    their outcome whatever is excused; 0 if too few are judged. There are silent ones where nobody
+    speaks, and then attackers alone would be left."""
     both = [(view, is_bad(judged[other])) for other, view in views.items() if other in judged]
     differing = sum(not is_bad(view.unexcused) if bad else is_bad(view.rate) for view, bad in both)
-    return differing / len(both) if len(both) >= SUBJECTS else 0.0
+    return differing / (len(both) + silent) if len(both) >= SUBJECTS else 0.0
 
 
 def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
@@ -234,7 +235,9 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
     here, known = _known(cases, known_elsewhere)
     judged = judged | _judged(cases, known, void)
     others = void.difference(case.subject for case in cases)
-    void_here = [case.subject for case in cases if false_share(case.present.views(), judged) > LIES]
+    void_here = [case.subject for case in cases
+                 if false_share(views := case.present.views(), judged,
+                                len(case.present.by) - len(views)) > LIES]
     void = others.union(void_here)
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
@@ -283,7 +286,7 @@ def _charge(case: Case, known: int | None, judged, void) -> Guilt | None:
     if badness is not None and is_bad(badness) and (known is None or known >= MESSAGES):
         lately = case.present.rates(None)
         silent = sum(not is_bad(lately.get(peer, 0.0))
-                     for peer in case.present.about.keys() - rates.keys() - void)
+                     for peer in case.present.about.keys() - rates.keys())
         if 2 * sum(map(is_bad, left.values())) >= silent + sum(
                 peer not in void or not is_bad(rate) for peer, rate in rates.items()):
             return Guilt(badness, left)

@@ -36,11 +36,12 @@ def test_a_charge_needs_three_reporters_that_are_not_void_and_half_of_them(
         assert one.charged[S].badness == 0.5
 
 
-def test_silent_reporters_find_it_good_but_void_ones_and_those_that_found_it_bad_lately():
+def test_silent_reporters_find_it_good_but_those_that_found_it_bad_lately():
+    """Void ones, too: liars can make honest neighbours void, by bad copies, while nobody speaks."""
     silent = [*map(peer, range(6, 10))]
     rows = accusing(A, B, C, expected=40, missing=20) + sum(map(paired, silent), [])
     assert charged(rows) == [] == charged(rows, since=2.0)
-    assert charged(rows, void=silent[:1]) == [S]
+    assert charged(rows, void=silent) == []
     lately = said(silent[0], S, 5, expected=40, missing=20)
     assert charged([*rows, lately], since=2.0) == [S]
 
@@ -81,6 +82,15 @@ def test_who_is_void_and_slanders_is_charged_by_the_share_of_its_lies():
     judged |= {peer(port): 0.0 for port in range(6000, 6003)}
     del judged[D], judged[E]
     assert found(case(rows + more), judged=judged).charged == {}, "it is not void"
+
+
+def test_where_nobody_speaks_three_liars_have_nobody_charged_as_a_slanderer():
+    """They bring it alone corrupt lines, and praise each other; its other neighbours bring none."""
+    rows = [row for one in (A, B, C) for row in mutual(S, one, expected=0, corrupt=25)]
+    judged = dict.fromkeys((A, B, C), 0.0)
+    for others, is_charged in ((2, True), (3, False), (9, False)):
+        silent = [row for port in range(6000, 6000 + others) for row in paired(peer(port))]
+        assert (S in found(case(rows + silent), judged=judged).charged) is is_charged
 
 
 def test_an_outcome_is_told_of_whom_three_have_judged():
