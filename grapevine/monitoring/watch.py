@@ -26,12 +26,11 @@ EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an E
 class _Owed:
     """A signed line that neighbours owe. The line itself may be large, and is not kept."""
 
-    __slots__ = ("line", "run", "numbers", "said_at", "source", "brought_by")
+    __slots__ = ("line", "run", "numbers", "said_at", "sources", "brought_by")
 
-    def __init__(self, signed: Signed, said_at: float, source):
+    def __init__(self, signed: Signed, said_at: float, sources: set):
         self.line, self.run, self.numbers = hash(signed.line), signed.run, signed.numbers
-        self.said_at, self.source = said_at, source
-        self.brought_by = {source}  # links
+        self.said_at, self.sources, self.brought_by = said_at, sources, {*sources}  # links
 
 
 class _Row:
@@ -78,16 +77,18 @@ class Watch:
 
     def new(self, link, signed: Signed, time: float, now: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
-        do not count for it, or who says much could keep back what others say. `time` is what a
-        clock shows at the moment `now`: it may be set, so all other times are such moments."""
-        if origin_of(signed.run) != link.peer:
-            self.count(link, FIRST, len(signed.messages))  # at once: it may miss them soon
-            self.count(link, EXPECTED, len(signed.messages))
+        do not count for it, or who says much could keep back what others say. Who brought it early
+        was first, too: it may have asked before this peer could take and forward the line. `time`
+        is what a clock shows at the moment `now`: it may be set, so all other times are moments."""
+        sources = {link} | self._early.get(hash(signed.line), set())
+        for source in sources:
+            if origin_of(signed.run) != source.peer:
+                self.count(source, FIRST, len(signed.messages))  # at once: it may miss them soon
+                self.count(source, EXPECTED, len(signed.messages))
         age = time - float(signed.messages[0].split(b":", 2)[1])
         said_at = now - age
         if said_at >= since and abs(age) <= RECENT:
-            owed = _Owed(signed, said_at, link)
-            owed.brought_by |= self._early.get(owed.line, set())
+            owed = _Owed(signed, said_at, sources)
             self._of_line[owed.line] = owed
             self._log.append(owed)
             self._size += len(signed.messages)
@@ -123,7 +124,7 @@ class Watch:
         (_, until), row.asked = row.asked, None
         for owed in self._log[max(0, row.judged - self._begin):max(0, until - self._begin)]:
             has_brought = link in owed.brought_by
-            if (owed.source is not link and row.stands_at <= owed.said_at
+            if (link not in owed.sources and row.stands_at <= owed.said_at
                     and (has_brought or self._owes)):
                 self.count(link, EXPECTED, len(owed.numbers))
                 if not has_brought:

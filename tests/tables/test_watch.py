@@ -73,12 +73,13 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
     assert watched.judged() == {1: (6, 0, 6, 0, 0), 2: (6, 1, 0, 0, 0), 3: (6, 6, 0, 0, 0)}
 
 
-def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more():
+def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more_and_was_first():
+    """Else liars let one hear of a run just before it asks, and bring its lines to all others."""
     watched = Watched(3)
     one, early, _ = watched.links
     watched.watch.came_early(early, [said(1)])
     watched.bring(one, said(1), said(2))
-    assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 0, 0, 0), 3: (2, 2, 0, 0, 0)}
+    assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 1, 0, 0), 3: (2, 2, 0, 0, 0)}
 
 
 def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
