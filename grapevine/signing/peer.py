@@ -117,6 +117,8 @@ class SignedPeer(Proving, Peer):
         question = self.runs.open.get(run)
         if question is not None:
             if link is not question.brought_by and link not in question.offers:
+                if question.is_dialled and self._questions.of(link.peer).spend(1, self.now()):
+                    self.runs.reopen(question)  # it may have proved itself to seeds meanwhile
                 for seed in list(question.left):
                     self.ask_seed(seed, question, link)
             question.offer(link, ranges)
@@ -201,8 +203,9 @@ class SignedPeer(Proving, Peer):
         if outcome is Outcome.DENY:
             self.settle(question.run, False)
         elif outcome is Outcome.DIAL:
-            self.home_prober.ask(question.address,
-                                 lambda alive: self.settle(question.run, False))
+            self.home_prober.ask(
+                question.address,
+                lambda alive: question.is_dialled and self.settle(question.run, False))
 
     def settle(self, run: bytes, is_genuine: bool) -> None:
         """Take a verdict on a run. One that has proved itself is not denied any more."""

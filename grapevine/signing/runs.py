@@ -40,6 +40,7 @@ class Question:
         self.left = dict.fromkeys(seeds)  # those that are still to answer
         self.answers: dict[Address, tuple[int, ...]] = {}  # where a seed is -> the STARTs it names
         self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
+        self.is_dialled = False  # because seeds have not decided it
 
     def votes(self, chosen=set) -> collections.Counter[int]:
         """Return how many seeds name each START; `chosen` says which of an answer count."""
@@ -117,6 +118,11 @@ class Runs:
         question = self.open[run] = Question(run, self._seeds, brought_by)
         return question
 
+    def reopen(self, question: Question) -> None:
+        """Ask the seeds anew what they have not decided."""
+        question.left, question.is_dialled = dict.fromkeys(self._seeds), False
+        question.answers.clear()
+
     def answer(self, question: Question, seed: Target, at: Address | None,
                starts: tuple[int, ...] | None) -> tuple[list[bytes], Outcome]:
         """Take the STARTs that a seed at this address names, None if it does not answer; two lines
@@ -136,7 +142,8 @@ class Runs:
             return Outcome.WAIT if question.left else Outcome.DENY
         if len(question.answers) - named > half:
             return Outcome.DENY
-        return Outcome.WAIT if named + len(question.left) > half else Outcome.DIAL
+        question.is_dialled = named + len(question.left) <= half
+        return Outcome.DIAL if question.is_dialled else Outcome.WAIT
 
     def settle(self, run: bytes, is_genuine: bool, now: float) -> Question | None:
         """Note a verdict; return the question about this run, if there was one."""

@@ -77,6 +77,21 @@ def test_where_seeds_do_not_decide_the_address_is_dialled(named):
     assert scene.event(f"unconfirmed:{run_of(DEAD, KEY)}", 5.0)
 
 
+def test_seeds_are_asked_anew_when_another_brings_a_run_whose_address_is_dialled():
+    """Its address is silent until seeds are given up, and then proves its run to them alone."""
+    scene, _, end, seeds = scene_with_seeds(None, None, None)
+    KeyMachine(scene, DEAD, is_alive=False)
+    _, other = neighbour(scene, B)
+    end.say(of_dead("hello"))
+    scene.run(2.1)
+    for seed in seeds:
+        seed.runs = {DEAD: [KEY.start]}
+    other.say(of_dead("hello"))
+    assert end.hear_until("status:want:", 0.5) == f"status:want:{run_of(DEAD, KEY)}=1"
+    scene.run(5.0)
+    assert scene.events("unconfirmed:") == []
+
+
 def test_a_run_of_another_key_than_is_at_home_is_denied():
     scene, _, end, _ = scene_with_seeds(None)
     origin = KeyMachine(scene, ORIGIN)
