@@ -9,6 +9,7 @@ import pytest
 
 from grapevine import runner
 from grapevine.lab.proof import check
+from grapevine.lab.proof.records import read_folder
 from tests.tools.stories import tell
 
 NOTHING = "(they are named peer_IP_PORT.txt)"
@@ -165,6 +166,18 @@ def test_what_a_full_disk_refused_is_unclear_in_a_file_that_tells_of_it(tmp_path
     verdict, text = check.check_folder(tmp_path)
     assert verdict == "unclear", text
     assert f"\n{'':19}a full disk has refused lines of 127.0.0.1:5002\n" in text
+
+
+@pytest.mark.parametrize("more, verdict", [("connected:127.0.0.1:5003", "unclear"),
+                                           ("started:peer:127.0.0.1:5002", "holds")])
+def test_a_damaged_line_within_a_life_makes_its_file_unclear(tmp_path, more, verdict):
+    folder = written(tmp_path / "one")
+    with (folder / "peer_127.0.0.1_5002.txt").open("ab") as file:
+        file.write(b"2026-01-02 03:04:15.0000\xff0:conn\n\n2026-01-02 03:04:15.500000:"
+                   + more.encode() + b"\n")
+    rows = {row.name: row for row in check.prove(read_folder(folder))}
+    assert rows["files"].verdict == verdict and (verdict == "holds" or rows["files"].details == [
+        "there are damaged lines in the file of 127.0.0.1:5002"])
 
 
 # The names of messages.

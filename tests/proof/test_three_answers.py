@@ -227,6 +227,12 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
+    (FOUND + REPORTED + REMOVED + "\n 30 5001 reported:@8080:Dead Node:@5002:1.000000:@5001", FAILS,
+     "5002 was reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5001, which did not find it dead"),
+    (FOUND + REPORTED + REMOVED + "\n 30 8080 removed:@5003:gone:1.000:silent", FAILS,
+     "seed 127.0.0.1:8080 removed 127.0.0.1:5003, which it did not list"),
+    (FOUND + REPORTED + REMOVED + "\n 69.5 8080 removed:@5001:left", FAILS,
+     "seed 127.0.0.1:8080 removed 127.0.0.1:5001 as one that left, which did not"),
     (FOUND.replace("finds 5003 dead", "dead:@5003:0.1 \n 0.6 5001 deaths:at once") + REPORTED
      + REMOVED, HOLDS, ""),
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,

@@ -38,7 +38,11 @@ def dead(proof: Proof) -> Row:
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
         *(_found(proof, run, death) for run in proof.peers if not run.chat
           for death in run.found_dead),
-        *(_unfounded(proof, seed) for seed in proof.seeds),
+        *(_unfounded(proof, *report, seed.address, seed) for seed in proof.seeds
+          for report in seed.reports),
+        *(_unfounded(proof, at, dead, run.address, seed) for run in proof.peers
+          for at, dead, seed in run.reported),
+        *(_untrue(proof, seed) for seed in proof.seeds),
         *(removed_alive(proof, seed, one) for seed, one in removals))))
 
 
@@ -150,16 +154,28 @@ def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[
                         [*told.of(run), *told.of(finder), *told.between(run, finder.address)])
 
 
-def _unfounded(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
+def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, *files: SeedRun
+               ) -> Iterator[Fault]:
     """A peer that reports a death to a seed has found it."""
-    for at, address, reporter in seed.reports:
-        runs = proof.runs.get(reporter, [])
-        if runs and reporter not in proof.unproven and not any(
-                at - FINDING < found.at < at + ON_ITS_WAY for run in runs
-                for found in run.found_dead if found.peer == address):
-            yield proof.disturbances.by_file(
-                f"{address} was reported dead to seed {seed.address} by {reporter}, which did not "
-                "find it dead", *runs, seed)
+    runs = proof.runs.get(reporter, [])
+    if runs and reporter not in proof.unproven and not any(
+            at - FINDING < found.at < at + ON_ITS_WAY for run in runs
+            for found in run.found_dead if found.peer == address):
+        yield proof.disturbances.by_file(f"{address} was reported dead to seed {seed} by "
+                                         f"{reporter}, which did not find it dead", *runs, *files)
+
+
+def _untrue(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
+    """A seed removes whom it lists, and as `left` only who has said goodbye."""
+    for removed in seed.unlisted:
+        yield proof.disturbances.by_file(
+            f"seed {seed.address} removed {removed.peer}, which it did not list", seed)
+    for at, peer, reason, _ in seed.removed:
+        runs = proof.runs.get(peer, [])
+        if reason == "left" and runs and peer not in proof.unproven and not any(
+                run.left is not None and run.left <= at + ON_ITS_WAY for run in runs):
+            yield proof.disturbances.by_file(f"seed {seed.address} removed {peer} as one that "
+                                             "left, which did not", seed, *runs)
 
 
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:

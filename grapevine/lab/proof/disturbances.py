@@ -122,6 +122,8 @@ class Disturbances:
         elif run.ended is None and any(begin <= run.last <= end for begin, end in self._full):
             # who is killed while the disk is full cannot tell
             why.append(f"a full disk may have refused the last lines of {run.address}")
+        if run.is_damaged:
+            why.append(f"there are damaged lines in the file of {run.address}")
         if run.address in self._headless:
             why.append(f"the file of {run.address} lacks its beginning")
         return list(map(always, why))

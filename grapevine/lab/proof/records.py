@@ -32,6 +32,7 @@ class Tail:
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as `started:` says last
         self.lacks_beginning = False  # lines came before the first `started:`, which is missing
+        self.is_damaged = False  # the line before was
         self._rest = b""  # a line that has no end yet
 
     def read(self, file: BinaryIO, most: int) -> Iterator[tuple[float, str, str]]:
@@ -45,6 +46,7 @@ class Tail:
         for line in lines:
             found = parse_line(line[:self._longest].decode(errors="replace"))
             if found is None:
+                self.is_damaged |= bool(line.strip())
                 continue
             if found[1] == "started":
                 node = usual_address(found[2].partition(":")[2])
@@ -154,13 +156,15 @@ class Records:
             ahead = self._ahead.get(machine_of(ours.node), 0.0) if self._ahead else 0.0
             if event == "started":
                 ours.is_copy = self._told.setdefault((ours.node, at), ours) is not ours
+            damaged, ours.is_damaged = ours.is_damaged, False
             if ours.is_copy:
                 continue
-            if event == "started":
+            if event == "started":  # a life that lost power may end in a damaged line
                 run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
                 ours.runs.append(run)
             else:
                 ours.runs[-1].take(at - ahead, event, rest)
+                ours.runs[-1].is_damaged |= damaged
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""

@@ -33,6 +33,7 @@ class Run:
         self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
         self.lost_at = 0.0  # when it told last of lines that a full disk refused; 0: never
+        self.is_damaged = False  # nobody can read some of its lines
         self.failures: list[str] = []  # threads that died
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
@@ -268,6 +269,8 @@ class SeedRun(Run):
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.removed: list[Removed] = []
+        self.unlisted: list[Removed] = []  # of whom it had not listed
+        self._listed: set[str] = set()
         self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
@@ -285,6 +288,7 @@ class SeedRun(Run):
         match event:
             case "registered":
                 self.registered.append((at, rest))
+                self._listed.add(rest)
             case "dead report" if dead:
                 self.reports.append((at, dead[1], dead[2]))
             case "passed on" if dead:
@@ -293,6 +297,9 @@ class SeedRun(Run):
                 self.untrue.append((at, dead[2]))
             case "removed" if found := REMOVED.fullmatch(rest):
                 self.removed.append(Removed(at, *found.groups("")))
+                if found[1] not in self._listed and not self.removed[-1].is_kick:
+                    self.unlisted.append(self.removed[-1])
+                self._listed.discard(found[1])
             case "verdict" if found := KICKED_FOR.match(rest):
                 self.convicted[found[1]] = [peer.replace("#", ":")
                                             for peer, _ in JUDGED.findall(rest)]
