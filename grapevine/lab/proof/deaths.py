@@ -112,8 +112,7 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     words, told = f"{proof.name(run)} found {address} dead", proof.disturbances
     before = max((one.at for one in run.found_dead if one.peer == address and one.at < at),
                  default=0.0)
-    missed = [one for one in run.missed.get(address, ()) if before <= one.at <= at]
-    counts = [count for count, _ in itertools.groupby(one.count for one in missed)]
+    counts = [one.count for one in run.missed.get(address, ()) if before <= one.at <= at]
     if not run.finds_at_once and (len(counts) < run.misses or counts[-run.misses:] != [
             *range(1, run.misses + 1)]):
         yield told.by_file(f"{words} without {run.misses} misses in a row", run)
@@ -191,10 +190,9 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
         notice += sum(until - begin for begin, until in run.late
                       if begin < at + notice and until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
-        listed = about(seed.registered, run.address, run.first, at + notice)
-        if (listed and min(listed) < at < end and max(listed) <= at
-                and run.registered_at(seed.address, at + ON_ITS_WAY)
-                and not any(at - ON_ITS_WAY < word.at < at + notice
-                            for word in run.words[seed.address][1:])):
+        if run.registered_at(seed.address, at + ON_ITS_WAY) and not (
+                about(seed.registered, run.address, at, at + notice)
+                or any(at - ON_ITS_WAY < word.at < at + notice
+                       for word in run.words[seed.address][1:])):
             yield judge(f"seed {seed.address} removed {proof.name(run)}, which lived", begin, end,
                         (end - begin) / 2, [*told.of(seed), *told.around(run)])

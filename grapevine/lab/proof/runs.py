@@ -35,6 +35,8 @@ class Run:
         self.lost_at = 0.0  # when it told last of lines that a full disk refused; 0: never
         self.is_damaged = False  # nobody can read some of its lines
         self.failures: list[str] = []  # threads that died
+        self.chat = False  # a chat server
+        self.left: float | None = None  # when it began to leave
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
         self._before, self._set_back = at, 0.0  # the time of the last line but one
@@ -58,6 +60,26 @@ class Run:
     @property
     def superseded(self) -> bool:
         return self.next < math.inf
+
+    def fell_silent(self, newest: float) -> bool:
+        """Tell whether it said nothing more, although it did not say that it ends."""
+        return self.killed is not None or self.superseded or (
+            self.last < newest - (CHAT_SILENCE if self.chat else 2 * self.interval))
+
+    def has_ended(self, newest: float) -> bool:
+        return self.ended is not None or self.fell_silent(newest)
+
+    @property
+    def ended_at(self) -> float:
+        """The time of its last line, or when it was killed, at most a round later: it is silent
+        for no longer."""
+        return max(self.last, min(self.killed or 0.0, self.last + self.interval))
+
+    def up_until(self, newest: float) -> float:
+        """Return when it left, ended or died, or else `newest`."""
+        if self.left is not None:
+            return self.left
+        return self.ended_at if self.has_ended(newest) else newest
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
@@ -89,7 +111,6 @@ class PeerRun(Run):
         self.settings: dict[str, str] = {}
         self.interval = USUAL.liveness_interval
         self.malice: str | None = None  # the kind of an attacker
-        self.left: float | None = None  # when it began to leave
         self.generated: dict[str, Said] = {}  # by message, IP:PORT:RUN:NUMBER
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
@@ -126,34 +147,13 @@ class PeerRun(Run):
         return int(self.setting("liveness-misses"))
 
     @property
-    def chat(self) -> bool:
-        return "chat" in self.settings
-
-    @property
     def first_linked(self) -> float | None:
         """The time of its first neighbour, if it had any; lines may stand in any order."""
         return min((link.begin for links in self.links.values() for link in links), default=None)
 
     def is_dead(self, newest: float) -> bool:
         """Tell whether it ended without a word, or was started again."""
-        silence = CHAT_SILENCE if self.chat else 2 * self.interval
-        return self.ended not in (QUIT, KICKED) and (
-            self.killed is not None or self.superseded or self.last < newest - silence)
-
-    def has_ended(self, newest: float) -> bool:
-        return self.ended is not None or self.is_dead(newest)
-
-    @property
-    def ended_at(self) -> float:
-        """The time of its last line, or when it was killed, at most a round later: it is silent
-        for no longer."""
-        return max(self.last, min(self.killed or 0.0, self.last + self.interval))
-
-    def up_until(self, newest: float) -> float:
-        """Return when it left, ended or died, or else `newest`."""
-        if self.left is not None:
-            return self.left
-        return self.ended_at if self.has_ended(newest) else newest
+        return self.ended not in (QUIT, KICKED) and self.fell_silent(newest)
 
     def has_since(self, message: str) -> float:
         """Return when it generated or received a message; infinity if it has not."""
@@ -201,6 +201,7 @@ class PeerRun(Run):
                 self.degrees.append((at, int(degree)))
             case "settings":
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+                self.chat = "chat" in self.settings
                 self.interval = self.setting("liveness-interval")
             case "dead" if found := FOUND_DEAD.fullmatch(rest):
                 self.found_dead.append(Death(at, found[1], at - float(found[2])))
@@ -314,12 +315,6 @@ class SeedRun(Run):
                 self.disbelieved.setdefault(rest, at)
             case "settings" if found := SEEDS.search(rest):
                 self.known = int(found[1])
-
-    def up_until(self, newest: float) -> float:
-        """Return when it ended, as its file tells, or else `newest`."""
-        silent = self.last < newest - 2 * self.interval
-        over = self.ended is not None or self.superseded or silent or not self.interval
-        return self.last if over else newest
 
     @property
     def kicks(self) -> list[Removed]:
