@@ -181,10 +181,12 @@ def test_a_peer_that_lacks_a_seed_tries_others_again_and_again(tmp_path, story, 
            "0 8080 starts \n 0.1 8080 settings:seeds=3 \n 0.2 8080 lives until 50")
 
 
-@pytest.mark.parametrize("more, verdict", [("", FAILS), ("9 8080 lost:7", UNCLEAR)])
-def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, more, verdict):
-    expect(verdict, "", check.registered, tmp_path, SEED, "0.1 8080 settings:seeds=1", PAIR,
-           "1 5002 joins 8080", "5 5001 registered:@8080", more)
+@pytest.mark.parametrize("when, more, verdict", [  # the seed dies at 30
+    (5, "", FAILS), (5, "9 8080 lost:7", UNCLEAR), (60, "", FAILS)])
+def test_the_file_of_a_seed_tells_who_registered_with_it(tmp_path, when, more, verdict):
+    expect(verdict, "files do not tell of it", check.registered, tmp_path, "0 8080 starts",
+           "0.1 8080 settings:seeds=1 \n 0.2 8080 lives until 30", PAIR, "1 5002 joins 8080",
+           f"{when} 5001 registered:@8080", more)
 
 
 @pytest.mark.parametrize("whose, verdict", [(5001, HOLDS), (5003, FAILS)])

@@ -143,12 +143,14 @@ def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
 
 
 def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
-    """Judge a run that calls itself registered with a seed whose files do not tell of it."""
+    """Judge a run that calls itself registered with a seed whose files do not tell of it. What it
+    wrote last before it died may be lost."""
     told, faults = proof.disturbances, []
     for seed, words in run.words.items():
         lives = proof.registries.get(seed, [])
         times = [word.at for word in words if word.lost is None
-                 and any(life.first <= word.at <= proof.end_of(life) for life in lives)]
+                 for life in [life for life in lives if life.first <= word.at][-1:]
+                 if not 0 < word.at - proof.end_of(life) <= 2 * life.interval]
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
                              for life in lives for at, peer in life.registered):
             faults.append(told.by_file(f"{proof.name(run)} was registered with seed {seed}, whose "
@@ -169,15 +171,9 @@ def liveness(proof: Proof) -> Row:
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """Return how many rounds were due while it was awake and some neighbour was no suspect."""
-    times = []
-    for peer, links in run.links.items():
-        replies = run.replies.get(peer, ())
-        suspected = [(missed.at, next((at for at in replies if at > missed.at), math.inf))
-                     for missed in run.missed.get(peer, ()) if missed.count >= run.misses]
-        for link in links:
-            times += parts(link.begin, min(link.end, end), [
-                *run.late, *(span for span in suspected if span[0] >= link.begin)])
+    """Return how many rounds were due while it was awake and had a neighbour."""
+    times = [span for links in run.links.values() for link in links
+             for span in parts(link.begin, min(link.end, end), run.late)]
     awake = end - run.first - quiet(run.first, end, times) - ON_ITS_WAY  # the last may be late
     return int(max(0.0, awake) // max(SHORTEST, run.interval))
 
