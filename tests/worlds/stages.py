@@ -22,7 +22,7 @@ from grapevine.worlds.threads import ThreadWorld
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 from tests.tools.programs import free_ports, silent_port
 
-SECONDS = 10.0  # for anything
+SECONDS = 20.0  # for anything
 NOWHERE = Name("nowhere.invalid", 7)
 HOME = "localhost"  # a name that leads to a node
 SMALL = 16 << 10  # bytes of a small buffer
@@ -225,13 +225,20 @@ class ThreadStage(LiveStage):
 
     wait, world = staticmethod(time.sleep), ThreadWorld
 
+    def passes(self, is_so, seconds: float = SECONDS) -> bool:
+        is_in_time = super().passes(is_so, seconds)
+        for node in [*self._nodes, *self._others] if is_in_time else []:
+            with node.world.lock:
+                pass  # the call that made it so has ended
+        return is_in_time
+
     def keep_busy(self, node: Recorder, seconds: float) -> None:
         """Have a node do something that takes so long."""
         with node.lock:
             time.sleep(seconds)
 
     def close(self) -> None:
-        assert all([node.world.end("over") for node in [*self._nodes, *self._others]])
+        assert all([node.world.end("over", SECONDS) for node in [*self._nodes, *self._others]])
         super().close()
 
 

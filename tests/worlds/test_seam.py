@@ -40,9 +40,9 @@ def test_a_dial_that_reaches_nobody_ends_with_an_error_and_nothing_else_is_told(
 
 def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stage):
     node = stage.node()
+    begun = node.world.now()
     link = node.dial(stage.silent(), 0.3)
-    assert not stage.passes(lambda: node.told, 0.2)
-    assert stage.passes(lambda: node.told, 1.0)
+    assert stage.passes(lambda: node.told) and node.world.now() - begun >= 0.3
     assert node.of(link) == ["ended"] and isinstance(node.error(link), TimeoutError)
 
 
@@ -73,22 +73,22 @@ def test_a_dial_that_is_closed_before_it_is_up_ends_soon_and_is_never_up(stage, 
     target = {"silent": stage.silent, "refusing": stage.refusing,
               "listening": lambda: stage.address(other)}[where]()
     with node.lock:
-        links = [node.dial_locked(target) for _ in range(20)]
+        links = [node.dial_locked(target, 60.0) for _ in range(20)]
         for link in links:
             link.close("changed its mind")
-    assert stage.passes(lambda: not node.links, 1.0)
+    assert stage.passes(lambda: not node.links)
     assert not stage.passes(lambda: "up" in node.words(), 0.1)
     assert all(node.of(link) == ["ended"] for link in links)
-    assert stage.passes(lambda: not other.links, 1.0)
+    assert stage.passes(lambda: not other.links)
 
 
 def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage):
     pair = Pair(stage)
-    waiting = pair.b.dial(stage.silent(), 1.0)
+    waiting = pair.b.dial(stage.silent(), 60.0)
     pair.a.send(pair.here, b"hello")
-    pair.b.later(0.3, "call")
-    assert stage.passes(lambda: pair.b.of(waiting))
-    assert pair.b.words()[-3:] == ["took", "call", "ended"]
+    pair.b.later(0.1, "call")
+    assert stage.passes(lambda: {"took", "call"} <= set(pair.b.words()))
+    assert pair.b.of(waiting) == []
 
 
 def test_a_dial_that_connects_while_its_node_is_busy_is_up_though_its_time_is_over(stage):
@@ -144,7 +144,7 @@ def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, is_smal
     sent = b"".join([b"%8d" % number for number in range(count)])
     pair.a.send(pair.here, sent)
     pair.b.send(pair.there, sent)
-    assert stage.passes(lambda: not pair.here.waiting and not pair.there.waiting, 20.0)
+    assert stage.passes(lambda: not pair.here.waiting and not pair.there.waiting)
     assert pair.here.taken_at and pair.there.taken_at, "some of it had to wait"
     assert stage.passes(lambda: pair.b.size(pair.there) == pair.a.size(pair.here) == len(sent))
     assert pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent
@@ -186,7 +186,7 @@ def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent
     pair.a.close(pair.here)
     assert not stage.passes(lambda: not pair.b.links, 0.2)
     pair.b.resume(pair.there)
-    assert stage.passes(lambda: not pair.b.links, 1.0)
+    assert stage.passes(lambda: not pair.b.links)
     assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
 
 
@@ -199,7 +199,7 @@ def test_an_end_that_is_read_in_a_call_that_holds_the_link_again_waits_too(stage
         pair.there.is_held = True
     assert not stage.passes(lambda: not pair.b.links, 0.2)
     pair.b.resume(pair.there)
-    assert stage.passes(lambda: not pair.b.links, 1.0)
+    assert stage.passes(lambda: not pair.b.links)
 
 
 @pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
@@ -213,7 +213,7 @@ def test_a_reset_of_a_link_that_is_held_waits_behind_what_came_before(stage):
     [link] = node.links
     assert not stage.passes(lambda: not node.links, 0.2)
     node.resume(link)
-    assert stage.passes(lambda: not node.links, 1.0)
+    assert stage.passes(lambda: not node.links)
     assert isinstance(node.error(link), ConnectionResetError)
 
 
@@ -224,7 +224,7 @@ def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
     pair.a.send(pair.here, b"hello")
     assert not stage.passes(lambda: pair.b.heard(pair.there), 0.1)
     pair.b.close(pair.there)
-    assert stage.passes(lambda: not pair.b.links, 1.0)
+    assert stage.passes(lambda: not pair.b.links)
     assert pair.b.of(pair.there) == ["accepted", "ended"]
 
 
@@ -240,16 +240,17 @@ def test_a_link_to_a_node_that_stops_ends_and_what_it_had_sent_has_come(stage):
     pair = Pair(stage)
     pair.b.send(pair.there, b"last words")
     pair.b.quit()
-    assert stage.passes(lambda: not pair.a.links, 1.0)
+    assert stage.passes(lambda: not pair.a.links)
     assert pair.a.of(pair.here) == ["up", "took", "ended"]
     assert pair.a.heard(pair.here) == b"last words"
 
 
 # Calls.
 
-def test_calls_are_made_in_the_order_of_their_times(stage):
+def test_calls_are_made_in_the_order_of_their_times(stage, monkeypatch):
     node = stage.node()
-    with node.lock:
+    with node.lock, monkeypatch.context() as clock:
+        clock.setattr(node.world, "now", lambda now=node.world.now(): now)
         for seconds in (0.2, 0.1, 0.0, 0.1, 0.2, -1.0):
             node.world.later(seconds, node.note, f"after {seconds}")
     assert stage.passes(lambda: len(node.told) == 6)
@@ -263,7 +264,7 @@ def test_a_call_that_is_due_sooner_than_all_others_is_made_in_time(stage):
         node.later(60.0, "much later", thread)
         assert not stage.passes(lambda: thread in node.words(), 0.1)
         node.later(0.1, thread, thread)
-        assert stage.passes(lambda: thread in node.words(), 1.0)
+        assert stage.passes(lambda: thread in node.words())
     assert node.words() == ["timer", "another"]
 
 
@@ -279,13 +280,14 @@ def test_a_call_may_add_one_that_is_due_at_once_which_comes_behind_all_that_are_
 
 def test_a_stop_ends_every_link_and_call_and_nobody_can_connect_any_more(stage):
     pair = Pair(stage)
-    waiting = pair.b.dial(stage.silent())
+    waiting = pair.b.dial(stage.silent(), 60.0)
     out = pair.b.dial(stage.address(pair.a))
     assert stage.passes(lambda: len(pair.a.links) == 2 and pair.b.of(out) == ["up"])
-    pair.b.later(0.1, "too late")
-    pair.b.quit()
-    assert stage.passes(lambda: not pair.a.links, 1.0)
+    with pair.b.lock:
+        pair.b.world.later(0.1, pair.b.note, "too late")
+        pair.b.stop("quit")
+    assert stage.passes(lambda: not pair.a.links)
     again = pair.a.dial(stage.address(pair.b))
-    assert stage.passes(lambda: pair.a.of(again) == ["ended"], 1.0)
+    assert stage.passes(lambda: pair.a.of(again) == ["ended"])
     assert not stage.passes(lambda: False, 0.2)  # Recorder fails at a call after the stop
     assert pair.b.of(waiting) == [] and "too late" not in pair.b.words()
