@@ -13,7 +13,6 @@ import contextlib
 import itertools
 import os
 import pathlib
-import random
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # where peer.py, seed.py and runner.py are
 PORTS = range(10_000, 32_000)  # below those from which kernels draw the ports of dials
+PART = 500  # of them for each pytest, or another would take a port that was found free
 DEADLINE = 20.0  # seconds for anything, on a busy machine
 LOOK = 0.01  # seconds between two looks
 STAMP = len("2000-01-01 00:00:00.000000:")  # of a line in an output file
@@ -43,26 +43,35 @@ world.begin(Peer(address, Settings(), output, world, [address_of("127.0.0.1", 9)
 """  # the beginning of a program with a peer of its own, which no seed answers
 
 
+def own_ports(holder: socket.socket):
+    """Return the ports of this pytest, in turn and without end. `holder` holds the first of them,
+    which tells others that they are taken."""
+    for first in PORTS[::PART]:
+        with contextlib.suppress(OSError):
+            holder.bind(("127.0.0.1", first))
+            return itertools.cycle(range(first + 1, first + PART))
+
+
+HOLDER = socket.socket()
+OWN_PORTS = own_ports(HOLDER)
+
+
 def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
     """Return ports on which nobody listens, and that no dial gets by chance."""
-    rng, found = random.SystemRandom(), []
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    while len(found) < count:
-        port = rng.choice(PORTS)
-        with contextlib.suppress(OSError), socket.create_server((ip, port), family=family):
-            found += [port] if port not in found else []
-    return found
+    return [free_range(1, ip=ip) for _ in range(count)]
 
 
-def free_range(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+def free_range(count: int, kind: socket.SocketKind = socket.SOCK_STREAM, ip: str = "127.0.0.1"
+               ) -> int:
     """Return the first of so many free ports in a row, of TCP or UDP."""
-    rng = random.SystemRandom()
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     while True:
-        first = rng.choice(PORTS)
+        ports = list(itertools.islice(OWN_PORTS, count))
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
-            return first
+            for port in ports:
+                stack.enter_context(socket.socket(family, kind)).bind((ip, port))
+            if ports[-1] - ports[0] == count - 1:  # else they go around the end
+                return ports[0]
 
 
 @contextlib.contextmanager
