@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -18,7 +17,7 @@ from grapevine.output import Output
 from grapevine.worlds.threads import ThreadWorld
 from tests.tools.chat import listens
 from tests.tools.programs import (
-    DEADLINE, ROOT, Network, OutputFile, Program, free_ports, free_range, is_clean, wait_until)
+    DEADLINE, ROOT, Network, OutputFile, free_ports, free_range, is_clean, wait_until)
 
 
 class Folder(Network):
@@ -28,10 +27,6 @@ class Folder(Network):
         super().__init__(path)
         self.base = free_range(4, socket.SOCK_DGRAM)
         self.flags = ["--udp-base", str(self.base), "--outputs", str(self.outputs)]
-
-    def server(self, own_id: int, size: int, port: int) -> Program:
-        return self.start_python("-S", "-E", ROOT / "peer.py", "--quiet", "--chat", own_id, size,
-                                 port, *self.flags)
 
     def file(self, own_id: int) -> OutputFile:
         return OutputFile(self.outputs / f"peer_127.0.0.1_{self.base + own_id}.txt")
@@ -141,18 +136,6 @@ def test_no_logs_are_made_for_a_proxy_that_has_hung_up(folder, monkeypatch):
         assert len(made) < 100
     finally:
         assert world.end("over")
-
-
-def test_a_port_that_is_held_for_a_moment_is_waited_for(folder):
-    held, [port] = folder.neighbour(0), free_ports(1)
-    release = threading.Timer(0.5, held.close)
-    server = folder.server(0, 3, port)
-    release.start()
-    folder.file(0).event("started:peer:")
-    release.join()
-    server.send(signal.SIGTERM)
-    assert server.code() == 0 and server.shown() == ""
-    assert folder.file(0).events()[-1] == "stopped:interrupted"
 
 
 def test_the_scripts_of_the_readme_run_servers_under_a_stock_proxy(folder):

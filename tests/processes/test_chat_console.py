@@ -5,7 +5,7 @@ import select
 import subprocess
 import sys
 import threading
-import time
+import types
 
 import pytest
 
@@ -22,12 +22,6 @@ pipe = int(sys.argv[sys.argv.index("--end-with-pipe") + 1])
 def listen():
     global listener
     listener = socket.create_server(("127.0.0.1", port))
-def serve():
-    sock = listener.accept()[0]
-    for line in sock.makefile("rb"):
-        if line == b"get chatLog\\n":
-            sock.sendall(b"chatLog %d\\n" % os.getpid())
-    sock.close()
 """
 
 
@@ -85,26 +79,28 @@ def test_wrong_lines_get_one_line_each_and_the_console_goes_on(server, capfd):
         assert line.startswith("runner.py console: ") and hint in line
 
 
-def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server):
-    with ChatConsole(0.5, []) as console:
-        began = time.monotonic()
-        console.carry_out_all([f"0 start 1 {server.port}", "0 get chatLog", "0 get chatLog"])
-        said = time.monotonic()
-        console.carry_out_all(["0 msg 1 a", "0 get chatLog"])
-    first, second, third = server.asked_at
-    assert first - began >= 0.5 and second - first < 0.5 and third - said >= 0.5
+def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server, monkeypatch):
+    waits = []
+    clock = types.SimpleNamespace(monotonic=lambda: sum(waits), sleep=waits.append)
+    for module in chat_console, server_process:
+        monkeypatch.setattr(module, "time", clock)
+    carry_out(f"0 start 1 {server.port}", "0 get chatLog", "0 get chatLog", "0 msg 1 a",
+              "0 get chatLog", settle=0.5)
+    assert waits == [0.5, 0.0, 0.5] and server.lines.count(b"get chatLog") == 3
 
 
 @pytest.mark.parametrize("answer, why", [
     (b"chatLog half", "did not answer: timed out"), (b"", "did not answer: timed out"),
     (b"HTTP/1.1 400\n", "gave no chatLog"), (b"chatLog\n", "gave no chatLog")])
 def test_no_answer_or_a_wrong_one_is_one_line(server, capfd, monkeypatch, answer, why):
-    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.3)
+    if "timed out" in why:
+        monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.3)
     server.answer = answer
     with ChatConsole(0.0, []) as console:
         console.carry_out_all([f"0 start 1 {server.port}", "0 get chatLog"])
         [error] = errors(capfd)
         assert error.startswith(f"server 0 {why}")
+        monkeypatch.undo()
         server.answer = b"chatLog good\n"
         console.carry_out_all(["0 get chatLog"])
     assert capfd.readouterr() == ("good\n", "")
@@ -115,7 +111,7 @@ def test_a_late_answer_is_not_taken_for_the_next(server, capfd, monkeypatch):
     asked_again, late = threading.Event(), threading.Event()
 
     def answer() -> bytes:
-        if len(server.asked_at) == 1:
+        if server.lines.count(b"get chatLog") == 1:
             assert asked_again.wait(DEADLINE)
             late.set()
             return b"chatLog late\n"
@@ -124,7 +120,10 @@ def test_a_late_answer_is_not_taken_for_the_next(server, capfd, monkeypatch):
         return b"chatLog new\n"
 
     server.answer = answer
-    carry_out(f"0 start 1 {server.port}", "0 get chatLog", "0 get chatLog")
+    with ChatConsole(0.0, []) as console:
+        console.carry_out_all([f"0 start 1 {server.port}", "0 get chatLog"])
+        monkeypatch.setattr(server_process, "ANSWER_LIMIT", DEADLINE)
+        console.carry_out_all(["0 get chatLog"])
     out, err = capfd.readouterr()
     assert out == "new\n" and err.endswith("server 0 did not answer: timed out\n")
 
@@ -198,16 +197,21 @@ open(sys.argv[0] + ".told", "wb").write(lines)
 
 
 @pytest.mark.parametrize("how", ["exit", "crash"])
-def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, how):
+def test_a_process_that_does_not_end_is_killed(program, tmp_path, capfd, monkeypatch, how):
     monkeypatch.setattr(chat_console, "END_LIMIT", 0.2)
     monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.3)
-    program("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); listen(); serve(); "
-            "time.sleep(60)")
-    carry_out(f"0 start 1 {free_ports(1)[0]}", "0 get chatLog", "0 " * (how != "exit") + how)
-    out, err = capfd.readouterr()
-    assert is_gone(int(out)) and err.count("\n") == 1
+    program("""
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[0] + ".pid", "w").write(str(os.getpid()))
+listen()
+time.sleep(60)
+""")
+    carry_out(f"0 start 1 {free_ports(1)[0]}", "0 " * (how != "exit") + how)
+    [error] = errors(capfd)
+    assert is_gone(int((tmp_path / "peer.py.pid").read_text()))
     assert ("server 0 failed: its exit code is -9" if how == "exit"
-            else "server 0 did not answer: timed out") in err
+            else "server 0 did not answer: timed out") == error
 
 
 def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import random
 import socket
+import threading
 
 import pytest
 
@@ -13,7 +14,7 @@ from grapevine.chat.console import parse_command
 from grapevine.chat.neighbours import pack, sign
 from grapevine.chat.server import chat_log
 from tests.tools.chat import A, B
-from tests.tools.programs import free_ports
+from tests.tools.programs import DEADLINE, free_ports
 from tests.tools.virtual import gossip
 
 
@@ -98,3 +99,13 @@ def test_the_doorstep_opens_both_doors_or_none():
     doors[1].close()
     for door in doorstep.take_doors(udp, tcp):
         door.close()
+
+
+def test_doors_that_are_held_for_a_moment_are_waited_for():
+    [udp, tcp] = free_ports(2)
+    held = doorstep.open_doors(udp, tcp)
+    release = threading.Timer(0.1, lambda: [door.close() for door in held])
+    release.start()
+    for door in doorstep.open_doors(udp, tcp, DEADLINE):
+        door.close()
+    release.join()

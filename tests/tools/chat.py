@@ -15,7 +15,6 @@ import random
 import socket
 import socketserver
 import threading
-import time
 
 from grapevine.addresses import address_of
 from grapevine.chat.neighbours import sign
@@ -164,7 +163,6 @@ class StandIn(socketserver.ThreadingTCPServer):
     def __init__(self, answer: bytes = b"chatLog <empty>\n"):
         self.answer = answer  # bytes, or what returns them when it is asked
         self.lines: list[bytes] = []  # that it was told, without `\n`
-        self.asked_at: list[float] = []
         self._socks: list[socket.socket] = []
         super().__init__(("127.0.0.1", 0), None)
         self.port = self.server_address[1]
@@ -177,7 +175,6 @@ class StandIn(socketserver.ThreadingTCPServer):
             for line in lines:
                 self.lines.append(line[:-1])
                 if line == b"get chatLog\n":
-                    self.asked_at.append(time.monotonic())
                     sock.sendall(self.answer() if callable(self.answer) else self.answer)
                 elif line == b"crash\n":
                     self.hang_up()
