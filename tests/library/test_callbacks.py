@@ -72,8 +72,8 @@ def test_a_callback_may_leave_and_close_makes_no_call_any_more(net):
         net[0].say("one")
         net[0].say("two")
         wait_until(lambda: other.status()["messages held"] == 3)
-        threading.Timer(0.05, go.set).start()
-        other.close()
+        with running(lambda: wait_until(lambda: not other.neighbours) and go.set()):
+            other.close()
     assert len(taken) <= 1
 
 
@@ -83,7 +83,8 @@ def test_who_leaves_before_its_callback_had_all_is_told(net, caplog, monkeypatch
     peer = join(net, on_message=lambda message: blocked.wait(60))
     for text in ("one", "two", "three"):
         net[0].say(text)
-    wait_until(lambda: peer.status()["messages held"] == 3)
+    wait_until(lambda: (status := peer.status())["messages held"] == 3
+               and status["messages not taken yet"] == 2)
     peer.leave()
     blocked.set()
     assert f"{peer.address} left before on_message had 2 messages" in caplog.text

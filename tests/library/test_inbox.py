@@ -43,7 +43,7 @@ def test_what_interrupts_a_wait_is_shown_alone():
         raise KeyboardInterrupt
 
     for wait in (None, 60):
-        with alarm(interrupt, 0.05), pytest.raises(KeyboardInterrupt) as interrupted:
+        with pytest.raises(KeyboardInterrupt) as interrupted, alarm(interrupt, 0.05):
             Inbox(100, False).take(wait)
         assert interrupted.value.__context__ is None
 

@@ -113,7 +113,7 @@ def test_what_is_signed_together_is_what_say_has_returned():
         said = [net[0].say(str(number)) for number in range(300)]
         heard = [net[1].next(30) for _ in said]
         assert sorted(heard, key=lambda message: message.number) == said
-        assert 1 < net[1].status()["signatures checked"] < 100
+        assert 0 < net[1].status()["signatures checked"] < 100
 
 
 def test_errors_of_ports_lists_and_addresses(seeds, tmp_path, monkeypatch):
