@@ -16,7 +16,7 @@ from grapevine.output import Output
 from grapevine.seed import Seed
 from grapevine.settings import Settings
 from grapevine.worlds.threads import ThreadWorld
-from tests.tools.programs import OutputFile, free_ports, wait_until
+from tests.tools.programs import DEADLINE, OutputFile, free_ports, wait_until
 
 SETTINGS = Settings(gossip_count=0, liveness_interval=0.3, antientropy_interval=0.3,
                     capacity="fixed:4")
@@ -60,7 +60,7 @@ class Nodes:
     def end(self) -> list[bool]:
         """End all nodes; return for each whether all its threads have ended."""
         started, self._started = self._started, []
-        return [node.world.end("over") for node in started]
+        return [node.world.end("over", DEADLINE) for node in started]
 
     def __enter__(self) -> "Nodes":
         return self
@@ -82,5 +82,5 @@ def resources() -> tuple[int, int]:
 
 def returns_to(before: tuple[int, int]) -> None:
     """Wait until this process has no more threads and descriptors than before."""
-    wait_until(lambda: resources() <= before and resources()[1] <= before[1], 3.0,
-               lambda: f"{before}, now {resources()}: {threading.enumerate()}")
+    wait_until(lambda: resources() <= before and resources()[1] <= before[1],
+               what=lambda: f"{before}, now {resources()}: {threading.enumerate()}")

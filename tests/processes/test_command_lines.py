@@ -21,7 +21,7 @@ def test_the_runner_starts_all_seeds_and_ctrl_c_ends_them(tmp_path):
             seed.event(f"started:seed:{address}")
             program.shows(f"[seed {address.rpartition(':')[2]}] started:seed:{address}")
         program.send(signal.SIGINT)
-        assert program.code(3.0) == 0 and is_clean(program.shown())
+        assert program.code() == 0 and is_clean(program.shown())
         assert all(seed.events()[-1] == "stopped:interrupted" for seed in network.seeds)
 
 

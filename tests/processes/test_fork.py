@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.tools.programs import free_ports
+from tests.tools.programs import DEADLINE, free_ports
 
 PARENT = """
 print("listens", flush=True)
@@ -25,7 +25,7 @@ def test_connections_of_a_killed_process_end_though_a_child_of_it_lives_on(netwo
     [port] = free_ports(1)
     parent = network.start_node(PARENT, port)
     parent.shows("listens")
-    with socket.create_connection(("127.0.0.1", port), timeout=3.0) as accepted:
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as accepted:
         accepted.sendall(b"Liveness Request:1700000000.000000:127.0.0.1:9\n")
         assert accepted.recv(100).startswith(b"Liveness Reply:")
         parent.type("fork")
@@ -37,7 +37,7 @@ def test_connections_of_a_killed_process_end_though_a_child_of_it_lives_on(netwo
             parent.kill()
             assert accepted.recv(1) == b""
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=3.0)
+                socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
             os.kill(child, 0)  # it lives
         finally:
             os.kill(child, signal.SIGKILL)

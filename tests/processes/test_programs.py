@@ -77,7 +77,7 @@ def test_with_leave_a_sigterm_says_goodbye_and_a_second_one_is_abrupt(started, n
     for number in numbers[1:]:
         peer.event("leaving:")
         peer.send(number)
-    assert peer.code(10.0) == code and peer.events()[-1] == last
+    assert peer.code() == code and peer.events()[-1] == last
     other.send(signal.SIGCONT)
     assert other.event(f"disconnected:{peer.address}:").endswith(":left:there") == (
         numbers[0] == signal.SIGTERM)

