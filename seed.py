@@ -124,13 +124,15 @@ class Seed(Asker):
             self.turn_away(link, link.peer, f"no Liveness Reply from {link.peer}")
         elif not self.registry.has_room(link.peer):
             self.turn_away(link, link.peer, "too many of your IP are registered")
-        elif row is None or row.link is None or row is awaited and row.repeated_at < asked - WORD:
+        elif row is None or row.link is None:
             self.list_peer(link)
         elif row.repeated_at >= asked - WORD:
             self.turn_away(link, link.peer, "registered on another connection, which stands")
         elif awaited is None:
             self.later(WORD, self.verified, link, asked, alive, row)
-        else:  # another newcomer was listed meanwhile, and has a second, too
+        elif row is awaited and not self.is_late():
+            self.list_peer(link)
+        else:  # it may not be read yet, or another newcomer was listed, and has a second, too
             self.prober.ask(link.peer, functools.partial(self.verified, link, self.now()), link)
 
     def list_peer(self, link: Link) -> None:

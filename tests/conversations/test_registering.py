@@ -298,3 +298,20 @@ def test_a_registration_that_was_replaced_meanwhile_gives_its_successor_a_second
     assert newer.hear(1.0) == "registered successfully"
     assert third.hear(1.0) is None and newer.closed is None
     assert third.hear(0.2) == "registered successfully" and newer.ends_within(0.1)
+
+
+def test_a_late_seed_lets_a_registration_stand_whose_word_it_has_not_read_yet():
+    scene = Scene(Seed)
+    older = registered(scene, A)
+    for _ in range(5):  # what has waited comes in any order
+        newer = ask(older.machine)
+        scene.run(0.1)
+        scene.world.freeze()
+        older.say(f"register:{A}")
+        scene.run(2.0)
+        scene.world.thaw()
+        assert newer.hear(2.0) == (
+            "registration refused:registered on another connection, which stands")
+        newer.hang_up()
+        scene.run(5.0)
+    assert older.closed is None
