@@ -300,8 +300,6 @@ class Peer(Asker, Gossiper):
             self.dial(DIALLED, peer, ANSWER_LIMIT)
 
     def introduce_self(self, link: Link) -> None:
-        if self.is_leaving:
-            link.close("leaving")
         link.send(wire.say("connect", self.address))
 
     def on_accepted(self, link: Link, by: Address) -> None:
@@ -557,11 +555,12 @@ class Peer(Asker, Gossiper):
         self.way.finish()
         self.is_leaving = True
         self.output.write(f"leaving:{self.address}")
+        for link in self.links:
+            if link.role == AWAITING_PROBE or link.role in (DIALLED, SEED) and link.remote is None:
+                link.close("leaving")
         dialled = [link for link in self.links if link.role == DIALLED]  # some may have accepted
-        for link in [link for link in self.links if link.role == AWAITING_PROBE]:
-            link.close("leaving")
         goodbye = self.neighbours.links + [  # seeds may list it whose answer was not read yet
-            link for link in self.links if link.role == SEED and link.remote is not None]
+            link for link in self.links if link.role == SEED]
         for link in goodbye:
             link.send(wire.say("leave", self.address))
         self.leave_when_read(goodbye + dialled, self.now(), self.now() + READING_IN_ALL)

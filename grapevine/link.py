@@ -18,7 +18,7 @@ class Link:
     def __init__(self, role: str, peer: Target | None, remote: Address | None, connection=None):
         self.role = role  # what the other end is, as in ANSWERS of the node
         self.peer = peer  # who it is: what was dialled, or who it says it is
-        self.remote = remote  # where it is; None until a dial has looked that up
+        self.remote = remote  # where it is; None until a dial is up
         self.connection = connection  # its world's; of a dial from its beginning on
         self.closed: str | None = None  # the reason of its end
         self.deadline: float | None = None  # by when the other end has to say its next line

@@ -13,10 +13,10 @@ A door is opened before the node begins, and named by its number: 0 is its own a
 connections (`listen`), others for datagrams (`hear`, `post`), which may get lost.
 
 One call at a time, and never from within another: what a node asks for happens after its call. A
-dial is followed by `up`, once `link.remote` is known and connected, or by `ended` alone. Each link
-has one `ended`, when it breaks or soon after its `close`, and no call follows that. A link is not
-read while `link.is_held`, until `resume`. Duties, deadlines and lateness are the node's own
-(node.py), made of `later`, whose `thread` names who makes the call where there are threads.
+dial is followed by `up`, before which `link.remote` is None, or by `ended` alone. Each link has one
+`ended`, when it breaks or soon after its `close`, and no call follows that. A link is not read
+while `link.is_held`, until `resume`. Duties, deadlines and lateness are the node's own (node.py),
+made of `later`, whose `thread` names who makes the call where there are threads.
 """
 
 import heapq

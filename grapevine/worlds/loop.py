@@ -156,7 +156,6 @@ class Connection(sockets.Connection):
         """Begin to connect, once it is known where to."""
         if self.link.closed is not None:
             return
-        self.link.remote = remote
         try:
             self.sock = sockets.socket_from(self.world.own, remote.family)
             self.sock.setblocking(False)
@@ -172,6 +171,7 @@ class Connection(sockets.Connection):
             raise OSError(number, os.strerror(number))
         sockets.check_connected(self.sock)
         self.attach()
+        self.link.remote = sockets.remote_address(self.sock.getpeername())
         self.world.call(self.world.node.up, self.link, link=self.link)
 
     def time_out(self) -> None:

@@ -254,8 +254,8 @@ class VirtualWorld:
         end = End(self, net.rng.uniform(*net.cables.latency), link)
         target = net.names.get(link.peer, link.peer)
         if isinstance(target, Address):
-            link.remote, way = target, net.delay(end.latency, self.address, target)
-            net.at(net.now + way, self._reach, end, way, net.now + seconds)
+            way = net.delay(end.latency, self.address, target)
+            net.at(net.now + way, self._reach, end, target, way, net.now + seconds)
         else:
             end.close(f"{target.host} is unknown", OSError(f"{target.host} is unknown"))
         return end
@@ -313,9 +313,9 @@ class VirtualWorld:
         except Exception as error:
             raise NodeFailed(f"{self.address}: {error!r} in {call.__name__}") from error
 
-    def _reach(self, end: End, way: float, limit: float) -> None:
+    def _reach(self, end: End, target: Address, way: float, limit: float) -> None:
         """A dial comes to its machine, whose kernel answers, even for a frozen process."""
-        net, target, answered = self.net, end.link.remote, self.net.now + way
+        net, answered = self.net, self.net.now + way
         (there, accepted), error = net.doors.get(target, (None, None)), errno.ECONNREFUSED
         if end.is_broken:
             return
@@ -326,13 +326,14 @@ class VirtualWorld:
             return
         end.arrives, end.other = answered, End(there, end.latency, other=end)
         there.soon(end.other, there._accept, end.other, accepted, next(net.ports))
-        net.at(answered, self.do, end, self._connected, end)
+        net.at(answered, self.do, end, self._connected, end, target)
 
     def _accept(self, end: End, accepted, port: int) -> None:
         end.link = accepted(end, address_of(end.other.address.ip, port))
 
-    def _connected(self, end: End) -> None:
+    def _connected(self, end: End, remote: Address) -> None:
         if not end.is_broken:
+            end.link.remote = remote
             self.node.up(end.link)
 
     def over(self, end: End, reason: str, error: OSError | None) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, Cables, End, Scene, gossip, neighbour, seed_of
 
 A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
 LEAVE = f"leave:{NODE}"
@@ -175,6 +175,17 @@ def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     assert scene.events("received:") == [f"received:{A}:{gossip(A, 1)}"]
     assert scene.events("generated:") == []
     assert len(ends[1].machine.ends) == 1  # its probe; it is not dialled again
+
+
+@pytest.mark.parametrize("seconds, dialled", [(0.1, SEED), (2.0, A)])
+def test_a_leaver_says_nothing_to_whom_its_dial_has_not_reached_yet(seconds, dialled):
+    scene = Scene(Peer, seeds=[SEED], cables=Cables(latency=(0.3, 0.3)))
+    machines = {SEED: seed_of(scene, SEED, "127.0.0.1#6001"), A: scene.machine(A)}
+    scene.run(seconds)
+    assert scene.node.links and machines[dialled].said == []
+    scene.node.leave()
+    scene.run(3.0)
+    assert machines[dialled].said == []
 
 
 def test_a_peer_that_is_being_dialled_and_has_accepted_hears_a_leavers_goodbye():

@@ -44,6 +44,7 @@ def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stag
     link = node.dial(stage.silent(), 0.3)
     assert stage.passes(lambda: node.told) and node.world.now() - begun >= 0.3
     assert node.of(link) == ["ended"] and isinstance(node.error(link), TimeoutError)
+    assert link.remote is None
 
 
 def test_a_socket_that_has_connected_to_itself_has_reached_nobody():
