@@ -145,9 +145,7 @@ class Peer(Asker, Gossiper):
                 return
         takers = {wire.GOSSIP: self.take, wire.RUMOR: self.take_rumors, None: super().handle}
         for form, group in wire.by_form(new):
-            if link.closed:
-                return
-            if link.is_held:
+            if link.is_held or link.closed:
                 link.pending += group
             else:
                 takers[form](link, group)

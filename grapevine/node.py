@@ -227,9 +227,7 @@ class Node:
         changes its role, stay pending. ProtocolError for a broken rule."""
         role = link.role
         for at, message in enumerate(messages):
-            if link.closed:
-                return
-            if link.is_held or link.role != role:
+            if link.is_held or link.role != role or link.closed:
                 link.pending += messages[at:]
                 return
             self.handle_one(link, message)
