@@ -233,16 +233,15 @@ class Seed(Asker):
         """A seed is up: tell it."""
         lines = self._waiting[link.peer]
         self._seed_ips[link.peer] = link.remote.ip
-        if lines:
-            link.send(b"".join(lines[:RELAYED]))
-        link.close("told" if lines else "found")
+        link.send(b"".join(lines[:RELAYED]))
+        link.close("told")
         del lines[:RELAYED]
 
     def relay_ended(self, link: Link, error: OSError | None) -> None:
-        if link.closed not in ("told", "found") and self._waiting[link.peer]:
+        if link.closed != "told" and self._waiting[link.peer]:
             self.output.write(f"not told:{link.remote or link.peer}:{link.closed}")
             self._waiting[link.peer] = []
-        self.later(0.0 if link.closed == "found" else RELAY_PAUSE, self._relay_more, link.peer)
+        self.later(RELAY_PAUSE, self._relay_more, link.peer)
 
     def _relay_more(self, seed: Target) -> None:
         if lines := self._waiting.pop(seed):
