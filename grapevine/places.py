@@ -47,8 +47,8 @@ class Places:
         self._ring: tuple[set[Address], float] = set(), 0.0  # its neighbours there, and since when
         self.dialling: set[Address] = set()
         self._unreachable = Recent(REMEMBERED)  # peer -> until when it is passed over
-        self._full = Recent(REMEMBERED)  # peer that refused -> until when only the ring dials it
-        self._waits = Recent(REMEMBERED)  # peer that refused -> Backoff of the ring's dials
+        # peer that refused -> until when only the ring dials it, and Backoff of these dials
+        self._refused = Recent(REMEMBERED)
         self._backoff = Backoff(FIRST_PAUSE / SHORTER, interval)  # of all other dials
 
     def pass_over(self, peer: Address, now: float) -> None:
@@ -57,15 +57,14 @@ class Places:
 
     def refused(self, peer: Address, now: float) -> None:
         """It has refused, given this peer up, or broken a rule: it is left alone for a while."""
-        self._full[peer] = now + FULL_ROUNDS * self._interval
-        wait = self._waits.get(peer) or Backoff(FIRST_PAUSE, self._interval)
+        _, wait = self._refused.get(peer, (0.0, Backoff(FIRST_PAUSE, self._interval)))
         wait.failed(now)
-        self._waits[peer] = wait
+        self._refused[peer] = now + FULL_ROUNDS * self._interval, wait
         self._backoff.failed(now)
 
     def linked(self, peer: Address) -> None:
-        for memory in (self._unreachable, self._full, self._waits):
-            memory.pop(peer, None)
+        self._unreachable.pop(peer, None)
+        self._refused.pop(peer, None)
         self._backoff.reset()
 
     def choose(self, known: list[Address], linked: set[Address], counted: set[Address], now: float
@@ -76,8 +75,7 @@ class Places:
         successor = next((peer for peer in successors(self._own, known)
                           if self._unreachable.get(peer, 0.0) <= now), None)
         if successor is not None and successor not in linked and successor not in self.dialling:
-            wait = self._waits.get(successor)
-            if wait is None or wait.due <= now:
+            if successor not in self._refused or self._refused[successor][1].due <= now:
                 chosen.append(successor)
         on_ring = ring_neighbours(self._own, known)
         if on_ring != self._ring[0]:
@@ -92,7 +90,7 @@ class Places:
     def _draw(self, known: list[Address], taken: set[Address], now: float) -> list[Address]:
         """Draw a peer that is not taken, full or unreachable, if there is one."""
         def fits(peer: Address) -> bool:
-            return (peer not in taken and self._full.get(peer, 0.0) <= now
+            return (peer not in taken and self._refused.get(peer, (0.0,))[0] <= now
                     and self._unreachable.get(peer, 0.0) <= now)
 
         if self._lottery.peers is not known:
@@ -105,6 +103,6 @@ class Places:
 
     def next_at(self, now: float) -> float:
         """Return when a pause ends next."""
-        pauses = [self._backoff.due, *(wait.due for wait in self._waits.values()),
+        pauses = [self._backoff.due, *(wait.due for _, wait in self._refused.values()),
                   *self._unreachable.values()]
         return min((due for due in pauses if due > now), default=now + self._interval)
