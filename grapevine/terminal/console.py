@@ -33,7 +33,7 @@ quit       leave gracefully: nobody reports me dead
         """`keyboard` has `lines()`, which come a portion (`READ_SIZE`) at a time; the usual one is
         standard input."""
         self._peer, self._world, self._screen = peer, world, screen
-        self._keyboard = keyboard or Keyboard()
+        self._keyboard, self._has_quit = keyboard or Keyboard(), False
         self._answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
                          "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
 
@@ -74,7 +74,7 @@ quit       leave gracefully: nobody reports me dead
                 self._peer.originate(texts)
 
     def _is_over(self) -> bool:
-        return self._peer.stopping or self._peer.is_leaving
+        return self._has_quit or self._peer.stopping or self._peer.is_leaving
 
     def _command(self, command: str) -> None:
         if command == "quit":
@@ -84,7 +84,8 @@ quit       leave gracefully: nobody reports me dead
             self._screen.say(self._answers.get(command, lambda: unknown)())
 
     def quit(self) -> None:
-        """Leave, once somebody has heard the last message."""
+        """Leave, once somebody has heard the last message. What is typed now is for the shell."""
+        self._has_quit = True
         with self._world.lock:
             self._peer.leave()
 

@@ -103,5 +103,6 @@ def test_quit_says_what_it_waits_for(scene, screen, is_heard):
     assert screen.said == ([] if is_heard else [
         "Waiting for neighbours that hear that, three seconds at most."])
     assert scene.event("stopped:", 5.0) == "stopped:quit"
+    assert not any("never said" in event for event in scene.events("generated:"))
     console.take_leave()
     assert screen.said[-1].startswith("5001 said goodbye. Its file: somewhere/peer.txt\nThe proof")
