@@ -205,9 +205,9 @@ class Sync:
         for run in list(talk.offer):
             lacking, rest = [], talk.offer[run]
             while rest and len(lacking) < room:  # no more of an offer is looked at than needed
-                for _, found in self._messages.lacking([(run, rest[:room])]):
+                for _, found in self._messages.lacking([(run, rest[:WANT_LIMIT])]):
                     lacking += found
-                rest = rest[room:]
+                rest = rest[WANT_LIMIT:]
             if lacking:
                 want.append((run, lacking[:room]))
                 room -= len(want[-1][1])

@@ -180,6 +180,16 @@ def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_re
     assert node.hear(link, digest, 5.0) == b"", "all was kept this time"
 
 
+def test_what_is_lacking_no_more_is_passed_over_in_few_looks():
+    node, looks = Node(line(1, B)), []
+    node.offer("one", (RUN, [(number, number) for number in range(1, 998, 2)]),
+               (RUN_B, [(number, number) for number in range(3, 16_003, 2)]))
+    node.messages.add([line(number, B) for number in range(2, 16_003)])
+    lacking = node.messages.lacking
+    node.messages.lacking = lambda entries: looks.append(entries) or lacking(entries)
+    assert node.wanted()[1][0][0] == RUN and len(looks) < 20
+
+
 def test_an_offer_that_is_repeated_counts_once():
     node, ranges = Node(), [(number, number) for number in range(1, 15_001, 2)]
     digest = b"status:digest:" + b"1" * 32
