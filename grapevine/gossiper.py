@@ -132,7 +132,8 @@ class Gossiper(LineNode):
 
     def heard(self, link, status: wire.Status) -> int:
         """Take a status line; return the bytes of what it made this node say. A range that was
-        looked at for it counts as EFFORT bytes."""
+        looked at for it, or in a digest, counts as EFFORT bytes."""
+        hashed = self.messages.hashed
         self.way.heard(link, status)
         if (self.is_unheard and status.verb == "digest"
                 and status.digest == self.messages.digest()):  # it has all that was said
@@ -147,7 +148,7 @@ class Gossiper(LineNode):
         if status.verb == "want" and self.run.encode() in dict(status.entries):
             self.told_own(link, len(answer) < self.sync.portion)
         asked = self.fetch() if status.verb in ("seen", "sent") else 0
-        return len(answer) + asked + EFFORT * self.sync.effort
+        return len(answer) + asked + EFFORT * (self.sync.effort + self.messages.hashed - hashed)
 
     def told_own(self, link, is_rest: bool) -> None:
         """A neighbour has asked for messages of this node; `is_rest`: it is sent all of them."""

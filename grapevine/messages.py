@@ -86,6 +86,7 @@ class Messages:
         self._runs_of = collections.Counter()  # origin -> runs
         self._slices = [0] * wire.SLICES
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
+        self.hashed = 0  # ranges of which shares were computed
         self.has_refused_runs = False  # since somebody set it back
         self.dropped = collections.defaultdict(int)  # what for -> lines; faster than a Counter
 
@@ -250,6 +251,7 @@ class Messages:
             share = run.digest()
             self._slices[run.slice] ^= run.share ^ share
             run.share = share
+            self.hashed += len(run.seen)
         self._changed.clear()
         return self._slices
 

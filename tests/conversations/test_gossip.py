@@ -179,6 +179,14 @@ def test_to_look_for_what_is_lacking_costs_who_offers_it():
     assert other.hear(10.0) == gossip(C, 1802)
 
 
+def test_a_digest_of_what_has_many_gaps_costs_who_says_one():
+    one, other = neighbours(A, B, rate=1, burst=5, liveness_interval=1000.0)
+    one.say(*[gossip(C, number) for number in range(1801, 1, -2)], f"status:digest:{'1' * 32}")
+    assert other.hear_all(0.1) and one.hear_until("status:seen")
+    one.say(gossip(C, 1802))
+    assert other.hear(0.7) is None
+
+
 def test_a_budget_belongs_to_an_address_not_to_a_link():
     one, other = neighbours(A, B, rate=10, burst=20, liveness_interval=100.0)
     one.say(*[f"leave:{B}"] * 19)
