@@ -8,6 +8,7 @@ import functools
 import hashlib
 import itertools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from grapevine.addresses import Address, Target, parse_target
@@ -55,6 +56,7 @@ class Settings(NamedTuple):
 
 # Capacity: how many neighbours a peer may have, which every other peer can compute.
 
+SHARED = 3  # first characters of forbidden words by which these are tried, not each by itself
 SMALLEST, LARGEST = 3, 60  # capacities drawn from a power law
 RULES = "rule, fixed:K with a K of 2 or more, or powerlaw:ALPHA with an ALPHA above 0, up to 10"
 
@@ -137,9 +139,18 @@ def parse_filter(data: bytes) -> tuple[str, ...]:
 def word_finder(words: tuple[str, ...]):
     """Return a function that finds whole words, in any case, in a text; None without words. It
     finds neither `virus` in `antivirus` nor `#!@` in `x#!@`."""
-    def pattern(word: str) -> str:
-        before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
-        after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
-        return before + re.escape(word) + after
+    def before(word: str) -> str:
+        return r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
 
-    return re.compile("|".join(map(pattern, words)), re.IGNORECASE).search if words else None
+    def rest(word: str) -> str:
+        return re.escape(word[SHARED:]) + (r"(?!\w)" if word[-1].isalnum() else r"(?!\S)")
+
+    def any_of(group: Iterable[str], at: int) -> str:
+        """Return a pattern of words from their characters `at` on, those that they share once."""
+        return "|".join(map(rest, group)) if at == SHARED else "|".join([
+            f"{re.escape(letter)}(?:{any_of(some, at + 1)})" for letter, some in
+            itertools.groupby(group, lambda word: word[at:at + 1])])
+
+    kinds = itertools.groupby(sorted(words, key=lambda word: (before(word), word)), before)
+    pattern = "|".join([f"{begin}(?:{any_of(group, 0)})" for begin, group in kinds])
+    return re.compile(pattern, re.IGNORECASE).search if words else None

@@ -2,6 +2,7 @@
 
 import collections
 import math
+import time
 
 import pytest
 
@@ -116,3 +117,15 @@ def test_a_whole_word_is_found_in_any_case(text):
 def test_a_part_of_another_word_is_no_word(text):
     assert not word_finder(WORDS)(text)
     assert word_finder(()) is None
+
+
+def test_many_words_take_little_longer_than_one():
+    """Else one text of 64 KiB a second would keep all peers of a network busy."""
+    def seconds(find) -> float:
+        begin = time.process_time()
+        for _ in range(3):
+            assert not find("v " * 32_000)
+        return time.process_time() - begin
+
+    words = [f"{chr(97 + at % 26)}{chr(97 + at // 26)}word{at}" for at in range(676)]
+    assert seconds(word_finder(("virus", *words))) < 40 * seconds(word_finder(("virus",)))
