@@ -278,7 +278,9 @@ class Sync:
         """Tell whether all that these neighbours have told to have is here."""
         return bool(links) and all(
             (talk := self._talks.get(link)) is not None and talk.is_compared
-            and not self._messages.lacking(list(talk.offer.items())) for link in links)
+            and not any(self._messages.lacking([(run, [part])])  # the first one found is enough
+                        for run, ranges in talk.offer.items() for part in ranges)
+            for link in links)
 
     def owes(self, link) -> bool:
         """Tell whether a neighbour was asked for messages and has not brought them yet."""

@@ -190,6 +190,14 @@ def test_what_is_lacking_no_more_is_passed_over_in_few_looks():
     assert node.wanted()[1][0][0] == RUN and len(looks) < 20
 
 
+def test_one_look_tells_that_not_all_of_an_offer_has_come():
+    node, looks = Node(), []
+    node.offer("one", (RUN, [(number, number) for number in range(1, 16_001, 2)]))
+    lacking = node.messages.lacking
+    node.messages.lacking = lambda entries: looks.extend(entries[0][1]) or lacking(entries)
+    assert not node.sync.has_caught_up(["one"]) and len(looks) == 1
+
+
 def test_an_offer_that_is_repeated_counts_once():
     node, ranges = Node(), [(number, number) for number in range(1, 15_001, 2)]
     digest = b"status:digest:" + b"1" * 32
