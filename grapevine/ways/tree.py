@@ -57,24 +57,25 @@ class Tree(Flood):
     # Pushing.
 
     def new(self, lines: list[bytes], source) -> None:
-        links, now, repaired, plain = self.node.gossip_links(), self.node.now(), [], []
+        links, now, repaired = self.node.gossip_links(), self.node.now(), []
         if source is None and self._is_new and links:
             lines = self._first_alone(lines)
+        pushed = {link: [] for link in links if link is not source}  # each is sent to once
         for run, some in by_run(lines):
-            is_new = run not in self._branches
-            if is_new and not self._budgets.of(("begun", source and source.peer)).spend(1, now):
-                plain += some  # in a flood of new runs, trees are of little use
-                continue
-            branch = self._branch(run)
-            if self._note_source(branch, source, is_new, now):
-                repaired.append(run)
-            self.push(some, links, source, *branch.quiet)
-            if branch.quiet and (to_all := list(filter(self.goes_to_all, some))):
-                self.push(to_all, branch.quiet, source)
-            branch.latest = some[-1]
-            self._changed[run] = None
-        if plain:
-            self.push(plain, links, source)
+            is_new, quiet = run not in self._branches, ()
+            if not is_new or self._budgets.of(("begun", source and source.peer)).spend(1, now):
+                branch = self._branch(run)
+                if self._note_source(branch, source, is_new, now):
+                    repaired.append(run)
+                branch.latest, quiet = some[-1], branch.quiet
+                self._changed[run] = None
+            # else, in a flood of new runs, trees are of little use
+            to_all = list(filter(self.goes_to_all, some)) if quiet else []
+            for link, told in pushed.items():
+                told += to_all if link in quiet else some
+        for link, told in pushed.items():
+            if told:
+                self.push(told, [link])
         if repaired:
             self._graft({source: repaired})
             for run in self._branches.keys() & repaired:  # not to be pruned for the next message

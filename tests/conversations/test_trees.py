@@ -51,6 +51,16 @@ def test_a_prune_silences_one_link_for_one_run_until_a_graft():
     assert heard(other, "gmessage") == [gossip(A, 3)]
 
 
+def test_what_came_together_of_many_runs_goes_on_together():
+    parent, other = begun(A, B)
+    link, sent = parent.scene.node.neighbours.link(other.machine.address), []
+    link.send = sent.append
+    lines = [gossip(C, 1, start=start) for start in range(1, 101)]
+    parent.say(*lines)
+    parent.scene.run(0.1)
+    assert sent == ["".join(f"{line}\n" for line in lines).encode()]
+
+
 def test_a_quiet_link_hears_once_what_was_seen_half_a_second_later():
     parent, other, third = begun(A, B, C)
     other.say(f"status:prune:{RUN}=1")
