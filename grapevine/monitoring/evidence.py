@@ -5,7 +5,8 @@ A signature covers the hashes of texts, so the evidence needs no text, and alway
     contradiction:KEY:HEAD|HEAD
 
 HEAD is SIGNATURE:LENGTHS:gmessage:TIME:IP:PORT:START:NUMBER:HASHES; HASHES are the SHA-256 of each
-text, together in base64url. Pure, but for keys.
+text, together in base64url. The second one begins with `KEY:` if another key has signed it: who
+makes 2^32 keys has two with one START. Pure, but for keys.
 """
 
 import math
@@ -20,12 +21,12 @@ from grapevine.tools import ProtocolError
 
 HASH = 32  # bytes
 
-_HEAD = re.compile(rb"(%b):(%b):%b:([A-Za-z0-9_-]+)" % (
-    grammar.SIGNATURE, grammar.LENGTHS, wire.HEAD.pattern.removesuffix(b":")))
+_HEAD = re.compile(rb"(?:(%b):)?(%b):(%b):%b:([A-Za-z0-9_-]+)" % (
+    grammar.KEY, grammar.SIGNATURE, grammar.LENGTHS, wire.HEAD.pattern.removesuffix(b":")))
 
 
 class Contradiction(NamedTuple):
-    """Two contents that the key of a run is said to have signed; `is_true` tells whether it has."""
+    """Two contents that a key of a run is said to have signed; `is_true` tells whether it has."""
 
     text: str  # of the line, behind its first word
     run: bytes
@@ -41,34 +42,36 @@ def contradiction_of(one: Signed, other: Signed) -> Contradiction:
     for each in one, other:
         size = HASH * len(each.messages)
         about = each.content[:-size].removeprefix(b"gossip ")  # LENGTHS, the head, and a colon
-        heads.append(f"{grammar.encoded(each.signature)}:{about.decode()}"
+        key = f"{grammar.encoded(each.key)}:" if each is one or each.key != one.key else ""
+        heads.append(f"{key}{grammar.encoded(each.signature)}:{about.decode()}"
                      f"{grammar.encoded(each.content[-size:])}")
-    return parse_contradiction(f"{grammar.encoded(one.key)}:{'|'.join(heads)}".encode())
+    return parse_contradiction("|".join(heads).encode())
 
 
 def parse_contradiction(field: bytes) -> Contradiction:
     """Parse what stands behind the first word. ProtocolError unless it proves a contradiction, if
     both signatures are good."""
-    word, _, rest = field.partition(b":")
-    matches = [_HEAD.fullmatch(part) for part in rest.split(b"|")]
-    if len(matches) != 2 or not all(matches) or not re.fullmatch(grammar.KEY, word):
+    first, _, second = field.partition(b"|")
+    matches = [_HEAD.fullmatch(part) for part in (first, second)]
+    if not all(matches) or not matches[0][1]:
         raise ProtocolError("malformed line 'contradiction'")
-    one, other = map(_parse_head, matches)
-    run, key = one[0], grammar.key_of(one[0], word)
-    if run != other[0] or key is None or one[2] == other[2]:
+    one, other = [_parse_head(match, match[1] or matches[0][1]) for match in matches]
+    if one[0] != other[0] or None in (one[2][0], other[2][0]) or one[2] == other[2]:
         raise ProtocolError("no contradiction: other runs, another key, or twice the same")
     if not (one[1].start < other[1].stop and other[1].start < one[1].stop):
         raise ProtocolError("no contradiction: no number in common")
-    return Contradiction(field.decode(), run, [(key, *one[2]), (key, *other[2])])
+    return Contradiction(field.decode(), one[0], [one[2], other[2]])
 
 
-def _parse_head(match: re.Match) -> tuple[bytes, range, tuple[bytes, bytes]]:
-    """Return the run of a head, its numbers, and what is signed, with the signature."""
-    signature, lengths, run, number, spelled = match.groups()
-    head = match[0][match.end(2) + 1:match.end(4)]
+def _parse_head(match: re.Match, key: bytes) -> tuple[bytes, range, tuple]:
+    """Return the run of a head, its numbers, and what is signed: the key, if it is that of the run,
+    the content, and the signature."""
+    _, signature, lengths, run, number, spelled = match.groups()
+    head = match[0][match.end(3) + 1:match.end(5)]
     count, first = lengths.count(b",") + 1, int(number)
     hashes = grammar.decoded(spelled) if len(spelled) == math.ceil(HASH * count * 4 / 3) else b""
     if grammar.encoded(hashes).encode() != spelled:
         raise ProtocolError("malformed HASHES in 'contradiction'")
-    signed = b"gossip %b:%b:%b" % (lengths, head, hashes), grammar.decoded(signature)
+    content = b"gossip %b:%b:%b" % (lengths, head, hashes)
+    signed = grammar.key_of(run, key), content, grammar.decoded(signature)
     return run, range(first, first + count), signed

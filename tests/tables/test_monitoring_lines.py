@@ -9,6 +9,7 @@ from grapevine import wire
 from grapevine.addresses import address_of, parse_address
 from grapevine.monitoring.evidence import contradiction_of, parse_contradiction
 from grapevine.monitoring.grammar import JUDGED_LIMIT, Entry, parse, say, say_verdicts
+from grapevine.signing import grammar
 from grapevine.signing.ed25519 import signing_key
 from grapevine.signing.grammar import STARTS_LIMIT, Signer, parse_signed, run_of, say_runs, start_of
 from grapevine.tools import ProtocolError
@@ -253,6 +254,16 @@ def test_there_are_as_many_hashes_as_lengths(lengths, count, is_read):
     odd = head(7, *[b"x"] * count, lengths=lengths)
     for heads in (odd, head(7, b"y")), (head(7, b"y"), odd):
         assert is_true(field(*heads)) == is_read
+
+
+@pytest.mark.parametrize("text", ["other", "one"])
+def test_two_keys_of_one_run_contradict_each_other(text, monkeypatch):
+    """Who makes some 2^32 keys has two with one START."""
+    monkeypatch.setattr(grammar, "start_of", lambda address, key: 7)
+    monkeypatch.setattr(grammar, "key_of", grammar.key_of.__wrapped__)
+    evidence = proof_of((7, "one"), (7, text), secrets=("", "other"))
+    assert parse(say("contradiction", evidence)[:-1]) == ("contradiction", (evidence,))
+    assert evidence.is_true() and evidence.run == run_of(A, 7)
 
 
 def test_every_field_has_one_spelling():
