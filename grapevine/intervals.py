@@ -37,6 +37,15 @@ class Intervals:
             first, last = min(first, self._firsts[low]), max(last, self._lasts[high - 1])
         self._firsts[low:high], self._lasts[low:high] = [first], [last]
 
+    def remove(self, first: int, last: int) -> None:
+        """Remove all numbers from first to last."""
+        low, high = bisect_left(self._lasts, first), bisect_right(self._firsts, last)
+        if low < high:
+            ends = (self._firsts[low], first - 1), (last + 1, self._lasts[high - 1])
+            rest = [(begin, end) for begin, end in ends if begin <= end]
+            self._firsts[low:high] = [begin for begin, _ in rest]
+            self._lasts[low:high] = [end for _, end in rest]
+
     def touches(self, number: int) -> bool:
         """Tell whether a range ends right before this number, or begins right behind it."""
         return number - 1 in self or number + 1 in self

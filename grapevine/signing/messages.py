@@ -5,13 +5,17 @@ has no room, is dropped before its signature is checked. What stays unknown is t
 """
 
 from grapevine import wire
+from grapevine.intervals import Intervals, Range
 from grapevine.messages import SURE_GAPS, Added, Messages, Run, sha256
 from grapevine.signing.grammar import Signed, parse_signed
+from grapevine.tools import Recent
 
 
 READING, TEXTS_READ = 0.001, 32  # of a check in vain: what a line costs that is read and not
 # wanted, and each so many texts of it. So little, because honest neighbours bring such lines, too,
 # and may not be read more slowly for as many as they can verify and pass on
+FOUL_RUNS, FOUL_RANGES = 1_000, 10_000  # runs, and ranges of each, of which only forbidden lines
+# came, and so many that to fill them costs an origin as many signatures
 
 
 class SignedAdded(Added):
@@ -37,6 +41,9 @@ class SignedMessages(Messages):
         super().__init__(*arguments)
         self.contradicted: set[bytes] = set()  # runs that have contradicted themselves
         self.checked = 0  # signatures
+        # run -> numbers of which only forbidden lines came. A clean line is taken in their place,
+        # or an origin could bring that to all but one peer, which its neighbours would then miss
+        self._foul = Recent(FOUL_RUNS)
 
     def add(self, lines: list[bytes], is_own: bool = False) -> SignedAdded:
         added = SignedAdded()
@@ -72,6 +79,8 @@ class SignedMessages(Messages):
                     and not self._wastes_room(run, missing[0][0], signed)):
                 return True
             self.dropped["no room"] += 1
+        elif self._foul_of(signed) and not self._is_forbidden(signed):
+            return True
         else:
             self.dropped["duplicates"] += 1
             return signed.run not in self.contradicted and self._rival(run, signed) is not None
@@ -98,14 +107,17 @@ class SignedMessages(Messages):
     def _enter(self, signed: Signed, added: SignedAdded) -> None:
         """Note and hold what is new of a good line."""
         run = self.runs.get(signed.run) or self._begin(signed.run)
+        is_forbidden = self._is_forbidden(signed)  # its origin has signed all of it together
         if run.seen.continue_with(signed.first, signed.last):  # as nearly always
             new, messages = signed.numbers, signed.messages
         else:
-            new = self._add_missing(run, signed, added)
+            foul = [] if is_forbidden else self._foul_of(signed)
+            new = self._add_missing(run, signed, added, foul)
             messages = [signed.messages[number - signed.first] for number in new]
         self._changed.add(run)
-        if self._is_forbidden(signed):  # its origin has signed all of it together
+        if is_forbidden:
             added.forbidden += messages
+            self._note_foul(signed.run, new)
         elif new:
             self.texts[signed.line] = digest = sha256(signed.line).digest()
             self._hashes.add(digest)
@@ -115,9 +127,10 @@ class SignedMessages(Messages):
             added.entered.append(signed)
             added.messages += messages
 
-    def _add_missing(self, run: Run, signed: Signed, added: SignedAdded) -> list[int]:
+    def _add_missing(self, run: Run, signed: Signed, added: SignedAdded, foul: list[Range]
+                     ) -> list[int]:
         """Note what is new of a line that follows on nothing, or repeats a number, and tell of a
-        contradiction; return the new numbers."""
+        contradiction; return the new numbers, with those that were `foul` until now."""
         rival = self._rival(run, signed)
         if rival is not None and signed.run not in self.contradicted:
             self.contradicted.add(signed.run)
@@ -125,8 +138,23 @@ class SignedMessages(Messages):
         missing = run.seen.missing(signed.first, signed.last)
         for low, high in missing:
             self._add_gap(run, low, high)
-        added.vain += not missing
-        return [number for low, high in missing for number in range(low, high + 1)]
+        if foul:
+            self._foul[signed.run].remove(signed.first, signed.last)
+        new = sorted(missing + foul)
+        added.vain += not new
+        return [number for low, high in new for number in range(low, high + 1)]
+
+    def _foul_of(self, signed: Signed) -> list[Range]:
+        """Return which numbers of a line came in forbidden ones alone."""
+        foul = self._foul.get(signed.run)
+        return foul.common(signed.first, signed.last) if foul is not None else []
+
+    def _note_foul(self, run: bytes, numbers) -> None:
+        foul = self._foul.setdefault(run, Intervals())
+        for number in numbers:
+            foul.add(number, number)
+        while len(foul) > FOUL_RANGES:
+            foul.remove(foul.lowest(), foul.lowest())
 
     def _is_forbidden(self, signed: Signed) -> bool:
         return (self._find_word is not None and signed.run != self._own_run

@@ -143,6 +143,18 @@ def test_a_line_with_a_forbidden_word_is_forbidden_as_a_whole():
     assert messages.add([said(1, "virus", origin=OWN)], is_own=True).new, "it has checked its own"
 
 
+def test_a_clean_line_takes_the_place_of_a_forbidden_one():
+    """An origin could bring the forbidden one to one peer, and the other to all: its neighbours
+    missed what it dropped as known, and had it kicked."""
+    foul, clean = said(1, "virus", "b", "c"), said(1, "a", "b", "c")
+    messages = message_list(foul, words=("virus",))
+    added = messages.add([foul, said(2, "virus"), clean, said(4, "d")])
+    assert added.new == [clean, said(4, "d")] and added.messages == each(1, "a", "b", "c", "d")
+    assert added.forbidden == [] == added.contradictions and seen(messages) == {run(): [(1, 4)]}
+    [(one, other)] = messages.add([foul]).contradictions
+    assert (one.line, other.line) == (clean, foul)
+
+
 # Room, which is looked at before a signature.
 
 def test_without_room_for_a_gap_a_line_is_dropped_unchecked(monkeypatch):
