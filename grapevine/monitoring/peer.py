@@ -28,8 +28,8 @@ from grapevine.ways import Flood
 from grapevine.ways.tree import Tree
 from grapevine.peer import NEIGHBOUR, SEED
 
-DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name: a neighbour may
-# have denied it, and does not ask again for REST
+DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name, or that had proved
+# itself here before they did: a neighbour may have denied it, and does not ask again for REST
 ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again about a run, and
 # for which it counts after they have named it, because they may forget it, and newcomers deny it
 HANGS_UP = 3  # links in a row that end with a request unanswered, until a neighbour is refused
@@ -111,11 +111,13 @@ class WatchedPeer(SignedPeer):
         return since if is_named and has_few_gaps and run not in self._cheats else math.inf
 
     def answered(self, question, link: ProvenLink, starts: tuple[int, ...] | None) -> None:
+        proved = {start for start in starts or ()
+                  if self.runs.is_genuine(signing.run_of(question.address, start))}
         super().answered(question, link, starts)
         for start, count in question.votes(lasting).items():
             run = signing.run_of(question.address, start)
             if 2 * count > len(self.registrations.rows):
-                is_disputed = len(question.answers) > count
+                is_disputed = len(question.answers) > count or start in proved
                 now = self.now()
                 since, _ = self._named.get(run, (now + (DISPUTED if is_disputed else 0.0), 0.0))
                 self._named[run] = since, now

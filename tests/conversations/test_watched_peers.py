@@ -107,16 +107,20 @@ def test_what_is_made_here_is_owed_by_nobody():
     assert texts(end) == ["mine"] and desk.said_of(A)[:3] == (0, 0, 0)
 
 
-@pytest.mark.parametrize("named, late", [(3, 0), (2, 20), (1, 1_000), (0, 1_000)])
-def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, late):
+@pytest.mark.parametrize("named, is_proved, late", [
+    (3, False, 0), (3, True, 20), (2, False, 20), (1, True, 1_000), (0, True, 1_000)])
+def test_a_run_counts_once_most_seeds_name_it_and_later_if_they_differ(named, is_proved, late):
+    """Or if it had proved itself here before: one that answers all but a peer and the seeds, and
+    these when that peer has denied it, had the peer kicked by all its neighbours."""
     scene, *desks, source, other = watched_scene(A, B, seeds=3, quiet=True)
     for desk in desks[named:]:
         desk.runs = {}
     scene.run(2.5)
-    tell(scene, source, 1)
+    origin = source[0] if is_proved else KeyMachine(scene, AWAY)
+    tell(scene, source, 1, of=origin)
     scene.run(PERIOD)  # the seeds are asked
     for number in range(2, 7):
-        tell(scene, source, number)
+        tell(scene, source, number, of=origin)
         scene.run(0.8 * PERIOD)
     scene.run(2 * PERIOD)
     owed = sum(desk.said_of(B)[0] for desk in desks if desk.said_of(B))
@@ -129,11 +133,12 @@ def test_a_run_counts_only_if_seeds_will_still_name_it_to_others(before, after, 
     """Its address could show them other keys until they forget it, and those who ask then deny it:
     an honest peer was kicked for what it had to refuse."""
     scene, desk, source, other = watched_scene(A, B, quiet=True)
-    desk.runs = {A: [*range(1, before + 1), source[0].key.start, *range(101, 101 + after)]}
+    origin = KeyMachine(scene, AWAY)
+    desk.runs = {AWAY: [*range(1, before + 1), origin.key.start, *range(101, 101 + after)]}
     scene.run(2.5)
-    tell(scene, source, 1)
+    tell(scene, source, 1, of=origin)
     scene.run(PERIOD)  # the seed is asked
-    tell(scene, source, 2)
+    tell(scene, source, 2, of=origin)
     scene.run(3 * PERIOD)
     assert scene.events("received:")[-1].endswith("text 2")
     assert desk.said_of(B)[:2] == ((1, 1) if counts else (0, 0))
