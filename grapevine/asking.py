@@ -60,6 +60,8 @@ class Asker(LineNode):
         try:
             if not link.pending:  # which may change its role
                 self._check_brief(link, link.rest)
+            elif len(link.pending) > PACE_BURST and link.role in self.CUT_OFF:
+                raise ProtocolError(f"more than {PACE} lines a second")
         except ProtocolError as error:
             self.refuse(link, str(error))
 

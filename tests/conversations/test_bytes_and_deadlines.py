@@ -179,6 +179,16 @@ def test_a_stranger_that_says_more_than_200_lines_at_once_and_100_a_second_is_cu
     assert scene.events("refused:")[-1].endswith(":more than 100 lines a second")
 
 
+def test_few_lines_are_kept_of_a_stranger_that_is_not_read_for_a_second():
+    scene = Scene(Seed)
+    patient, hasty = scene.machine(A).dial_often(2)
+    patient.say(*["register:"] * 150)
+    hasty.say(*["register:"] * 300)
+    assert hasty.ends_within(0.1) and patient.hear().startswith("registration refused:")
+    scene.run(20.0)
+    assert patient.closed is None
+
+
 @both
 @pytest.mark.parametrize("word, field", [
     ("peer list", "127.0.0.1#5001"), ("status:seen", f"{A}:7=1 {A}:8=1")])
