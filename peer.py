@@ -62,6 +62,7 @@ SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
 UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
 READING, READING_IN_ALL = 3.0, 15.0  # seconds that it waits for others to read on, and to the end
 LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
+STOOD_STILL = 30.0  # seconds at most that a leaver waits longer because it was late itself
 
 
 class Peer(Asker, Gossiper):
@@ -542,9 +543,12 @@ class Peer(Asker, Gossiper):
     def leave(self, until: float | None = None) -> None:
         """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
         was said last, wait a little for somebody first; else for its sending to begin. While this
-        peer stood still nobody could show that, so no wait ends with its lateness."""
-        until = max(self.now() + UNHEARD if until is None else until, self.late_until)
-        may_go = until if self.is_unheard else min(until, self.said_at + LEAVING_LOOK)
+        peer stood still nobody could show that, so no wait ends with its lateness, unless that
+        has no end."""
+        until = self.now() + UNHEARD if until is None else until
+        may_go = max(until, min(self.late_until, until + STOOD_STILL))
+        if not self.is_unheard:
+            may_go = min(may_go, self.said_at + LEAVING_LOOK)
         if self.is_leaving:
             return
         if self.now() < may_go:
@@ -567,8 +571,9 @@ class Peer(Asker, Gossiper):
         """Stop, unless somebody still reads what waits for it, maybe in the system's buffers, or
         has to say whether it has accepted; `since`: when one last did, or said something."""
         left = [link for link in goodbye if link.closed is None]
-        since = max([since, self.late_until, *(max(link.taken_at, link.heard_at) for link in left)])
-        if left and self.now() < min(since + READING, max(until, self.late_until + READING)):
+        late = min(self.late_until, until + STOOD_STILL)
+        since = max([since, late, *(max(link.taken_at, link.heard_at) for link in left)])
+        if left and self.now() < min(since + READING, max(until, late + READING)):
             self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
             return
         self.output.write(*[f"not read:{link.peer}:{len(link.waiting)} bytes"

@@ -139,6 +139,20 @@ def test_what_was_said_while_alone_is_not_lost_when_the_leaver_stands_still():
     assert end.hear_until("gmessage").endswith(":1:last words") and end.hear_until(LEAVE)
 
 
+@pytest.mark.parametrize("neighbours, seconds", [(0, 35.0), (2, 50.0)])
+def test_who_is_late_all_the_time_leaves_nevertheless(neighbours, seconds):
+    scene = Scene(Peer)
+    for port in range(6001, 6001 + neighbours):
+        neighbour(scene, f"127.0.0.1:{port}").stop_reading()
+    scene.node.originate(["x" * 60_000] * 100)
+    scene.node.leave()
+    until = scene.now + seconds
+    while not scene.events("stopped:"):
+        assert scene.now < until
+        scene.freeze(0.7)
+        scene.run(0.1)
+
+
 def test_who_says_something_all_the_time_leaves_nevertheless():
     scene = Scene(Peer, gossip_count=10_000, gossip_interval=0.01)
     end = neighbour(scene, A)
