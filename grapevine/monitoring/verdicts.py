@@ -100,7 +100,7 @@ class Window:
         return {other: view.rate for other, view in views.items()}
 
     def _excused(self, known: int | None) -> float:
-        """Return the share of a neighbour's messages that may be excused. No message came first
+        """Return the share of a neighbour's messages that may be excused. Few messages came first
         from two neighbours, so all excuses are about `known` at most, or after a freeze what was
         expected. The largest are cut. A reporter that finds the subject bad whatever is excused has
         no part in them, or else a liar could use up those of others."""
