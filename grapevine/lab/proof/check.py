@@ -24,6 +24,7 @@ from grapevine.lab.proof.evidence import (
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun
+from grapevine.node import LATE_FOR
 from grapevine.settings import majority
 from grapevine.terminal.command_line import Parser, printable, show
 from grapevine.terminal.folders import parse_folders
@@ -171,9 +172,11 @@ def liveness(proof: Proof) -> Row:
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
-    """Return how many rounds were due while it was awake and had a neighbour."""
+    """Return how many rounds were due while it was awake and had a neighbour. A late peer does not
+    judge a suspect, which is not asked meanwhile."""
+    late = [(begin, at + LATE_FOR) for begin, at in run.late]
     times = [span for links in run.links.values() for link in links
-             for span in parts(link.begin, min(link.end, end), run.late)]
+             for span in parts(link.begin, min(link.end, end), late)]
     awake = end - run.first - quiet(run.first, end, times) - ON_ITS_WAY  # the last may be late
     return int(max(0.0, awake) // max(SHORTEST, run.interval))
 
