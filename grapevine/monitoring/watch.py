@@ -20,6 +20,7 @@ RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond
 # it: it was fetched, or clocks disagree
 STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
 LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
+EARLY_LIMIT = 5_000  # lines that are remembered of each neighbour, so that none uses up another's
 EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
 
 
@@ -40,6 +41,7 @@ class _Row:
         self.stands_at = stands_at  # what was said before is not owed
         self.judged = judged  # number of the first line that it is not judged by yet
         self.asked: tuple[float, int] | None = None  # TIME of a request, lines that were owed then
+        self.early = Recent(EARLY_LIMIT)  # hashes of the lines of unknown runs that came over it
 
 
 class Watch:
@@ -50,7 +52,6 @@ class Watch:
         self._log: list[_Owed] = []  # lines that not all neighbours are judged by
         self._begin, self._size = 0, 0  # number of the first of them; their messages
         self._of_line: dict[int, _Owed] = {}  # by the hash of the line
-        self._early = Recent(LOG_LIMIT)  # hash of a line of an unknown run -> who brought it
         # neighbour in this period, present or former -> its counts
         self._counts: dict[Address, list[int]] = {}
 
@@ -72,21 +73,22 @@ class Watch:
 
     def came_early(self, link, lines: list[Signed]) -> None:
         """Note lines that are dropped because their run is unknown: nobody brings them again."""
-        for signed in lines:
-            self._early.setdefault(hash(signed.line), set()).add(link)
+        for signed in lines if link in self._rows else ():
+            self._rows[link].early[hash(signed.line)] = True
 
     def new(self, link, signed: Signed, time: float, now: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
         do not count for it, or who says much could keep back what others say. Who brought it early
         was first, too: it may have asked before this peer could take and forward the line. `time`
         is what a clock shows at the moment `now`: it may be set, so all other times are moments."""
-        sources = {link} | self._early.get(hash(signed.line), set())
+        line = hash(signed.line)
+        sources = {link} | {other for other, row in self._rows.items() if line in row.early}
         for source in sources:
             if origin_of(signed.run) != source.peer:
                 self.count(source, FIRST, len(signed.messages))  # at once: it may miss them soon
                 self.count(source, EXPECTED, len(signed.messages))
         age = time - float(signed.messages[0].split(b":", 2)[1])
-        said_at = now - age
+        said_at = now - max(0.0, age)  # or who is ahead would be owed what came before
         if said_at >= since and abs(age) <= RECENT:
             owed = _Owed(signed, said_at, sources)
             self._of_line[owed.line] = owed

@@ -82,6 +82,16 @@ def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more_and_was_fi
     assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 1, 0, 0), 3: (2, 2, 0, 0, 0)}
 
 
+def test_lines_of_unknown_runs_that_one_brings_have_another_s_not_forgotten(monkeypatch):
+    monkeypatch.setattr(limits, "EARLY_LIMIT", 2)
+    watched = Watched(2)
+    liar, early = watched.links
+    watched.watch.came_early(early, [said(1)])
+    watched.watch.came_early(liar, [said(number, run=CHEAT) for number in range(1, 20_002)])
+    watched.bring(liar, said(1))
+    assert watched.judged() == {1: (1, 0, 1, 0, 0), 2: (1, 0, 1, 0, 0)}
+
+
 def test_a_neighbours_own_messages_do_not_count_for_it_and_others_owe_them():
     """Else who says much itself could keep back what others say."""
     watched = Watched(2)
@@ -110,7 +120,8 @@ def test_a_copy_counts_by_its_line_and_a_changed_one_does_not():
 @pytest.mark.parametrize("words, at, is_judged", [
     ({}, YOUNG, True), ({"since": 100.0}, YOUNG, True), ({"since": 100.1}, YOUNG, False),
     ({}, YOUNG + 10.0, True),
-    ({}, YOUNG + 10.1, False), ({}, YOUNG - 10.0, True), ({}, YOUNG - 10.1, False)])
+    ({}, YOUNG + 10.1, False), ({}, YOUNG - 10.0, True), ({}, YOUNG - 10.1, False),
+    ({"since": YOUNG - 5.0}, YOUNG - 5.0, True), ({"since": YOUNG - 4.9}, YOUNG - 5.0, False)])
 def test_nobody_owes_what_was_said_long_ago_or_ahead_or_before_its_run_counted(
         words, at, is_judged):
     watched = Watched(2)
