@@ -166,10 +166,19 @@ class SignedPeer(Proving, Peer):
 
     def put_questions(self, link: ProvenLink) -> None:
         """Ask what waits, and is still open, as far as the seed may owe answers."""
-        asked = link.turns.next()
+        asked = link.turns.next() if not link.closed else []
         if asked:
             self.expect(link, ANSWER_LIMIT)
             link.send(b"".join([grammar.say_runs(each.address, [each.start]) for each in asked]))
+            self.later(ANSWER_LIMIT, self.give_up_questions, link, asked)
+
+    def give_up_questions(self, link: ProvenLink, asked: list[Question]) -> None:
+        """Wait no longer for what a seed has not answered, though it may have answered others."""
+        for question in asked:
+            if not link.closed and link.turns.asked.pop(question, None) is not None:
+                link.turns.given_up[question.address] = True
+                self.answered(question, link, None)
+        self.put_questions(link)
 
     def on_runs(self, link: ProvenLink, address: Address, starts: tuple[int, ...]) -> None:
         """Take an answer. It does not say to which question: to one about a run that it names; else
@@ -177,6 +186,8 @@ class SignedPeer(Proving, Peer):
         asked = sorted([each for each in link.turns.asked if each.address == address],
                        key=lambda each: (each.start not in starts, each.start != ANY))
         if not asked:
+            if address in link.turns.given_up:
+                return
             raise ProtocolError(f"runs of {address}, for which it was not asked")
         question = asked[0]
         del link.turns.asked[question]

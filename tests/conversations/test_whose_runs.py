@@ -77,6 +77,22 @@ def test_where_seeds_do_not_decide_the_address_is_dialled(named):
     assert scene.event(f"unconfirmed:{run_of(DEAD, KEY)}", 5.0)
 
 
+def test_a_question_is_given_up_though_the_seed_answers_others_meanwhile():
+    """Liars asked about other runs all the time: a peer missed one that seeds knew by then for as
+    long, and was kicked."""
+    scene, _, end, [seed] = scene_with_seeds(False)
+    seed.mute_about = {KEY.start}
+    end.say(of_dead("hello"))
+    for start in range(1, 9):
+        end.say(f"status:seen:{ORIGIN}:{start}=1")
+        scene.run(0.5)
+    assert scene.event(f"unconfirmed:{run_of(DEAD, KEY)}", 1.0)
+    desk = seed.ends[-1]
+    desk.say(f"runs:{DEAD}:")
+    scene.run(0.5)
+    assert desk.closed is None, "which may be late"
+
+
 def test_seeds_are_asked_anew_when_another_brings_a_run_whose_address_is_dialled():
     """Its address is silent until seeds are given up, and then proves its run to them alone."""
     scene, _, end, seeds = scene_with_seeds(None, None, None)
