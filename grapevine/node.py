@@ -38,7 +38,7 @@ class Duty:
 
     def __init__(self, node: "Node", name: str, method, after: float):
         self._node, self._name, self._method = node, name, method
-        self._due = math.inf
+        self.due = math.inf
         self.by(node.now() + after)
 
     def hurry(self) -> None:
@@ -47,14 +47,15 @@ class Duty:
 
     def by(self, due: float) -> None:
         """Have it called at this moment at the latest."""
-        if due < self._due:
-            self._node.later(due - self._node.now(), self._call, due, thread=self._name)
-            self._due = due  # only now, because `later` fails if no thread is left
+        due = max(due, now := self._node.now())
+        if due < self.due:
+            self._node.later(due - now, self._call, due, thread=self._name)
+            self.due = due  # only now, because `later` fails if no thread is left
 
     def _call(self, due: float) -> None:
-        if due != self._due:
+        if due != self.due:
             return  # it was hurried since, and has been called
-        self._due = math.inf
+        self.due = math.inf
         next_due = self._node.now() + 1.0  # if it fails
         try:
             next_due = self._method(self._node.now())
@@ -73,6 +74,7 @@ class Node:
         self.address, self.settings, self.output, self.world = address, settings, output, world
         self.now, self.time, self.rng = world.now, world.time, world.rng
         self.links: dict[Link, None] = {}  # all, the oldest first
+        self._duties: list[Duty] = []  # all but those of links
         self.stopping = False
         self.late_until = 0.0  # no verdict before that
         # since when it was late, as its file told last, and when it did: once in LATE_FOR seconds,
@@ -96,7 +98,8 @@ class Node:
     def keep(self, name: str, method, after: float = 0.0) -> Duty:
         """Have a method called whenever it is due, first after some seconds, in the thread `name`
         where there are threads."""
-        return Duty(self, name, method, after)
+        self._duties.append(Duty(self, name, method, after))
+        return self._duties[-1]
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         """Make a call some seconds later, unless the node has stopped by then."""
@@ -135,7 +138,7 @@ class Node:
 
     def _add(self, role: str, peer, remote: Address | None, connection=None) -> Link:
         link = self.LINK(role, peer, remote, connection)
-        link.look = self.keep("timer", functools.partial(self._look, link), math.inf)
+        link.look = Duty(self, "timer", functools.partial(self._look, link), math.inf)
         self.links[link] = None
         return link
 
@@ -275,6 +278,8 @@ class Node:
     def stop(self, reason: str) -> None:
         """Write the last word, and end all links. May be called again."""
         if not self.stopping:
+            due = min([duty.due for duty in self._duties], default=math.inf)
+            self._note_lateness(self.now() - due)  # of who goes on, and is stopped at once
             self.stopping = True
             self.output.finish(f"stopped:{reason}")
             self.world.stop()  # first, or neighbours might dial again before its door is shut

@@ -48,6 +48,16 @@ def test_a_duty_that_is_asked_for_at_a_moment_that_is_over_makes_nobody_late(due
     assert baked == [10.0] and scene.events("late:") == told and not scene.node.is_late()
 
 
+def test_who_stood_still_and_is_stopped_before_any_duty_is_done_says_so():
+    scene, _, baked = baking()
+    scene.run(50.0)
+    scene.world.freeze()
+    scene.run(30.0)
+    scene.node.stop("interrupted")
+    late, stopped = scene.event("late:", 0.0), scene.event("stopped:", 0.0)
+    assert float(late.partition(":")[2]) >= 20.0 and stopped and baked == []
+
+
 def test_a_duty_for_which_no_thread_was_left_is_done_when_it_is_asked_for_again(monkeypatch):
     def lack_thread(*arguments, **keywords):
         raise OSError("no thread left")
