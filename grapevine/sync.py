@@ -22,7 +22,6 @@ OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
 RUNS_IN_SUM = 50  # runs of an offer whose ranges are counted in the time that one takes to find
-NOTHING = "0" * 32  # the digest of nothing, and of runs that somebody chose so that their XOR is 0
 COMPARED_FOR = 10  # intervals for which the same two digests are not compared again
 
 
@@ -98,9 +97,8 @@ class Sync:
         """Tell whether a neighbour with this digest has the same messages, as far as a comparison
         a while ago could find out."""
         own, talk = self._messages.digest(), self._talks.get(link)
-        is_equal = digest == own and not (own == NOTHING and self._messages.runs)
-        return is_equal or (talk is not None and talk.compared == (own, digest)
-                            and now < talk.compared_until)
+        return digest == own or (talk is not None and talk.compared == (own, digest)
+                                 and now < talk.compared_until)
 
     def may_tell_digest(self, link, now: float, pause: float = 0.0) -> bool:
         """Note that a neighbour is told a digest now, unless it was within `pause`."""
@@ -111,16 +109,19 @@ class Sync:
         return True
 
     def _compare(self, link, talk: _Talk, theirs: str, now: float) -> bytes:
-        if self.agrees(link, theirs, now):
+        is_first = not talk.is_compared and talk.comparing is None
+        if self.agrees(link, theirs, now) and not is_first:
             talk.is_compared = True
-            if talk.digest_at > -math.inf or theirs != self._messages.digest():
-                return b""
+            return b""
+        own, echo = self._messages.digest(), b""
+        if own == theirs and talk.digest_at == -math.inf:
             talk.digest_at = now  # once, so that the other end learns that both have the same
-            return wire.say_digest(theirs)
-        talk.comparing = self._messages.digest(), theirs
-        if len(self._messages.runs) > FEW_RUNS:
+            echo = wire.say_digest(own)
+        talk.comparing = own, theirs
+        if len(self._messages.runs) > FEW_RUNS and not is_first:
             return wire.say_slices("parts", self._messages.slices())
-        return self._tell_and_ask(talk, wire.ALL_SLICES, now)
+        return echo + self._tell_and_ask(talk, wire.ALL_SLICES, now)  # the first time in any case,
+        # because somebody can say messages with which digests are equal
 
     def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
         if now >= talk.told_at + self._told_for:

@@ -2,6 +2,8 @@
 
 The session in grapevine/WIRE.md is kept here."""
 
+import pytest
+
 import grapevine.gossiper
 import grapevine.messages
 from grapevine.peer import Peer
@@ -172,12 +174,13 @@ def test_gaps_of_others_neither_end_the_link_of_a_newcomer_nor_hide_a_run_withou
     assert newcomer.hear_until("status:want:").startswith(f"status:want:{B}:8=1 ")
 
 
-def test_who_says_messages_with_which_the_digest_is_zero_hides_nothing_from_a_newcomer():
-    """A newcomer with nothing would hear that both have the same, and so would all later ones. Such
-    messages can be found by solving equations, because a digest is an XOR."""
+@pytest.mark.parametrize("digest", [NOTHING, "1" * 32])
+def test_who_says_messages_with_which_digests_are_equal_hides_nothing_from_a_newcomer(digest):
+    """A newcomer with nothing, or with one message of that peer, would hear that both have the
+    same. Such messages can be found by solving equations, because a digest is an XOR."""
     end, = neighbours(A)
     end.say(gossip(B, 1))
-    end.scene.node.messages.digest = lambda: NOTHING
+    end.scene.node.messages.digest = lambda: digest
     newcomer = neighbour(end.scene, C)
-    newcomer.say(f"status:digest:{NOTHING}")
+    newcomer.say(f"status:digest:{digest}")
     assert newcomer.hear_until("status:seen:") == f"status:seen:{B}:7=1"

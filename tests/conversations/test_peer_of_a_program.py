@@ -167,13 +167,16 @@ def test_a_neighbour_that_names_a_reason_makes_nobody_dead(reason):
     assert scene.program.of("death") == []
 
 
-def test_a_neighbour_that_has_the_same_says_so_once_and_then_nothing_is_lacking():
+def test_a_neighbour_that_has_the_same_tells_all_once_and_then_nothing_is_lacking():
     scene = ProgramScene(antientropy_interval=1000.0)
     end = neighbour(scene, A)
     assert not scene.node.is_complete()
     digest = f"status:digest:{'0' * 32}"
     end.say(digest)
-    assert end.hear() == digest and scene.node.is_complete()
+    assert [end.hear() for _ in "123"] == [digest, "status:seen:", f"status:show:{'f' * 16}"]
+    end.say("status:seen:")
+    scene.run(0.1)
+    assert scene.node.is_complete()
     end.say(digest)
     assert end.hear_all(1.0) == []
 
