@@ -76,6 +76,7 @@ def run_all(python: str, arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     python = python_with_pytest()
+    os.environ.setdefault("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a second each to load, unused
     if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
         return subprocess.call(command(python, list(map(absolute, arguments))), cwd=ROOT)
     return run_all(python, arguments)

@@ -9,7 +9,8 @@ from grapevine.lab.simulation.simulate import play
 from grapevine.settings import WAYS
 
 
-@pytest.mark.parametrize("number", [2, 4, 8])
+@pytest.mark.parametrize("number", [
+    4, *[pytest.param(number, marks=pytest.mark.slow) for number in (2, 8)]])
 def test_nobody_is_shut_out_of_a_restless_network_without_attackers(number):
     tally = play(draw_watched(number, "none", peers=12)).tally
     assert tally.falsely == [] and tally.took == []
