@@ -50,6 +50,7 @@ def own_ports(holder: socket.socket):
         with contextlib.suppress(OSError):
             holder.bind(("127.0.0.1", first))
             return itertools.cycle(range(first + 1, first + PART))
+    raise OSError("other tests have all ports; try again when they have ended")
 
 
 HOLDER = socket.socket()
