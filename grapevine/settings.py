@@ -56,7 +56,6 @@ class Settings(NamedTuple):
 
 # Capacity: how many neighbours a peer may have, which every other peer can compute.
 
-SHARED = 3  # first characters of forbidden words by which these are tried, not each by itself
 SMALLEST, LARGEST = 3, 60  # capacities drawn from a power law
 RULES = "rule, fixed:K with a K of 2 or more, or powerlaw:ALPHA with an ALPHA above 0, up to 10"
 
@@ -134,6 +133,9 @@ def parse_filter(data: bytes) -> tuple[str, ...]:
     if not words:
         raise ValueError("no word in it; write one a line")
     return words
+
+
+SHARED = 3  # first characters of forbidden words by which these are tried, not each by itself
 
 
 def word_finder(words: tuple[str, ...]):

@@ -109,19 +109,16 @@ class Sync:
         return True
 
     def _compare(self, link, talk: _Talk, theirs: str, now: float) -> bytes:
+        """Answer a digest. The first one on a link is answered by all that is here, because anybody
+        can say messages with which digests are equal."""
         is_first = not talk.is_compared and talk.comparing is None
         if self.agrees(link, theirs, now) and not is_first:
             talk.is_compared = True
             return b""
-        own, echo = self._messages.digest(), b""
-        if own == theirs and talk.digest_at == -math.inf:
-            talk.digest_at = now  # once, so that the other end learns that both have the same
-            echo = wire.say_digest(own)
-        talk.comparing = own, theirs
+        talk.comparing = self._messages.digest(), theirs
         if len(self._messages.runs) > FEW_RUNS and not is_first:
             return wire.say_slices("parts", self._messages.slices())
-        return echo + self._tell_and_ask(talk, wire.ALL_SLICES, now)  # the first time in any case,
-        # because somebody can say messages with which digests are equal
+        return self._tell_and_ask(talk, wire.ALL_SLICES, now)
 
     def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
         if now >= talk.told_at + self._told_for:

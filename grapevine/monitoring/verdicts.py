@@ -235,9 +235,8 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
     here, known = _known(cases, known_elsewhere)
     judged = judged | _judged(cases, known, void)
     others = void.difference(case.subject for case in cases)
-    void_here = [case.subject for case in cases
-                 if false_share(views := case.present.views(), judged,
-                                len(case.present.by) - len(views)) > LIES]
+    void_here = [case.subject for case in cases for views in [case.present.views()]
+                 if false_share(views, judged, len(case.present.by) - len(views)) > LIES]
     void = others.union(void_here)
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)

@@ -73,8 +73,8 @@ class Watch:
 
     def came_early(self, link, lines: list[Signed]) -> None:
         """Note lines that are dropped because their run is unknown: nobody brings them again."""
-        for signed in lines if link in self._rows else ():
-            self._rows[link].early[hash(signed.line)] = True
+        if link in self._rows:
+            self._rows[link].early.update(dict.fromkeys(hash(signed.line) for signed in lines))
 
     def new(self, link, signed: Signed, time: float, now: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages

@@ -56,8 +56,8 @@ class JsonScreen(Screen):
                        for one in said).encode()
         try:
             while data:
-                lines = data.rfind(b"\n", 0, PORTION) + 1  # so that a cut leaves no half of one
-                data = data[os.write(1, data[:lines or PORTION]):]
+                end = data.rfind(b"\n", 0, PORTION) + 1  # of a line, so that a cut leaves no half
+                data = data[os.write(1, data[:end or PORTION]):]
                 self._wrote_at = time.monotonic()
         except OSError:
             with self._lock:

@@ -63,13 +63,13 @@ class Tree(Flood):
         pushed = {link: [] for link in links if link is not source}  # each is sent to once
         for run, some in by_run(lines):
             is_new, quiet = run not in self._branches, ()
+            # in a flood of new runs trees are of little use: what begins one too many goes to all
             if not is_new or self._budgets.of(("begun", source and source.peer)).spend(1, now):
                 branch = self._branch(run)
                 if self._note_source(branch, source, is_new, now):
                     repaired.append(run)
                 branch.latest, quiet = some[-1], branch.quiet
                 self._changed[run] = None
-            # else, in a flood of new runs, trees are of little use
             to_all = list(filter(self.goes_to_all, some)) if quiet else []
             for link, told in pushed.items():
                 told += to_all if link in quiet else some

@@ -1,8 +1,6 @@
 """Disks without room, descriptors that run out: what a peer loses, and that it goes on."""
 
-import os
 import socket
-import sys
 
 import pytest
 

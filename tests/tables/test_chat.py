@@ -106,6 +106,9 @@ def test_doors_that_are_held_for_a_moment_are_waited_for():
     held = doorstep.open_doors(udp, tcp)
     release = threading.Timer(0.1, lambda: [door.close() for door in held])
     release.start()
-    for door in doorstep.open_doors(udp, tcp, DEADLINE):
-        door.close()
+    doors = doorstep.open_doors(udp, tcp, DEADLINE)
     release.join()
+    assert [door.getsockname()[1] for door in doors] == [udp, tcp]
+    assert {door.fileno() for door in held} == {-1}, "only then"
+    for door in doors:
+        door.close()

@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterator
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, FAILS, HOLDS, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge,
+    ANSWER_TIME, FAILS, HOLDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge,
     no_file, parts, quiet, shared)
 from grapevine.lab.proof.events import ADDRESS
-from grapevine.lab.proof.evidence import (
-    ON_ITS_WAY, Proof, Row, quantile, row, start_time, worst)
+from grapevine.lab.proof.evidence import Proof, Row, quantile, row, start_time, worst
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun

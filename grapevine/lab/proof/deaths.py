@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, NOTICE_ROUNDS, PROBE_TIME, Fault, always, clock, judge)
+    ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, Fault, always, clock, judge)
 from grapevine.lab.proof.events import Death, Removed, about
-from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row
+from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
@@ -38,11 +38,11 @@ def dead(proof: Proof) -> Row:
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
         *(_found(proof, run, death) for run in proof.peers if not run.chat
           for death in run.found_dead),
-        *(_unfounded(proof, *report, seed.address, seed) for seed in proof.seeds
-          for report in seed.reports),
-        *(_unfounded(proof, at, dead, run.address, seed) for run in proof.peers
-          for at, dead, seed in run.reported),
-        *(_untrue(proof, seed) for seed in proof.seeds),
+        *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
+          for at, address, reporter in seed.reports),
+        *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
+          for at, address, seed in run.reported),
+        *(_wrongly_removed(proof, seed) for seed in proof.seeds),
         *(removed_alive(proof, seed, one) for seed, one in removals))))
 
 
@@ -164,7 +164,7 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
                                          f"{reporter}, which did not find it dead", *runs, *files)
 
 
-def _untrue(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
+def _wrongly_removed(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
     """A seed removes whom it lists, and as `left` only who has said goodbye."""
     for removed in seed.unlisted:
         yield proof.disturbances.by_file(

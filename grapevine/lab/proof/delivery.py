@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
-    FAILS, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
-from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, origin_of, quantile, row
+    FAILS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
+from grapevine.lab.proof.evidence import Proof, Row, origin_of, quantile, row
 from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
 
@@ -201,11 +201,10 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
 
 
 def once(proof: Proof) -> Row:
-    """Nobody receives a message twice. A full disk may have refused that a life began."""
-    faults = [Fault(UNCLEAR if run.lost_at else FAILS,
-                    f"{proof.name(run)} received or generated {message} more than once"
-                    + ", maybe in two lives: its disk was full" * bool(run.lost_at))
-              for run in proof.peers for message in run.repeated]
+    """Nobody receives a message twice. A file that lacks lines may not tell that a life began."""
+    faults = [proof.disturbances.by_file(
+        f"{proof.name(run)} received or generated {message} more than once", run)
+        for run in proof.peers for message in run.repeated]
     return row("once", f"{len(faults)} messages received twice", faults)
 
 

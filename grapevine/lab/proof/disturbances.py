@@ -20,6 +20,7 @@ from grapevine.lab.proof.runs import PeerRun, Run
 HOLDS, FAILS, UNCLEAR = "holds", "FAILS", "unclear"
 YET = "(yet)"  # behind the words of a claim that still may be met
 
+ON_ITS_WAY = 1.0  # seconds that a line may take, and by which clocks of one machine may differ
 PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 CATCHING_UP = 4.0  # seconds at most in which a process that was late handles what has piled up
 LONG = 1.0  # seconds of lateness after which something has piled up
@@ -108,7 +109,7 @@ class Disturbances:
         self._frozen = records.scenario.times("freeze", "thaw")
         self._headless = records.headless() | {  # or others were linked to it before it began
             peer for run in records.peers for peer, links in run.links.items()
-            if peer in runs and links[0].begin < runs[peer][0].first - PROBE_TIME / 2}
+            if peer in runs and links[0].begin < runs[peer][0].first - ON_ITS_WAY}
         self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
                       for lives in runs.values() for run in lives if run.lost_at]
         self._of: dict[Run, list[Span]] = {}

@@ -12,8 +12,6 @@ from grapevine.lab.proof.disturbances import (
 from grapevine.lab.proof.records import Records, machine_of
 from grapevine.lab.proof.runs import KICKED, Run
 
-ON_ITS_WAY = 1.0  # seconds that a line may take, and by which clocks of one machine may differ
-
 
 class Row(NamedTuple):  # a line of the proof
     name: str

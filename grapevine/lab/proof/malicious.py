@@ -18,9 +18,9 @@ import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.disturbances import FAILS, UNCLEAR, YET, Fault, quiet
+from grapevine.lab.proof.disturbances import FAILS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet
 from grapevine.lab.proof.events import about
-from grapevine.lab.proof.evidence import ON_ITS_WAY, Proof, Row, quantile, row, worst
+from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
 
 SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
