@@ -5,7 +5,7 @@ import collections
 from grapevine import wire
 from grapevine.sync import Sync
 from grapevine.wire import Status
-from tests.tables.samples import A, B, C, line, message_list, run_of
+from tests.tables.samples import A, B, C, message_list, run_of
 
 RUN, RUN_B, RUN_C = run_of(A), run_of(B), run_of(C)
 
