@@ -9,6 +9,7 @@
 Every wait has a deadline, after which it fails and shows what there is instead.
 """
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -54,6 +55,7 @@ def own_ports(holder: socket.socket):
 
 
 HOLDER = socket.socket()
+atexit.register(HOLDER.close)
 OWN_PORTS = own_ports(HOLDER)
 
 
