@@ -66,7 +66,9 @@ class Intervals:
 
     def missing(self, first: int, last: int) -> list[Range]:
         """Return the parts of first to last that are not in the set."""
-        gaps = []
+        at, gaps = bisect_left(self._lasts, last), []
+        if at < len(self._firsts) and self._firsts[at] <= first:
+            return gaps  # as most are
         for low, high in self.common(first, last):
             if first < low:
                 gaps.append((first, low - 1))

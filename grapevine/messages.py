@@ -49,8 +49,8 @@ class Run:
         self.is_named = is_named  # its gaps are counted with those of named origins
 
     def hold(self, numbers, line: bytes) -> None:
-        self.held.update(dict.fromkeys(numbers, line))
         for number in numbers:
+            self.held[number] = line
             insort(self.ordered, number)
 
     def held_among(self, first: int, last: int) -> list[int]:
@@ -261,10 +261,11 @@ class Messages:
     def vector(self, mask: int) -> bytes:
         """Return the lines that tell what was seen of the runs in some slices. If that is too much,
         those with most gaps are left out: honest runs have few, and no gaps may end a link."""
-        runs = [run for run in self.runs.values() if mask >> run.slice & 1 and len(run.seen)]
+        seen = [(run.key, ranges) for run in self.runs.values()
+                if mask >> run.slice & 1 and (ranges := run.seen.ranges())]
         entries, room = [], VECTOR_BYTES
-        for run in sorted(runs, key=lambda run: len(run.seen)):
-            entry = wire.entry(run.key, run.seen.ranges())
+        for run, ranges in sorted(seen, key=lambda one: len(one[1])):
+            entry = wire.entry(run, ranges)
             room -= len(entry) + 1
             if room < 0:
                 break

@@ -47,16 +47,18 @@ class Loop:
     def watch(self, sock: socket.socket, events: int, served=None, is_urgent: bool = True) -> None:
         """Have `served(events)` called whenever a socket is ready for some of these events; 0 ends
         that, which has to be before the socket is closed."""
-        if self._watched.get(sock, (0, is_urgent)) == (events, is_urgent):
+        before, now = self._watched.get(sock, (0, False)), (events, is_urgent and events != 0)
+        if before == now:
             return
-        for selector in (self._all, self._urgent):
-            if sock in selector.get_map():
+        for selector, was, is_now in ((self._all, before[0], now[0]),
+                                      (self._urgent, before[1], now[1])):
+            if was:
                 selector.unregister(sock)
-            if events and (is_urgent or selector is self._all):
+            if is_now:
                 selector.register(sock, events, served)
-        self._watched.pop(sock, None)
-        if events:
-            self._watched[sock] = events, is_urgent
+        self._watched[sock] = now
+        if not events:
+            del self._watched[sock]
 
     def soon(self, call, *arguments) -> None:
         """Make a call in the next round."""
