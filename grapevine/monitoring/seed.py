@@ -119,6 +119,7 @@ class JudgingSeed(KeepingSeed):
             rates = grammar.RATES.write(sorted(guilt.rates.items()))
             self.kick(peer, guilt.badness, self.settings.ban,
                       f"verdict:{peer}:{guilt.badness:.3f}:{rates}")
+            self.to_all(self._kick_line(peer))
 
     def on_verdicts(self, link: ProvenLink, known: int, found: tuple) -> None:
         """Take what another seed has found about its subjects."""
@@ -156,13 +157,14 @@ class JudgingSeed(KeepingSeed):
         self.kick(peer, badness, min(seconds, self.settings.ban))
 
     def kick(self, peer: Address, badness: float, seconds: float, *evidence: str) -> None:
-        """Shut a peer out, and tell all seeds and peers, unless it is shut out already."""
+        """Shut a peer out, and tell all peers, unless it is shut out already. Other seeds are told
+        by who decides it: a short kick that all pass on would come back after its end for ever."""
         if self.is_banned(peer):
             return
         self._bans[peer] = self.now() + seconds, badness
         if evidence:
             self.output.write(*evidence)
-        self._tell(self._kick_line(peer))
+        self._tell_peers(self._kick_line(peer))
         row, reason = self.registry.rows.get(peer), f"malicious:{badness:.3f}"
         if row is None:
             self.output.write(f"removed:{peer}:{reason}")
@@ -170,9 +172,7 @@ class JudgingSeed(KeepingSeed):
         self.rows.forget(peer)
         self._charges.pop(peer, None)
 
-    def _tell(self, line: bytes) -> None:
-        """Tell all seeds and peers."""
-        self.to_all(line)
+    def _tell_peers(self, line: bytes) -> None:
         for link in self.registry.links():
             link.send(line)
 
@@ -219,9 +219,10 @@ class JudgingSeed(KeepingSeed):
         self._cheats[evidence.run] = True
         if is_latest:
             line = grammar.say("contradiction", evidence)
-            self._tell(line)
+            self._tell_peers(line)
             self.output.write(line.decode().rstrip())
             self.kick(address, 1.0, self.settings.ban)
+            self.to_all(line + self._kick_line(address))
 
     # Reports of deaths that are not true.
 

@@ -17,12 +17,12 @@ from tests.tools.virtual import NODE, Scene
 KICK = f"kick:{S}:0.750:100.000"
 
 
-def test_a_kick_of_another_seed_is_obeyed_once_and_told_on():
+def test_a_kick_of_another_seed_is_obeyed_once_and_told_to_peers_alone():
     scene, one, two, bad, good = seed_with(S, A, others=(ONE, TWO))
     one.say(KICK, KICK)
     assert scene.events("removed:") == [f"removed:{S}:malicious:0.750"]
     assert good.end.hear_all() == [KICK] and bad.end.hear() == KICK and bad.end.ends_within(0.1)
-    assert two.told("kick:") == [KICK]
+    assert two.told("kick:") == [], "or one that is over when it comes back would never end"
     assert scene.node.registry.ordered == [parse_address(A)]
     assert scene.node.is_banned(parse_address(S))
     one.say(f"kick:{D}:1.000:5.000")
