@@ -203,7 +203,8 @@ class KeepingSeed(VouchingSeed):
         tree = ThreadedTree(version, author, starts)
         if not {author, *tree.seeds()} <= set(self.seeds()):
             raise ProtocolError("a tree with somebody in it who is no seed")
-        self.take_over(tree)
+        if version <= self.time():  # else a liar could leave no number for any later tree
+            self.take_over(tree)
 
     def take_over(self, tree: ThreadedTree) -> None:
         """Take a newer tree, and forward rows by it."""

@@ -170,6 +170,16 @@ def test_a_tree_with_somebody_in_it_who_is_no_seed_is_not_taken(line):
     assert scene.events("tree:") == []
 
 
+def test_no_seed_uses_up_the_numbers_of_all_later_trees():
+    scene, one = joined_scene(ONE)
+    newer = tree(5, ONE, (NODE, 0), (ONE, HALF))
+    one.say(tree(10**19 - 1, ONE, (NODE, 0), (ONE, THIRD)), newer)
+    assert scene.events("tree:") == [newer]
+    one.ear.hang_up()
+    pass_periods(scene, 4, one)
+    assert scene.events("tree:")[1:] == [tree(6, NODE, (NODE, 0))]
+
+
 def test_anybody_may_ask_for_the_tree_and_the_loads():
     scene, one = joined_scene(ONE)
     one.say(tree(5, ONE, (NODE, 0), (ONE, HALF)), "load:7:")
