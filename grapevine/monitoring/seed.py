@@ -112,7 +112,7 @@ class JudgingSeed(KeepingSeed):
     def _charge(self, peer: Address, guilt: Guilt, now: float) -> None:
         """Count a charge, and tell the other seeds, which may judge it next; convict who has
         enough."""
-        count = self._charged(peer)[0] + 1
+        count = min(self._charged(peer)[0] + 1, CHARGES)  # a liar may have told of too many to say
         self._charges[peer] = count, now
         self.to_all(grammar.say("charged", peer, count, 0.0))
         if count >= CHARGES:

@@ -66,11 +66,13 @@ def test_who_is_charged_four_times_in_a_row_is_kicked_and_everybody_is_told():
     assert not any(str(row.entry.peer) == S for row in scene.node.rows.all())
 
 
-def test_charges_at_another_seed_count_if_the_subject_moves_from_there():
+@pytest.mark.parametrize("charges", [3, 1_000_000_000])
+def test_charges_at_another_seed_count_if_the_subject_moves_from_there(charges):
     scene, one, clique = trial(A, B, C, S)
     clique.accuse(S)
-    one.mouth.say(f"charged:{S}:3:0.000", f"charged:{S}:1:0.000")  # by one that has just begun
+    one.mouth.say(f"charged:{S}:{charges}:0.000", f"charged:{S}:1:0.000")  # by one that is new
     clique.pass_until("verdict:", one)
+    assert one.told("charged:") == [f"charged:{S}:4:0.000"]
     assert sum(f"{listed(S)}=0.333" in event for event in scene.events("judged:")) == 1
 
 
