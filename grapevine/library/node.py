@@ -168,7 +168,7 @@ def program_class(kind: type) -> type:
     return type("ProgramPeer", (_Telling, kind), {})
 
 
-class Hand:
+class Hand(contextlib.AbstractContextManager["Hand"]):
     """The thread by which a program reaches into its nodes: it starts them, does what is asked in
     order, and ends them. Every method may be called in a handler of signals. As a context manager
     it ends its nodes if what stands inside fails, as by such a handler."""
@@ -195,9 +195,6 @@ class Hand:
         error = outcome.get()
         if error is not None:
             raise error
-
-    def __enter__(self) -> "Hand":
-        return self
 
     def __exit__(self, error: object, *_: object) -> None:
         if error is not None:
