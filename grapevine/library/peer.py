@@ -36,7 +36,7 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
          on_death: Callable[[str], object] | None = None,
          outputs: Folder = None, backlog: int | str = BACKLOG, since: str | float | None = None,
          serve: bool = False, **settings: Any) -> "Peer":
-    """Start a peer that joins, at a port or at `IP:PORT`. Port 0 means any free port.
+    """Start a peer that joins, at a port or at `HOST:PORT`. Port 0 means any free port.
 
     `host`: the IP to listen on and to announce, or a name of this machine; `auto` means the IP from
     which it reaches the seeds.

@@ -6,18 +6,19 @@ import functools
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, SupportsIndex
+from typing import Any
 
-from grapevine.addresses import Address, Name, Target, address_of, can_be_dialled, parse_target
+from grapevine.addresses import Address, Target, address_of, can_be_dialled
 from grapevine.classes import seed_class
 from grapevine.library.deaths import DeathsOfListed
 from grapevine.library.errors import NoSeed, PortInUse, Refused
 from grapevine.library.node import Hand, Nowhere
 from grapevine.output import Output
 from grapevine.settings import Settings, parse_config
-from grapevine.terminal.command_line import SETTINGS, CommandError, cannot_listen, load_seeds
+from grapevine.terminal.command_line import (
+    SETTINGS, CommandError, cannot_listen, load_seeds, port_or_target)
 from grapevine.terminal.starting import (
-    check_reachable, host_ip, look_up_here, open_file)
+    check_reachable, host_and_port, host_ip, look_up_here, open_file)
 from grapevine.worlds.threads import ThreadWorld
 
 SeedList = Iterable[str] | str | os.PathLike[str] | None  # addresses, a path, or the usual list
@@ -64,25 +65,16 @@ def list_of_seeds(seeds: SeedList) -> list[Target]:
 
 
 def address_asked_for(port: int | str, host: str, seeds: list[Target]) -> Address:
-    """Return the address of a port (perhaps 0), or of `IP:PORT`. ValueError if it is none, NoSeed
+    """Return the address of a port (perhaps 0), or of `HOST:PORT`. ValueError if it is none, NoSeed
     if no seed can reach it, Refused if it is not of this machine, or there is no way to a seed."""
-    if isinstance(port, str) and not port.isdecimal():
-        target = parse_target(port)
-        if isinstance(target, Name):
-            raise ValueError(f"{port} is a name; give the port alone, and host=\"{target.host}\"")
-        if host not in (AUTO, target.ip):
-            raise ValueError(f"{port} names its host; leave host={host!r} out")
-        address = target
-    elif not isinstance(port, (str, SupportsIndex)):  # a float, for example
-        raise TypeError(f"a port is a number, or \"IP:PORT\", not {port!r}")
-    elif 0 <= int(port) <= 65535:
-        try:
-            ip = host_ip(host and str(host), seeds)
-        except CommandError as error:
-            raise Refused(str(error)) from None
-        address = address_of(ip, int(port)) if int(port) else any_port(ip)
-    else:
-        raise ValueError(f"{port} is not a port (0 to 65535)")
+    named, number = host_and_port(0 if str(port) == "0" else port_or_target(str(port)))
+    if named is not None and host not in (AUTO, named):
+        raise ValueError(f"{port} names its host; leave host={host!r} out")
+    try:
+        ip = host_ip(named or host and str(host), seeds)
+    except CommandError as error:
+        raise Refused(str(error)) from None
+    address = address_of(ip, number) if number else any_port(ip)
     if not can_be_dialled(address):
         raise ValueError(f"{address.ip} is no address that others can dial")
     if address in seeds:

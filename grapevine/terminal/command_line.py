@@ -312,7 +312,7 @@ def peer_parser() -> Parser:
                            "(more: peer.py --chat 0 1 10000 --help)\n"
                            "peer.py -c FILE.ini         a gossip module of VoidPhone",
                     usual=("--config", "--outputs", "--quiet", "--gossip-count", "--sign", "--raw"))
-    _add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
+    _add_address(parser, "the port to listen on (asked for when missing); also as HOST:PORT")
     add_common(parser, is_node=True)
     parser.add_argument("--host", type=parse_host, metavar="IP",
                         help="the address to listen on and to announce, or a name of this machine "

@@ -14,7 +14,7 @@ from grapevine.terminal.command_line import (
 from grapevine.terminal.console import Console
 from grapevine.terminal.screen import Screen
 from grapevine.terminal.starting import (
-    block_signals, check_reachable, host_ip, is_taken, local_address, look_up_here, open_door,
+    block_signals, check_reachable, host_and_port, host_ip, is_taken, look_up_here, open_door,
     open_output, output_path, prepare_descriptors, seed_addresses, wait_for_end)
 from grapevine.typed import Keyboard
 from grapevine.worlds.threads import ThreadWorld
@@ -107,18 +107,13 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
     """Return the address to announce, asking for a port if none was given. CommandError if it is
     of no use."""
     config = os.path.basename(args.config)
-    if isinstance(target, Name):
-        if target.host != "localhost":
-            parser.error(f"{target} is a name; give the port alone, and --host {target.host}")
-        target = local_address(target)
-    if isinstance(target, Address):
-        if args.host not in (None, target.ip) and host_ip(args.host, seeds) != target.ip:
-            parser.error(f"--host {args.host} and {target} are two addresses; give one")
-        ip, port = target.ip, target.port
-    elif args.listen is not None and args.host is None:
+    host, port = host_and_port(target)
+    if host is not None and args.host is not None:
+        parser.error(f"--host {args.host} and {target} are two addresses; give one")
+    host = host or args.host
+    if args.listen is not None and host is None:
         parser.error("--listen needs --host, the IP that others dial")
-    else:
-        ip, port = host_ip(args.host, seeds), target
+    ip = host_ip(host, seeds)
 
     def check(port: int) -> None:
         check_no_seed(address_of(ip, port), seeds, config)

@@ -77,13 +77,19 @@ def local_address(target: Target) -> Address:
     """Return the address of this machine to which a target leads. CommandError if there is none."""
     address = look_up_here(target)
     if address is None:
-        host = target.ip if isinstance(target, Address) else target.host
-        raise CommandError(f"{host} is not an address of this machine", FAILED)
+        raise CommandError(f"{host_and_port(target)[0]} is not an address of this machine", FAILED)
     return address
 
 
+def host_and_port(typed: int | Target | None) -> tuple[str | None, int | None]:
+    """Return the host, if one was typed, and the port, of what a person typed."""
+    if isinstance(typed, Address):
+        return typed.ip, typed.port
+    return (typed.host, typed.port) if isinstance(typed, Name) else (None, typed)
+
+
 def host_ip(host: str | None, seeds: list[Target]) -> str:
-    """Return the IP to announce: that of --host, which may be a name, or the usual one."""
+    """Return the IP to announce: that of a host, which may be a name, or the usual one."""
     if host is None or host == "auto":
         return own_ip(seeds)
     try:

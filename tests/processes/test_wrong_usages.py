@@ -48,8 +48,7 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     ("seed.py --outputs -", "--outputs - is for a single seed, not for 6: give its PORT"),
     ("peer.py x", "argument PORT: 'x' is not a port (1 to 65535)"),
     ("peer.py 0", "argument PORT: '0' is not a port (1 to 65535)"),
-    ("peer.py somewhere:5001", "somewhere:5001 is a name; give the port alone, and --host "
-                               "somewhere"),
+    ("peer.py nowhere.invalid:5001", "nowhere.invalid is not an address of this machine"),
     ("peer.py --host 127.0.0.2 127.0.0.1:5001",
      "--host 127.0.0.2 and 127.0.0.1:5001 are two addresses; give one"),
     ("peer.py --host 0.0.0.0 1", "argument --host: 0.0.0.0 is no address that others can dial; "
