@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -25,7 +26,7 @@ class Running:
         config.write_text(f"{seed}\n")
         settings = Settings(gossip_count=0, liveness_interval=0.5, filter=("virus",))
         self.network = Network(Ports([seed], [seed], peers, config, ""), settings, folder,
-                               processes, {})
+                               processes, {}, socket.socket())
 
     def __enter__(self):
         self.network.start()

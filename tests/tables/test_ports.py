@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 import types
 
 import pytest
@@ -63,11 +64,25 @@ def test_usual_ports_that_are_taken_are_replaced_and_that_is_told(usual):
     assert load_seeds(str(usual.outputs / ports.OTHER_CONFIG)) == found.seeds
 
 
-@pytest.mark.parametrize("ports_taken, base", [((6,), 15), ((0,), 15), ((6, 15), 25)])
+@pytest.mark.parametrize("ports_taken, base", [((6,), 15), ((0,), 15), ((6, 15), 25),
+                                               ((0, 10), 25)])
 def test_the_peers_of_a_network_beside_another_one_move_together(usual, ports_taken, base):
-    """Also where only the seeds meet another network: its dead are dialled again at their ports."""
+    """Also where only the seeds meet others: their dead are dialled again at their ports, and their
+    peers may not listen yet."""
     with taken(*(usual.first + offset for offset in ports_taken)):
         assert ports.choose_ports(usual).peers == addresses(usual.first, base, base + 1)
+
+
+def test_a_network_waits_while_another_one_has_chosen_ports_and_does_not_listen_yet(monkeypatch):
+    monkeypatch.setattr(ports, "TURN", free_range(1))
+    with ports.take_turn() as first:
+        second = threading.Thread(target=lambda: ports.take_turn().close())
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        first.close()
+        second.join(5.0)
+    assert not second.is_alive()
 
 
 def test_a_network_may_have_fewer_seeds(usual):

@@ -19,7 +19,7 @@ from grapevine.lab.experiments.bench_library import bench_library
 from grapevine.lab.experiments.following import Progress
 from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.lab.experiments.network import Network
-from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
+from grapevine.lab.experiments.ports import BASE_PORT, choose_ports, take_turn
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.delivery import timed
 from grapevine.lab.proof.evidence import quantile
@@ -81,7 +81,8 @@ def run_bench(arguments: list[str]) -> None:
             with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
                 args.outputs = pathlib.Path(folder)
                 settings = settings_of(args)._replace(spread=way)
-                with Network(choose_ports(args), settings, args.outputs, None, {}) as network:
+                with take_turn() as turn, Network(choose_ports(args), settings, args.outputs, None,
+                                                  {}, turn) as network:
                     network.start(subprocess.PIPE)
                     degree, figures = Measured(Records(args.outputs), network, settings,
                                                Steps(args)).measure(args)

@@ -11,7 +11,7 @@ from grapevine.lab import FOR_EVER
 from grapevine.lab.attackers import WORDS, attacks_in, deal, nobody_left
 from grapevine.lab.experiments.following import WATCHED, Progress
 from grapevine.lab.experiments.network import Network, orders
-from grapevine.lab.experiments.ports import BASE_PORT, choose_ports
+from grapevine.lab.experiments.ports import BASE_PORT, choose_ports, take_turn
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import check
 from grapevine.lab.proof.disturbances import FAILS
@@ -137,6 +137,7 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
     folder = args.outputs = pathlib.Path(args.outputs)
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(folder))
+        turn = stack.enter_context(take_turn())
         steps, ports, page = Steps(args, SAY), choose_ports(args), None
         roles = deal(args.malicious, ports.peers, random.Random())
         clear_outputs(folder)
@@ -144,7 +145,7 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
             steps.say(ports.notice)
         if steps.are_shown:
             steps.say(planned(args, settings.gossip_count, len(roles)))
-        network = Network(ports, settings, folder, args.processes, roles)
+        network = Network(ports, settings, folder, args.processes, roles, turn)
         progress = Progress(Records(folder), network, settings, steps)
         block_signals()  # so that threads of the page take none
         if args.watch:

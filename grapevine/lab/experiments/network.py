@@ -7,6 +7,7 @@ to wait is refused.
 import collections
 import contextlib
 import pathlib
+import socket
 import subprocess
 import threading
 
@@ -35,10 +36,10 @@ class Network(contextlib.AbstractContextManager):
     """Seeds and peers, whose `with` ends them."""
 
     def __init__(self, ports: Ports, settings: Settings, outputs: pathlib.Path,
-                 processes: int | None, roles: dict[Address, Role]):
+                 processes: int | None, roles: dict[Address, Role], turn: socket.socket):
         """Prepare a network. So many `processes` the peers share, None if each has its own; `roles`
-        has the peers that attack."""
-        self._ports, self._roles, self._processes = ports, roles, processes
+        has the peers that attack. The `turn` to choose ports is over once it has started."""
+        self._ports, self._roles, self._processes, self._turn = ports, roles, processes, turn
         self._forbidden = word_finder(settings.filter)
         ports.write_config(outputs)
         common = ["--config", str(ports.config), "--outputs", str(outputs)]
@@ -83,6 +84,7 @@ class Network(contextlib.AbstractContextManager):
             count = min(self._processes, len(self.peers))
             for at in range(count):
                 self._worker("peer", self.peers[at::count])
+        self._turn.close()
         with self._lock:
             self._runs = True
 

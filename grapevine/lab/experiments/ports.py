@@ -1,6 +1,9 @@
 """The addresses of a network: other ports where the usual ones are taken, or too few."""
 
+import errno
 import pathlib
+import socket
+import time
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -13,6 +16,8 @@ from grapevine.terminal.starting import check_reachable, host_ip, is_taken, look
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
 BLOCK = 1000  # ports from the usual first peer to that of another network beside it
+TURN = 4999  # a UDP port that nobody listens at: who has it chooses ports, until its seeds listen
+TURN_LIMIT = 10.0  # seconds to wait for that port, because its owner may be frozen
 
 
 class Ports(NamedTuple):
@@ -30,6 +35,19 @@ class Ports(NamedTuple):
             self.config.write_text("".join(f"{seed}\n" for seed in self.seeds), encoding="utf-8")
 
 
+def take_turn() -> socket.socket:
+    """Wait for networks of this machine that have chosen ports, and do not listen there yet."""
+    turn, until = socket.socket(type=socket.SOCK_DGRAM), time.monotonic() + TURN_LIMIT
+    while True:
+        try:
+            turn.bind(("127.0.0.1", TURN))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+        return turn
+
+
 def choose_ports(args) -> Ports:
     """Choose other ports where the usual ones are taken. Ports on the command line stay, and so do
     seeds that other machines know. All peers move together, because peers of another network here
@@ -41,7 +59,7 @@ def choose_ports(args) -> Ports:
                                      for seed in seeds):
         seeds = free_block(seeds, peers)
     if args.base_port == BASE_PORT:
-        peers = free_block(peers, seeds, BLOCK * (seeds != usual))
+        peers = free_block(peers, seeds, seeds[0].port - usual[0].port)
     for peer in peers:
         if peer in seeds:
             raise CommandError(f"port {peer.port} is a seed's; choose another --base-port")
