@@ -135,9 +135,7 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
     refuse_nonsense(parser, args)
     prepare_descriptors()
     folder = args.outputs = pathlib.Path(args.outputs)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(reserved(folder))
-        turn = stack.enter_context(take_turn())
+    with reserved(folder), take_turn() as turn, contextlib.ExitStack() as stack:
         steps, ports, page = Steps(args, SAY), choose_ports(args), None
         roles = deal(args.malicious, ports.peers, random.Random())
         clear_outputs(folder)
