@@ -93,7 +93,7 @@ class WatchedPeer(SignedPeer):
         super().take_rumors(link, lines)
 
     def brought(self, link: ProvenLink, added: SignedAdded) -> None:
-        self.watch.came_early(link, added.unknown)
+        self.watch.came_early(link, added.unknown + added.no_room)
         for signed in added.entered:
             if self.way.goes_to_all(signed.line):
                 self.watch.new(link, signed, self.time(), self.now(),

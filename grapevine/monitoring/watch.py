@@ -10,8 +10,11 @@ a run that others may not take. Copies are counted by line: who signs a number i
 contradicted itself, and nobody owes its messages.
 """
 
+import functools
+
 from grapevine.addresses import Address
 from grapevine.monitoring.grammar import Entry
+from grapevine.signing.ed25519 import check
 from grapevine.signing.grammar import Signed
 from grapevine.tools import Recent
 from grapevine.wire import origin_of
@@ -20,8 +23,10 @@ RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond
 # it: it was fetched, or clocks disagree
 STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
 LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
-EARLY_LIMIT = 5_000  # lines that are remembered of each neighbour, so that none uses up another's
+EARLY_LIMIT = 1_000  # runs of dropped lines that are remembered of each neighbour, none for another
 EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
+
+_check = functools.lru_cache(maxsize=EARLY_LIMIT)(check)
 
 
 class _Owed:
@@ -41,7 +46,14 @@ class _Row:
         self.stands_at = stands_at  # what was said before is not owed
         self.judged = judged  # number of the first line that it is not judged by yet
         self.asked: tuple[float, int] | None = None  # TIME of a request, lines that were owed then
-        self.early = Recent(EARLY_LIMIT)  # hashes of the lines of unknown runs that came over it
+        # run of dropped lines -> their last number; key, content and signature of that line
+        self.early = Recent(EARLY_LIMIT)
+
+    def has_early(self, signed: Signed) -> bool:
+        """Tell whether this line, or a later one of its run, came and was dropped. What nobody has
+        signed does not count: who makes it up would owe no message of that run."""
+        last, *evidence = self.early.get(signed.run, (0,))
+        return signed.first <= last and _check(*evidence)
 
 
 class Watch:
@@ -72,17 +84,20 @@ class Watch:
             owed.brought_by.add(link)
 
     def came_early(self, link, lines: list[Signed]) -> None:
-        """Note lines that are dropped because their run is unknown: nobody brings them again."""
-        if link in self._rows:
-            self._rows[link].early.update(dict.fromkeys(hash(signed.line) for signed in lines))
+        """Note lines that are dropped, as their run is unknown or has no room: nobody brings them
+        again. The last number of a run is enough, because who has that owed those before it
+        earlier, and of many lines some would be forgotten."""
+        early = self._rows[link].early if link in self._rows else {}
+        for signed in lines:
+            if signed.last > early.get(signed.run, (0,))[0]:
+                early[signed.run] = signed.last, signed.key, signed.content, signed.signature
 
     def new(self, link, signed: Signed, time: float, now: float, since: float) -> None:
         """Note a new line of a neighbour; it is owed if it was said after `since`. Its own messages
         do not count for it, or who says much could keep back what others say. Who brought it early
         was first, too: it may have asked before this peer could take and forward the line. `time`
         is what a clock shows at the moment `now`: it may be set, so all other times are moments."""
-        line = hash(signed.line)
-        sources = {link} | {other for other, row in self._rows.items() if line in row.early}
+        sources = {link} | {other for other, row in self._rows.items() if row.has_early(signed)}
         for source in sources:
             if origin_of(signed.run) != source.peer:
                 self.count(source, FIRST, len(signed.messages))  # at once: it may miss them soon

@@ -27,6 +27,7 @@ class SignedAdded(Added):
         self.corrupt: list[bytes] = []  # lines that nobody has signed
         self.entered: list[Signed] = []  # the same as `new`
         self.unknown: list[Signed] = []  # of runs that are not known to be genuine
+        self.no_room: list[Signed] = []
         self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
         self.vain = 0  # lines that were looked at closely, and let nothing in; with READING
 
@@ -73,18 +74,22 @@ class SignedMessages(Messages):
             if self._may_begin(signed.run):
                 return True
             self.has_refused_runs = True
-            self.dropped["no room"] += 1
+            self._note_no_room(signed, added)
         elif missing := run.seen.missing(signed.first, signed.last):
             if (self._part_with_room(run, missing[0])
                     and not self._wastes_room(run, missing[0][0], signed)):
                 return True
-            self.dropped["no room"] += 1
+            self._note_no_room(signed, added)
         elif self._foul_of(signed) and not self._is_forbidden(signed):
             return True
         else:
             self.dropped["duplicates"] += 1
             return signed.run not in self.contradicted and self._rival(run, signed) is not None
         return False
+
+    def _note_no_room(self, signed: Signed, added: SignedAdded) -> None:
+        self.dropped["no room"] += 1
+        added.no_room.append(signed)
 
     def _may_begin(self, key: bytes) -> bool:
         return self.is_genuine(key) and super()._may_begin(key)

@@ -4,6 +4,7 @@ from zlib import crc32
 
 import pytest
 
+from grapevine import messages
 from grapevine.monitoring import grammar
 from grapevine.monitoring.peer import GAPS
 from grapevine.signing.grammar import parse_signed
@@ -167,6 +168,19 @@ def test_a_line_that_came_before_its_run_was_known_counts_as_brought():
         scene.run(0.1)
     scene.run(3 * PERIOD)
     assert desk.said_of(A)[:2] == (1, 1) and desk.said_of(B)[:2] == (1, 0)
+
+
+def test_lines_that_had_no_room_count_as_brought(monkeypatch):
+    """Else forbidden lines, which one peer alone gets, leave gaps to those to which it forwards
+    what lies between, and which hear all of it from another later."""
+    monkeypatch.setattr(messages, "RUN_GAPS", 4)
+    scene, desk, (machine, source), (_, early) = watched_scene(A, B)
+    lines = [machine.signed(number, "x", time=time_of(scene)) for number in range(2, 22)]
+    for end, some in (early, lines[1::2]), (source, lines):
+        end.say(*some)
+        scene.run(0.1)
+    scene.run(3 * PERIOD)
+    assert scene.node.messages.dropped["no room"] and desk.said_of(B)[:2] == (20, 0)
 
 
 def test_nobody_owes_messages_of_a_run_with_many_gaps():

@@ -8,8 +8,9 @@ from grapevine import wire
 from grapevine.monitoring import watch as limits
 from grapevine.monitoring.grammar import Entry
 from grapevine.monitoring.watch import CORRUPT, FORBIDDEN, Watch
-from grapevine.signing.grammar import Signed
+from grapevine.signing.grammar import Signed, parse_signed
 from tests.tables.samples import FakeLink, peer, run_of
+from tests.tools.signing import signed, signer
 
 YOUNG = 100.0  # when a link that has begun at 0 has stood for long
 CHEAT = run_of(start=8)
@@ -21,6 +22,13 @@ def said(first: int, count: int = 1, text: str = "x", run=run_of(), time: float 
     texts = [b"%b %d" % (text.encode(), number) for number in range(count)]
     return Signed(b"signed:%d:" % count + head, b"", b"", b"",
                   head[:wire.HEAD.match(head).start(2)], run, first, texts)
+
+
+def proven(number: int) -> Signed:
+    """Return a line that its origin has signed."""
+    address = str(peer(9))
+    return parse_signed(signed(address, signer(address), number, "x",
+                               time=wire.format_time(YOUNG)).encode())
 
 
 class Watched:
@@ -74,21 +82,36 @@ def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
 
 
 def test_who_brought_a_line_while_its_run_was_unknown_owes_it_no_more_and_was_first():
-    """Else liars let one hear of a run just before it asks, and bring its lines to all others."""
-    watched = Watched(3)
-    one, early, _ = watched.links
-    watched.watch.came_early(early, [said(1)])
-    watched.bring(one, said(1), said(2))
-    assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 1, 0, 0), 3: (2, 2, 0, 0, 0)}
+    """Else liars let one hear of a run just before it asks, and bring its lines to all others. A
+    line that nobody has signed says nothing of those before it."""
+    watched = Watched(4)
+    one, early, liar, _ = watched.links
+    watched.watch.came_early(early, [proven(1)])
+    watched.watch.came_early(liar, [said(9, run=proven(9).run)])
+    watched.bring(one, proven(1), proven(2))
+    assert watched.judged() == {1: (2, 0, 2, 0, 0), 2: (2, 1, 1, 0, 0), 3: (2, 2, 0, 0, 0),
+                                4: (2, 2, 0, 0, 0)}
 
 
-def test_lines_of_unknown_runs_that_one_brings_have_another_s_not_forgotten(monkeypatch):
+def test_however_many_lines_of_an_unknown_run_one_brings_it_owes_none(monkeypatch):
+    """Else who links to one peer alone has it forward many to others, which do not take them yet;
+    then another brings them there."""
     monkeypatch.setattr(limits, "EARLY_LIMIT", 2)
     watched = Watched(2)
     liar, early = watched.links
-    watched.watch.came_early(early, [said(1)])
-    watched.watch.came_early(liar, [said(number, run=CHEAT) for number in range(1, 20_002)])
-    watched.bring(liar, said(1))
+    lines = [proven(number) for number in range(1, 6)]
+    watched.watch.came_early(early, lines)
+    watched.bring(liar, *lines)
+    assert watched.judged() == {1: (5, 0, 5, 0, 0), 2: (5, 0, 5, 0, 0)}
+
+
+def test_unknown_runs_that_one_brings_have_another_s_not_forgotten(monkeypatch):
+    monkeypatch.setattr(limits, "EARLY_LIMIT", 2)
+    watched = Watched(2)
+    liar, early = watched.links
+    watched.watch.came_early(early, [proven(1)])
+    watched.watch.came_early(liar, [said(1, run=run_of(start=start)) for start in range(1, 10)])
+    watched.bring(liar, proven(1))
     assert watched.judged() == {1: (1, 0, 1, 0, 0), 2: (1, 0, 1, 0, 0)}
 
 
