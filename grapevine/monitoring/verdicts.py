@@ -150,15 +150,16 @@ class Case:
         self.present = window(SAID_FROM)
         since = min(SAID_FROM, (now - charged_at) / period + SAID_TO)
         self.new = self.present if since == SAID_FROM else window(since)  # since the last charge
-        self._by = {other: by[other] for other in paired}
+        self._about = [about[other] for other in paired]
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
                             if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
 
     def known(self, since: float = SAID_FROM, until: float = KNOWN_TO) -> int | None:
-        """Return how many messages it has judged a neighbour by, at most, between these ages, and
-        so knows; None without a neighbour."""
-        return max((sum(entry.expected for age, entry in rows if until < age <= since)
-                    for rows in self._by.values()), default=None)
+        """Return by how many messages its neighbours have judged it between these ages, the upper
+        median; None without one. It does not say so itself, as one seed may judge liars alone."""
+        told = [sum(entry.expected for age, entry in rows if until < age <= since)
+                for rows in self._about]
+        return statistics.median_high(told) if told else None
 
 
 def _count(rows, most: float) -> int:
@@ -250,7 +251,7 @@ def evaluate(cases: list[Case], known_elsewhere: list[int], judged: dict[Address
 
 def _known(cases: list[Case], elsewhere: list[int]) -> tuple[int, int | None]:
     """Return how many messages there were by this seed, by all seeds. 0 and None: unknown. The
-    upper median is taken twice, because a seed's only subject may lie."""
+    upper median is taken twice, because a seed's only subject may answer nobody."""
     told = [known for case in cases if (known := case.known()) is not None]
     here = statistics.median_high(told) if told else 0
     seeds = [known for known in (here, *elsewhere) if known]
@@ -258,13 +259,13 @@ def _known(cases: list[Case], elsewhere: list[int]) -> tuple[int, int | None]:
 
 
 def _known_since(since: float, cases: list[Case], known: int | None) -> int | None:
-    """Return how many messages there were in a shorter window: a share of all, as all subjects at
-    hand tell of it, because the one that is charged may lie."""
+    """Return how many messages there were in a shorter window: a share of all, as is told of all
+    subjects at hand, because the one that is charged may have answered nobody."""
     if known is None:
         return None
     told = [(case.known(since, SAID_TO), whole) for case in cases
             if (whole := case.known(SAID_FROM, SAID_TO))]
-    parts, wholes = zip(*told) if told else ([0], [1])
+    parts, wholes = zip(*told) if told else ([1], [1])
     return math.ceil(known * statistics.median_high(parts) / statistics.median_high(wholes))
 
 

@@ -121,15 +121,29 @@ def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
 
 @pytest.mark.parametrize("age, known", [
     (0.49, 0), (0.5, 0), (0.51, 50), (6.49, 50), (6.5, 50), (6.51, 0)])
-def test_what_there_was_to_know_is_the_most_that_a_subject_reports_in_six_periods(age, known):
-    rows = [*paired(A), said(S, A, age, expected=50), said(S, A, 7, expected=9)]
+def test_what_there_was_to_know_is_what_neighbours_have_judged_a_subject_by_in_six_periods(
+        age, known):
+    rows = [*paired(A), said(A, S, age, expected=50), said(A, S, 7, expected=9)]
     assert case(rows).known() == known
-    assert case(mutual(A) + mutual(B) + always(S, B, expected=10)).known() == 180
+    few = [row for one in (C, D) for row in mutual(one, expected=10)]
+    assert case([*mutual(A), *mutual(B), *few, *always(S, A, expected=99)]).known() == 120
     assert case([]).known() is None
 
 
+def test_subjects_do_not_say_themselves_how_much_there_was():
+    """One that is alone at its seed would have had first whatever it kept back; or nobody could be
+    charged again there, because little was said since its last charge, by its word."""
+    keeps = [row for one in (A, B, C) for row in always(one, S, expected=20, missing=20)
+             + always(S, one, expected=10**8, first=10**8)]
+    assert found(case(keeps)).judged[S] == pytest.approx(1 - 1.1 * 120 / 300)
+    alters = [row for one in (A, B, C) for row in [
+        *paired(one), *always(one, S, expected=20, corrupt=20),
+        *[said(S, one, age, expected=10**8 * (age > 4)) for age in range(12)]]]
+    assert charged(alters, [120] * 3, since=3) == [S]
+
+
 def knows(subject, known: int) -> Case:
-    return case([*paired(E, subject), said(subject, E, 1, expected=known)], subject)
+    return case([*paired(E, subject), said(E, subject, 1, expected=known)], subject)
 
 
 def test_a_seed_tells_the_median_of_what_its_subjects_know():
