@@ -23,7 +23,7 @@ RECENT = 10.0  # seconds between TIME of a message and this peer's clock, beyond
 # it: it was fetched, or clocks disagree
 STANDS = 2.0  # seconds after which a link is at both ends in the table of neighbours
 LOG_LIMIT = 20_000  # messages that neighbours are still to be judged by
-EARLY_LIMIT = 1_000  # runs of dropped lines that are remembered of each neighbour, none for another
+EARLY_LIMIT = 1_000  # runs of dropped lines that are remembered of each neighbour
 EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN = range(5)  # in counts, as in an Entry
 
 _check = functools.lru_cache(maxsize=EARLY_LIMIT)(check)
