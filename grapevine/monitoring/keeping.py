@@ -24,7 +24,7 @@ from grapevine.monitoring.threaded_tree import ThreadedTree, key_of
 from grapevine.node import CONNECT, END, UNIDENTIFIED, UP
 from grapevine.signing.proving import with_more
 from grapevine.signing.seed import VouchingSeed
-from grapevine.tools import Accounts, ProtocolError
+from grapevine.tools import ProtocolError
 from grapevine.seed import REGISTERED
 
 SPEAKER = "SPEAKER"  # the role of a link to another seed, which this one has dialled
@@ -33,8 +33,6 @@ LISTENER = "LISTENER"  # the same, once that seed has confirmed it
 
 KEPT = 12  # periods for which rows are kept
 REPORTERS_LIMIT = 10_000  # peers whose reports are remembered
-MENDING, PATIENCE = 10, 100  # reports that need not count: each period, and at once; a peer that
-# comes to another seed makes six
 BACKLOG = 64 << 20  # bytes that may wait for another seed: all rows of a table
 REDIAL = 0.5  # seconds until a seed whose link has ended is dialled again
 
@@ -60,7 +58,6 @@ class KeepingSeed(VouchingSeed):
         self._to_confirm: dict[Address, str] = {}  # seed -> NONCE that it has said last
         self.rows = Rows()
         self.reporters = Reporters(REPORTERS_LIMIT, self.period)
-        self._useless = Accounts(REPORTERS_LIMIT, MENDING / self.period, PATIENCE)
         self.tending = Tending(address, self.period, self.now())
         self._moved = self._counted = self._hops = 0  # rows, since `load:` was written
         self._due = self.now()  # when the next turn is
@@ -162,8 +159,6 @@ class KeepingSeed(VouchingSeed):
             return
         age = self.reporters.age(link.peer, start, period, now)
         if age is None:
-            if not self._useless.of(link.peer).spend(1, now):
-                raise ProtocolError("too many reports that do not count")
             return
         self.output.write(f"report:{link.peer}:{period}:{len(entries)}")
         known = [entry for entry in entries if entry.peer in self.registry.rows

@@ -19,9 +19,8 @@ from grapevine.tools import Budget, Recent
 
 LIMIT = 200_000  # rows in a table
 REPORTS_KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
-HASTE = 0.9  # of a period, after which a peer has credit for one more report
-CREDIT, MOST_CREDIT = 2, 12  # reports that may come together at first; and at most, because this
-# seed may have stood still
+HASTE = 0.9  # of a period, after which a peer may make one more report
+TOGETHER = 12  # reports that may come together, because this seed may have stood still
 
 
 class Row(NamedTuple):
@@ -143,12 +142,11 @@ def _account(row: Row):
 class _Reporter:
     """The reports of the last run of a peer that have counted."""
 
-    def __init__(self, period: float, now: float):
+    def __init__(self, period: float):
         self.start = 0
         self.counted: set[int] = set()  # the PERIODs of the last six
         self.came_at = 0.0  # when the newest came
-        self.credit = Budget(1 / (HASTE * period), MOST_CREDIT)
-        self.credit.charge(MOST_CREDIT - CREDIT, now)
+        self.budget = Budget(1 / (HASTE * period), TOGETHER)
 
 
 class Reporters(Recent):
@@ -156,8 +154,7 @@ class Reporters(Recent):
 
     A report counts if its PERIOD is higher than before, once a period; or if it is one of the last
     six and was lacking here, because peers keep these for a seed that takes the place of another.
-    Its age then follows from its PERIOD. Late reports may come close together, but no more of them
-    than periods have passed."""
+    Its age then follows from its PERIOD. Late reports may come close together."""
 
     def __init__(self, limit: int, period: float):
         super().__init__(limit)
@@ -165,7 +162,7 @@ class Reporters(Recent):
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
         """Return a report's age in seconds; None if it does not count."""
-        reporter = self.get(peer) or _Reporter(self._period, now)
+        reporter = self.get(peer) or _Reporter(self._period)
         if reporter.start != start:
             reporter.start, reporter.counted = start, set()
             self[peer] = reporter
@@ -173,7 +170,7 @@ class Reporters(Recent):
         if period in reporter.counted or period <= newest - REPORTS_KEPT:
             return None
         if period > newest:
-            if not reporter.credit.spend(1, now):
+            if not reporter.budget.spend(1, now):
                 return None
             newest, reporter.came_at = period, now
         reporter.counted = {each for each in reporter.counted if each > newest - REPORTS_KEPT}

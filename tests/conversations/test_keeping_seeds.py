@@ -270,18 +270,6 @@ def test_a_new_tree_is_told_before_the_rows_that_move_by_it():
 
 # Reports.
 
-def test_who_makes_too_many_reports_that_do_not_count_breaks_a_rule():
-    scene, one, _ = seed_with(A, B)
-    for _ in range(101):  # of which one counts
-        one.report({B: GOOD}, 1)
-    scene.run(1.0)
-    assert one.end.closed is None
-    for _ in range(30):
-        one.report({B: GOOD}, 1)
-    assert scene.event("refused:") == f"refused:{A}:too many reports that do not count"
-    assert one.end.ends_within(0.1)
-
-
 def test_reports_that_come_again_from_the_newest_on_are_as_old_as_their_periods():
     scene, one, _ = seed_with(A, B)
     for period in range(9, 1, -1):
