@@ -27,7 +27,7 @@ from grapevine.seed import REGISTERED
 SLICE = 100  # subjects that are judged at a time
 CHARGES, WITHIN = 4, 12.0  # until a kick; each so many periods after the last one at most
 BELIEVED = 3  # periods for which verdicts count, unless newer ones come
-REMEMBERED = 10_000  # bans, warnings, findings, and runs that have contradicted themselves
+REMEMBERED = 10_000  # bans, findings, and runs that have contradicted themselves
 PROOFS, PROOFS_AT_ONCE = 0.2, 100  # kicks by contradictions in one account: a second, beyond these
 UNTRUE, UNTRUE_PERIODS = 3, 8  # reports of deaths in so many periods, after which a peer is
 # disbelieved
@@ -49,7 +49,6 @@ class JudgingSeed(KeepingSeed):
         self._own: dict[Address, float] = {}  # peer that is judged here -> since when
         self._doubted: set[tuple] = set()  # pairs of these and who never named them, as found last
         self._charges = Recent(REMEMBERED)  # subject -> (how many so far, when the last was)
-        self._warned = Recent(REMEMBERED)  # (peer, neighbour) -> until when it is not told again
         self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
 
     # Judging.
@@ -135,13 +134,10 @@ class JudgingSeed(KeepingSeed):
             self._charges[peer] = max(count, before), max(self.now() - ago, at)
 
     def warn(self, pairs) -> None:
-        """Tell peers which neighbours never name them, once in the time of a ban."""
-        now = self.now()
+        """Tell peers which neighbours never name them."""
         for peer, neighbour in pairs:
             row = self.registry.rows.get(peer)
-            if (row is not None and row.link is not None
-                    and self._warned.get((peer, neighbour), 0.0) <= now):
-                self._warned[peer, neighbour] = now + self.settings.ban
+            if row is not None and row.link is not None:
                 row.link.send(grammar.say("unconfirmed", neighbour))
 
     # Kicks.
