@@ -32,7 +32,6 @@ DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name
 # itself here before they did: a neighbour may have denied it, and does not ask again for REST
 ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again about a run, and
 # for which it counts after they have named it, because they may forget it, and newcomers deny it
-HANGS_UP = 3  # links in a row that end with a request unanswered, until a neighbour is refused
 GAPS = 8  # ranges that are known of a run, above which it may have filled a neighbour's room
 REMEMBERED = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
 TO_ALL, PART = 100, 4  # the first numbers of a run, and one line of so many later on, go to all
@@ -64,7 +63,6 @@ class WatchedPeer(SignedPeer):
         self._named = Recent(REMEMBERED)  # run that most seeds name -> (since when its messages
         # count; when it was named last)
         self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
-        self._hung_up = Recent(REMEMBERED)  # neighbour -> links that it ended with no answer
         self.runs.rests_by_link = True  # or who gets it denied here makes this peer withhold it
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
@@ -138,8 +136,7 @@ class WatchedPeer(SignedPeer):
     def on_liveness_reply(self, link: ProvenLink, time: str, asker: Address, replier: Address
                           ) -> None:
         super().on_liveness_reply(link, time, asker, replier)
-        if self.watch.replied(link, float(time)):
-            self._hung_up.pop(link.peer, None)
+        self.watch.replied(link, float(time))
 
     # Links.
 
@@ -166,13 +163,8 @@ class WatchedPeer(SignedPeer):
             super().dial_peer(peer, instead_of)
 
     def neighbour_ended(self, link: ProvenLink, error: OSError | None) -> None:
-        is_unanswered, peer = self.watch.ended(link), link.peer
+        self.watch.ended(link)
         super().neighbour_ended(link, error)
-        if is_unanswered:
-            self._hung_up[peer] = self._hung_up.get(peer, 0) + 1
-            if self._hung_up[peer] >= HANGS_UP:  # it would never be judged
-                del self._hung_up[peer]
-                self._shut(peer, "answers nothing", self.settings.ban)
 
     # Once a period.
 

@@ -71,10 +71,8 @@ class Watch:
         self._rows[link] = _Row(now + STANDS, self._begin + len(self._log))
         self._counts.setdefault(link.peer, [0] * 5)
 
-    def ended(self, link) -> bool:
-        """Forget a link; return whether a request was not answered on it."""
-        row = self._rows.pop(link, None)
-        return row is not None and row.asked is not None
+    def ended(self, link) -> None:
+        self._rows.pop(link, None)
 
     # What comes.
 
@@ -132,12 +130,11 @@ class Watch:
         row.asked = time, self._begin + len(self._log)
         return True
 
-    def replied(self, link, time: float) -> bool:
-        """Judge a neighbour that has replied to a request of this TIME; return whether it could be
-        judged now."""
+    def replied(self, link, time: float) -> None:
+        """Judge a neighbour that has replied to a request of this TIME."""
         row = self._rows.get(link)
         if row is None or row.asked is None or time < row.asked[0]:
-            return False
+            return
         (_, until), row.asked = row.asked, None
         for owed in self._log[max(0, row.judged - self._begin):max(0, until - self._begin)]:
             has_brought = link in owed.brought_by
@@ -147,7 +144,6 @@ class Watch:
                 if not has_brought:
                     self.count(link, MISSING, len(owed.numbers))
         row.judged = max(row.judged, until)
-        return True
 
     def _forget(self, count: int) -> None:
         for owed in self._log[:count]:

@@ -109,29 +109,6 @@ def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed():
     assert end.closed is None and scene.events("unconfirmed:") == []
 
 
-def test_who_hangs_up_three_links_with_a_request_unanswered_is_refused_for_a_ban():
-    scene, _ = watched_scene(ban=60.0)
-    one = KeyMachine(scene, A)
-    one.replies[f"Connection with Peer:{NODE}"] = f"connection refused:{A}:full"
-
-    def link(answers: bool) -> None:
-        one.is_alive = True  # for the probe
-        end = one.link(time_of(scene))
-        one.is_alive = answers
-        assert scene.pass_until(lambda: any(line.endswith(f":{NODE}") for line in end.lines)
-                                or answers, 2 * PERIOD)
-        scene.run(1.5 * PERIOD if answers else 0.1)
-        end.hang_up()
-        scene.run(0.1)
-
-    for answers in False, False, True, False, False, False:
-        link(answers)
-    one.is_alive = True
-    assert refusal(one, scene) == f"connection refused:{NODE}:answers nothing"
-    scene.run(61.0)
-    assert refusal(one, scene) == f"connection accepted:{NODE}"
-
-
 def test_a_seed_that_does_not_answer_gets_no_report():
     scene, *desks = watched_scene(seeds=3, liveness_interval=1.5 * PERIOD)
     scene.run(3 * PERIOD)
