@@ -66,7 +66,6 @@ class WatchedPeer(SignedPeer):
         self.runs.rests_by_link = True  # or who gets it denied here makes this peer withhold it
         self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
         self._shut_out = Recent(REMEMBERED)  # peer -> (until when, why)
-        self._kicked_by: set[Target] = set()  # seeds that have kicked this peer
         self._period = 0  # of the last report
         self._kept: collections.deque[bytes] = collections.deque(maxlen=REPORTS_KEPT)
         self._told = None  # the link to the seed that has had all reports
@@ -203,8 +202,7 @@ class WatchedPeer(SignedPeer):
     def on_kick(self, link: ProvenLink, peer: Address, badness: float, seconds: float) -> None:
         if peer != self.address:
             self._shut(peer, "kicked", seconds)
-        elif link.peer not in self._kicked_by:  # seeds and peers refuse this peer from now on
-            self._kicked_by.add(link.peer)
+        else:  # seeds and peers refuse this peer from now on
             self.output.write(f"kicked:{link.remote}:{badness:.3f}")
 
     def on_unconfirmed(self, link: ProvenLink, peer: Address) -> None:
