@@ -66,12 +66,11 @@ class JudgingSeed(KeepingSeed):
 
     def judge(self, subjects: list[Address]) -> None:
         """Judge some subjects, tell the other seeds, warn and kick."""
-        now, banned = self.now(), {peer for peer in self._bans if self.is_banned(peer)}
         if self.is_late():
             return
-        cases = [Case(subject, self.rows.of(subject), now, self.period, banned,
-                      self._charged(subject)[1])
-                 for subject in subjects if subject not in banned and subject in self._own]
+        now = self.now()
+        cases = [Case(subject, self.rows.of(subject), now, self.period, self._charged(subject)[1])
+                 for subject in subjects if subject in self._own]
         since = now - BELIEVED * self.period
         known = [count for at, count in self._known.values() if at >= since]
         fresh = {peer: found for peer, found in self._found.items() if found[0] >= since}

@@ -126,17 +126,15 @@ class Window:
 
 
 class Case:
-    """A subject, and the rows about it and by it, but for banned peers. `charged_at` is when it was
-    charged last."""
+    """A subject, and the rows about it and by it. `charged_at` is when it was charged last."""
 
-    def __init__(self, subject: Address, rows, now: float, period: float, banned=(),
+    def __init__(self, subject: Address, rows, now: float, period: float,
                  charged_at: float = -math.inf):
         self.subject = subject
         about, by = collections.defaultdict(list), collections.defaultdict(list)
         for row in rows:
-            if row.other != subject and row.other not in banned:
-                age = (now - row.at) / period
-                (by if row.side == BY else about)[row.other].append((age, row.entry))
+            said = by if row.side == BY else about
+            said[row.other].append(((now - row.at) / period, row.entry))
         last = min((age for rows in by.values() for age, _ in rows), default=0.0)
         named, naming = ({other for other, rows in rows_of.items()
                           if sum(age <= PAIRED_FROM for age, _ in rows) >= PAIRED}

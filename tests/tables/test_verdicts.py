@@ -2,12 +2,10 @@
 
 import pytest
 
-from grapevine.monitoring.grammar import ABOUT, BY
-from grapevine.monitoring.verdicts import LIES, Case, View, badness_of, false_share, slanders
+from grapevine.monitoring.verdicts import LIES, View, badness_of, false_share, slanders
 from tests.tables.samples import peer
 from tests.tables.verdict_samples import (
-    A, B, C, D, E, NOW, OTHERS, PERIOD, S, always, case, charged, found, mutual, paired, rates,
-    said)
+    A, B, C, D, E, OTHERS, S, always, case, charged, found, mutual, paired, rates, said)
 
 
 # What counts in a window.
@@ -42,13 +40,6 @@ def test_two_peers_count_if_each_has_named_the_other_in_four_reports(by_reporter
     assert bool(rates(rows)) == counts
 
 
-def test_a_case_has_the_rows_of_its_subject_alone_and_none_about_itself():
-    rows = mutual(A, missing=10) + mutual(A, subject=B, corrupt=10) + mutual(S)
-    itself = [row._replace(side=side) for row in mutual(S) for side in (ABOUT, BY)]
-    assert rates(rows) == {A: 0.5}
-    assert Case(S, itself, NOW, PERIOD).present.rates(None) == {}
-
-
 # The rate of one reporter.
 
 @pytest.mark.parametrize("counts, rate", [
@@ -72,12 +63,6 @@ def test_what_is_missing_is_excused_by_what_the_subject_had_first_from_the_repor
     (3, 0, False), (4, 0, True), (3, 1, True), (0, 4, True), (0, 3, False)])
 def test_a_reporter_counts_when_it_has_judged_twenty_messages_or_copies(expected, corrupt, counts):
     assert bool(rates(mutual(A, expected=expected, corrupt=corrupt))) == counts
-
-
-def test_who_is_banned_does_not_count_and_its_excuses_do_not_either():
-    assert set(rates(mutual(A, missing=10) + mutual(B), banned={B})) == {A}
-    rows = mutual(A, missing=20, first=20) + mutual(B, missing=20, first=20)
-    assert rates(rows, 100)[A] > 0.0 and rates(rows, 100, banned={B})[A] == 0.0
 
 
 # All excuses together.
@@ -226,4 +211,3 @@ def test_in_a_peers_own_views_all_that_is_claimed_is_excused():
         assert case(rows).present.views() == {A: view}
     rows = always(S, A, expected=20, corrupt=10, missing=10) + always(A, S, expected=20)
     assert case(rows).present.views() == {A: View(1.0, 1.0, 0.5)}
-    assert case(rows, banned={A}).present.views() == {}

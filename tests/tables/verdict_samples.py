@@ -34,12 +34,12 @@ def mutual(reporter, subject=S, first=0, **counts) -> list[Row]:
             + always(subject, reporter, expected=20, first=first))
 
 
-def case(rows, subject=S, banned=(), charged: float | None = None) -> Case:
+def case(rows, subject=S, charged: float | None = None) -> Case:
     """A subject that was charged so many periods ago, or never."""
     own = [row._replace(side=BY if row.reporter == subject else ABOUT)
            for row in rows if subject in (row.reporter, row.entry.peer)]
     at = {} if charged is None else {"charged_at": NOW - charged * PERIOD}
-    return Case(subject, own, NOW, PERIOD, banned, **at)
+    return Case(subject, own, NOW, PERIOD, **at)
 
 
 def rates(rows, known=None, **words) -> dict:
