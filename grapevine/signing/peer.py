@@ -176,7 +176,6 @@ class SignedPeer(Proving, Peer):
         """Wait no longer for what a seed has not answered, though it may have answered others."""
         for question in asked:
             if not link.closed and link.turns.asked.pop(question, None) is not None:
-                link.turns.given_up[question.address] = True
                 self.answered(question, link, None)
         self.put_questions(link)
 
@@ -186,9 +185,7 @@ class SignedPeer(Proving, Peer):
         asked = sorted([each for each in link.turns.asked if each.address == address],
                        key=lambda each: (each.start not in starts, each.start != ANY))
         if not asked:
-            if address in link.turns.given_up:
-                return
-            raise ProtocolError(f"runs of {address}, for which it was not asked")
+            return  # it is late
         question = asked[0]
         del link.turns.asked[question]
         self.expect(link, ANSWER_LIMIT)

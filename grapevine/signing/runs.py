@@ -64,7 +64,6 @@ class Turns:
         self._seed = seed
         self.asked: dict[Question, object] = {}  # for whom, the oldest first
         self._waiting: dict[object, collections.deque[Question]] = {}  # by neighbour
-        self.given_up = Recent(DENIED_LIMIT)  # addresses of which an answer may come too late
 
     def add(self, question: Question, neighbour) -> None:
         self._waiting.setdefault(neighbour, collections.deque()).append(question)
