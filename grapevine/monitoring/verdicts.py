@@ -156,9 +156,10 @@ class Case:
 
     def known(self, since: float = SAID_FROM, until: float = KNOWN_TO) -> int | None:
         """Return by how many messages its neighbours have judged it between these ages, the upper
-        median; None without one. It does not say so itself, as one seed may judge liars alone."""
-        told = [sum(entry.expected for age, entry in rows if until < age <= since)
-                for rows in self._about]
+        median of those that have; None if none has. It does not say so itself, as one seed may
+        judge liars alone."""
+        told = [count for rows in self._about
+                if (count := sum(entry.expected for age, entry in rows if until < age <= since))]
         return statistics.median_high(told) if told else None
 
 
@@ -257,7 +258,7 @@ def _known_since(since: float, cases: list[Case], known: int | None) -> int | No
     subjects at hand, because the one that is charged may have answered nobody."""
     if known is None:
         return None
-    told = [(case.known(since, SAID_TO), whole) for case in cases
+    told = [(case.known(since, SAID_TO) or 0, whole) for case in cases
             if (whole := case.known(SAID_FROM, SAID_TO))]
     parts, wholes = zip(*told) if told else ([1], [1])
     return math.ceil(known * statistics.median_high(parts) / statistics.median_high(wholes))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grapevine.monitoring.verdicts import LIES, View, badness_of, false_share, slanders
+from grapevine.monitoring.verdicts import LIES, Case, View, badness_of, false_share, slanders
 from tests.tables.samples import peer
 from tests.tables.verdict_samples import (
     A, B, C, D, E, OTHERS, S, always, case, charged, found, mutual, paired, rates, said)
