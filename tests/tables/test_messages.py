@@ -300,17 +300,20 @@ def test_gaps_move_along_when_an_origin_is_named(monkeypatch):
     assert messages.add([line(3), line(10)]).new == [line(3), line(10)]
 
 
-def test_who_fills_all_runs_gaps_and_texts_with_invented_origins_costs_named_ones_nothing():
+def test_who_fills_all_runs_gaps_and_texts_with_invented_origins_costs_named_ones_nothing(
+        monkeypatch):
+    monkeypatch.setattr(limits, "ALL_GAPS", 20_000)
+    monkeypatch.setattr(limits, "RUNS", 3_000)
     known, new = peer(3), peer(2)
-    messages = message_list(named=(known, new))
+    messages = message_list(named=(known, new), cache_size=10_000)
     kept = numbered(range(1, 101), known)
     messages.add(kept)
-    for start in range(1, 202):
+    for start in range(1, 22):
         messages.add(numbered(range(2, 2_004, 2), A, start))
-    messages.add([line(1, peer(9, f"10.{n >> 8}.{n & 255}.9")) for n in range(30_000)])
+    messages.add([line(1, peer(9, f"10.{n >> 8}.{n & 255}.9")) for n in range(3_000)])
     for number in range(3, 1_203):
         messages.add([line(number, B, text="x" * 65_000)])
-        messages.add([line(2 * number + 1, A, 202, text="x" * 65_000)])
+        messages.add([line(2 * number + 1, A, 22, text="x" * 65_000)])
     assert sum(len(ranges) - 1 for ranges in seen(messages).values()) == limits.ALL_GAPS
     assert len(messages.runs) == limits.RUNS and messages.dropped["texts evicted"] > 1_000
     assert messages.add([line(1, peer(8, "10.0.0.8"))]).new == [], "there is no room left"
