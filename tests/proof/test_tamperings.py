@@ -15,7 +15,7 @@ NETWORK = """schedule 7 seeds=3 capacity=fixed:3 gossip-count=20 gossip-interval
 1.000 start 127.0.0.1:5000 127.0.0.1:5001 127.0.0.1:5002
 1.000 start 127.0.0.1:5003 127.0.0.1:5004 127.0.0.1:5005
 20.000 kill 127.0.0.1:5005""".format("liveness-interval=1 antientropy-interval=2 unrest=60")
-LINES, GROUP = 400, 20  # received lines that are tampered with; at once
+LINES, GROUP = 400, 20  # received lines, of which each second is tampered with; at once
 LATER = 1.5  # seconds
 
 
@@ -42,7 +42,7 @@ def test_untouched_files_pass_the_check(files, tmp_path):
     assert verdict == HOLDS, text
 
 
-# Each of 400 lines `received:`.
+# 200 of 400 lines `received:`.
 
 def deleted(at, event):
     return [], "broadcast", "{message} did not reach {peer}"
@@ -73,7 +73,7 @@ def test_each_received_line_that_is_tampered_with_is_named(files, tmp_path, tamp
              for number, (at, event) in enumerate(lines) if event.startswith("received:")
              and int(message_of(event).rpartition(":")[2]) > 4]  # others are near the start
     assert len(lines) >= LINES
-    for group in range(LINES // GROUP):
+    for group in range(0, LINES // GROUP, 2):
         changed_files = {name: list(lines) for name, lines in files.items()}
         expected = set()
         for name, number in sorted(lines[group:LINES:LINES // GROUP], reverse=True):
@@ -89,7 +89,7 @@ def test_each_received_line_that_is_tampered_with_is_named(files, tmp_path, tamp
             assert any(detail.startswith(words) for detail in found[row]), words
 
 
-@pytest.mark.parametrize("seconds", [-60, -4, 4, 60])
+@pytest.mark.parametrize("seconds", [-4, 4])
 def test_a_line_that_was_moved_but_stands_where_it_was_fails_the_check(files, tmp_path, seconds):
     for name, lines in files.items():
         for number in range(20, len(lines) - 2, len(lines) // 3):
