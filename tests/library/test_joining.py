@@ -214,15 +214,6 @@ def test_a_file_is_written_only_where_that_is_asked_for(seeds, tmp_path, monkeyp
     assert capsys.readouterr() == ("", "")
 
 
-def test_joining_without_a_seed_that_answers_goes_on_until_there_is_one(tmp_path):
-    addresses = [free_address()]
-    with grapevine.join(seeds=addresses) as peer:
-        assert not peer.joined.wait(0.05) and not peer.caught_up(0.05)
-        with grapevine.seeds(addresses, outputs=tmp_path):
-            assert peer.joined.wait(30)
-    assert list(tmp_path.glob("seed_*.txt"))
-
-
 def test_a_port_is_enough_beside_a_config_txt(tmp_path, monkeypatch, seeds):
     (tmp_path / "config.txt").write_text("\n".join(seeds))
     monkeypatch.chdir(tmp_path)
@@ -231,17 +222,6 @@ def test_a_port_is_enough_beside_a_config_txt(tmp_path, monkeypatch, seeds):
     for typed in port, f"localhost:{port}":
         with grapevine.join(typed) as peer:
             assert peer.joined.wait(30) and peer.address == f"127.0.0.1:{port}"
-
-
-def test_a_newcomer_has_caught_up_when_it_holds_all_that_its_neighbours_hold(seeds):
-    with grapevine.join(seeds=seeds) as first:
-        assert first.caught_up(30) and first.neighbours == []  # there is no other peer
-        for number in range(8_000):
-            first.say(f"{'x' * 64} {number}")
-        with grapevine.join(seeds=seeds, backlog=100_000) as late:
-            assert late.caught_up(60)
-            assert late.status()["messages held"] == 8_000
-            assert {late.next(timeout=0).number for _ in range(8_000)} == set(range(1, 8_001))
 
 
 # Forks.

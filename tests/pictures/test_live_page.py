@@ -102,10 +102,3 @@ def test_every_colour_of_the_script_is_there_in_light_and_in_dark():
 def test_nothing_demands_a_window_that_is_wider_than_a_phone():
     style = (PICTURES / "live_page.css").read_text(encoding="utf-8")
     assert all(int(width) <= 320 for width in re.findall(r"width: (\d+)px;", style))
-
-
-def test_model_and_layout_know_nothing_of_the_page():
-    free = "".join(PARTS[f"live_{part}.js"] for part in ("model", "layout", "waves"))
-    for word in ("document", "window", "byId", "performance", "Date", "requestAnimationFrame",
-                 "setTimeout", "Math.random", "fetch"):
-        assert not re.search(rf"(?<![.\w]){word}\b", re.sub(r"//.*", "", free)), word
