@@ -30,13 +30,13 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
         if "--filter" in flags:
             (tmp_path / "words.txt").write_text("virus\n")
             flags = [*flags, tmp_path / "words.txt"]
-        program = start(network, "--kill", 1, "--once", *flags, peers=8)
+        program = start(network, "--kill", 1, "--once", *flags, peers=6)
         assert program.code(60.0) == 0, program.shown()
         *_, text = program.shown().partition("gossips    holds ")
-        assert "168 of 168 deliveries" in text and "dead       holds   1 died; " in text
+        assert "90 of 90 deliveries" in text and "dead       holds   1 died; " in text
         assert "FAILS" not in text and is_clean(program.shown())
         assert sum("filter=1" in file.read_text()
-                   for file in network.outputs.glob("peer_*.txt")) == 8 * ("--filter" in flags)
+                   for file in network.outputs.glob("peer_*.txt")) == 6 * ("--filter" in flags)
         killed = [file for file in network.outputs.glob("peer_*.txt")
                   if ":stopped:" not in file.read_text()]
         assert len(killed) == 1 and ":leaving" not in killed[0].read_text()

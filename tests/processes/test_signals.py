@@ -27,7 +27,7 @@ exec(compile(source, path, "exec"), {"__name__": "__main__", "__file__": path})
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", [0.025, pytest.param(0.005, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [0.05, pytest.param(0.005, marks=pytest.mark.slow)])
 def test_a_signal_at_any_moment_of_the_start_ends_a_peer_without_a_traceback(started, number, step):
     started.wrapper = ["-c", BEGIN]
     for at in range(round(STARTING / step)):

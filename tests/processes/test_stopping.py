@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="coun
 SYN_SENT = b"\2"  # of Linux: the state of a socket that dials
 
 
-def test_fifty_small_networks_that_start_and_stop_leave_no_thread_and_no_descriptor(nodes):
+def test_25_small_networks_that_start_and_stop_leave_no_thread_and_no_descriptor(nodes):
     before, seconds = resources(), []
-    for at in range(50):
+    for at in range(25):
         nodes.start(Seed)
         peers = [nodes.start(Peer, gossip_count=100, gossip_interval=0.01) for _ in range(3)]
         if at % 5 == 0:

@@ -366,7 +366,8 @@ def test_who_lives_and_is_removed_notices_it(tmp_path, story, verdict):
 
 
 def test_a_life_whose_beginning_a_full_disk_refused_may_receive_again(tmp_path):
-    expect(UNCLEAR, "127.0.0.1:5002 received or generated 127.0.0.1:5001:1:1 more than once", delivery.once, tmp_path, SEED, PAIR,
+    expect(UNCLEAR, "127.0.0.1:5002 received or generated 127.0.0.1:5001:1:1 more than once",
+           delivery.once, tmp_path, SEED, PAIR,
            "3 5001 says 1 \n 4 5002 hears 5001/1 from 5001 \n 5 5002 lost:3 \n "
            "6 5002 hears 5001/1 from 5001")
 
