@@ -105,7 +105,7 @@ def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
 # How much there was to know.
 
 @pytest.mark.parametrize("age, known", [
-    (0.49, 0), (0.5, 0), (0.51, 50), (6.49, 50), (6.5, 50), (6.51, 0)])
+    (0.49, None), (0.5, None), (0.51, 50), (6.49, 50), (6.5, 50), (6.51, None)])
 def test_what_there_was_to_know_is_what_neighbours_have_judged_a_subject_by_in_six_periods(
         age, known):
     rows = [*paired(A), said(A, S, age, expected=50), said(A, S, 7, expected=9)]
