@@ -52,7 +52,7 @@ class Machines:
         """Tell whether so many peers have neighbours, and all form one graph."""
         records = self.records()
         return (sum(bool(run.linked) for run in records.peers) == peers
-                and graph.history(records)[-1][1] == 1)
+                and graph.history(records.peers)[-1][1] == 1)
 
     def prove(self) -> str:
         """Wait until the files prove all; return the proof."""

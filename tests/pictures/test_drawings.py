@@ -51,7 +51,8 @@ def test_a_peer_that_died_and_began_anew_is_drawn_as_the_run_of_that_moment(tmp_
     tell(tmp_path, PAIR, "0.5 5003 starts \n 1 5001 links 5003 \n 9 5003 lives \n 20 5003 starts",
          "30 5003 lives until 70 \n 15 5002 dies")
     records = Records(tmp_path).refresh()
-    assert [(peer.up, peer.died) for peer in network.drawn_peers(records, largest(records))] == [
+    snapshot = largest(records.peers)
+    assert [(peer.up, peer.died) for peer in network.drawn_peers(records, snapshot)] == [
         (True, False), (True, True), (True, True)]
 
 

@@ -196,8 +196,8 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
                  "30.1 5001 hears 5003/7 from 5002")
     proof = tell(tmp_path, text, monitor="yes")
     run = next(run for run in proof.peers if run.address.endswith(":5003"))
-    assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead(proof.newest)
-    assert not run.generated and not any(run.is_dead(proof.newest) for run in proof.peers)
+    assert run.ended == "kicked" and run.last == run.first + 12 and not run.is_dead
+    assert not run.generated and not any(run.is_dead for run in proof.peers)
     assert delivery.broadcast(proof).verdict == HOLDS, delivery.broadcast(proof)
     assert deaths.dead(proof).verdict == HOLDS
 

@@ -113,7 +113,7 @@ def test_the_degrees_row_shows_the_exponent_that_capacities_predict(tmp_path, ru
         f"{min(count - 1, capacity_of(address_of('127.0.0.1', port), rule))}"
         for port in range(5000, 5000 + count)],
         capacity=rule.replace(":", " "))
-    law = PowerLaw(proof.records)
+    law = PowerLaw(proof.peers)
     assert law.fitted == law.predicted and law.degrees == law.capacities
     assert abs(law.fitted.exponent - exponent) < 2 * law.fitted.error
     row = check.degrees(proof)
@@ -195,13 +195,13 @@ def test_a_link_that_stands_before_an_earlier_one_in_a_file_is_a_link_too(tmp_pa
     later = lines.pop(at).replace(":06.", ":07.")
     path.write_text("".join([*lines[:3], later, *lines[3:]]))
     moved = Records(tmp_path).refresh()
-    assert graph.history(moved)[-1][1] == graph.history(proof.records)[-1][1] == 1
+    assert graph.history(moved.peers)[-1][1] == graph.history(proof.peers)[-1][1] == 1
 
 
 def test_pieces_that_stay_apart_fail_and_who_leaves_is_none(tmp_path):
     gone = "4 5002 {} \n 4.1 5001 parts 5002 left \n 4.1 5003 parts 5002 left"
     records = tell(tmp_path, RING, "58 5001 leaving:@5001 \n 58.1 5002 parts 5001 left").records
-    assert graph.history(records)[-1][1] == 1
+    assert graph.history(records.peers)[-1][1] == 1
     story = RING.replace("60 5002 lives", ""), gone.format("lives")
     expect(FAILS, "5001 was apart from the largest piece from", check.pieces, tmp_path, SEED,
            *story)

@@ -21,7 +21,7 @@ def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
     starts = " ".join(map(str, peer_addresses(100)))
     files = files_of("schedule 1 capacity=powerlaw:2.5 liveness-interval=5 antientropy-interval=0 "
                      f"unrest=60\n0.000 start 127.0.0.1:4000\n1.000 start {starts}", until=60.0)
-    law = PowerLaw(Records(write_files(files, tmp_path)).refresh())
+    law = PowerLaw(Records(write_files(files, tmp_path)).refresh().peers)
     assert len(law.degrees) == 100
     assert abs(law.fitted.exponent - law.predicted.exponent) < 2 * law.predicted.error
 

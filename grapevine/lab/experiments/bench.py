@@ -150,7 +150,7 @@ class Measured(Progress):
         due = len(before) + "".join(inputs).count("\n")
         self._await(lambda: all(len(run.received) + len(run.generated) == due
                                 for run in self.records.peers))
-        return [each for each in timed(self.records) if each.message not in before]
+        return [each for each in timed(self.records.peers) if each.message not in before]
 
     def _copies(self) -> int:
         """Return how many duplicates the peers say that they have received."""

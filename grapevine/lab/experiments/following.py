@@ -70,7 +70,7 @@ class Progress:
 
     def honest_have_all(self) -> bool:
         """Tell the same of honest peers, except kicked peers."""
-        runs = [run for run in self.records.honest().peers if run.ended is None]
+        runs = [run for run in self.records.honest if run.ended is None]
         return self._all_said(runs) and self._is_proven(delivery.broadcast)
 
     def _all_said(self, runs: list[PeerRun]) -> bool:

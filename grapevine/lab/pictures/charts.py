@@ -132,7 +132,7 @@ def _draw_bar(across: Axis, upright: Axis, edges: tuple, count: int, title: str)
 
 def degrees_svg(records: Records) -> str:
     """Draw the degrees, their fit, and what the capacities predict."""
-    law = PowerLaw(records)
+    law = PowerLaw(records.peers)
     peers = len(law.degrees)
     fitted, fit = [], "no fit: the degrees tell no exponent"
     if law.capacities[0] == law.capacities[-1]:

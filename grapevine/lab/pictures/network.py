@@ -69,17 +69,17 @@ class DrawnPeer(NamedTuple):  # a peer as the drawing and the table show it
 
 def drawn_peers(records: Records, snapshot: graph.Snapshot) -> list[DrawnPeer]:
     """Return all peers by address: the runs of a snapshot, and the last ones of others."""
-    newest, degrees = records.newest(), snapshot.degrees
+    degrees = snapshot.degrees
     runs = {run.address: run for run in records.peers} | snapshot.runs
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
     return [DrawnPeer(address, degrees.get(address, 0), graph.capacity(run), address in degrees,
-                      run.is_dead(newest), run.malice, address in kicked)
+                      run.is_dead, run.malice, address in kicked)
             for address, run in sorted(runs.items(), key=lambda item: parse_address(item[0]))]
 
 
 def network_svg(records: Records) -> str:
     """Return the drawing of the network."""
-    snapshot = graph.largest(records)
+    snapshot = graph.largest(records.peers)
     peers = drawn_peers(records, snapshot)
     index = {peer.address: at for at, peer in enumerate(peers)}
     links = [(index[one], index[other]) for one, other in snapshot.links]

@@ -76,7 +76,7 @@ def _page(records: Records, folder: pathlib.Path, degrees: str, network: str) ->
     rows, files, curves = check.prove(records), node_files(folder), curves_of(records)
     names = json.dumps([[name, left_out] for name, _, left_out in files])
     lanes, length = timeline(records)
-    came = list(delivery.timed(records))
+    came = list(delivery.timed(records.peers))
     times = [each.at - each.made for each in came if not each.late]
     latency = (f'<div class="chart">{charts.latency_chart(times)}</div>' if times else
                "<p>Nothing was delivered.</p>")
@@ -139,7 +139,7 @@ def _summary(records: Records, length: float) -> str:
     peers = len({run.address for run in runs})
     figures = {
         "peers": peers, **({"runs of peers": len(runs)} if len(runs) > peers else {}),
-        "died": sum(run.is_dead(records.newest()) for run in runs),
+        "died": sum(run.is_dead for run in runs),
         "seeds": len({run.address for run in records.seeds}),
         "messages": len({message for run in runs for message in run.generated}),
         "deliveries": sum(len(run.received) for run in runs),
@@ -180,23 +180,23 @@ def curves_of(records: Records) -> list[Curve]:
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
     """Return the lanes of the timeline and its length in seconds."""
-    runs, seeds, newest, start = records.peers, records.seeds, records.newest(), _start(records)
+    runs, seeds, newest, start = records.peers, records.seeds, records.newest, _start(records)
     moments = {
         "peers started": [run.first for run in runs],
-        "peers died": [run.ended_at for run in runs if run.is_dead(newest)],
+        "peers died": [run.ended_at for run in runs if run.is_dead],
         "found dead by a peer": [at for run in runs for at, *_ in run.found_dead],
         "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
         "removed by a seed": [at for seed in seeds for at, *_ in seed.removed],
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
-    ends = [run.up_until(newest) for run in runs]
-    moves = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
+    moves = sorted([(run.first, 1) for run in runs] + [(run.end, -1) for run in runs
+                                                       if run.end < newest])
     up = list(zip([at for at, _ in moves], accumulate(move for _, move in moves)))
     lanes = []
     for name, changes, end in (
             ("peers up", up, newest),
-            ("pieces of the graph", graph.history(records), graph.end_of(records))):
+            ("pieces of the graph", graph.history(runs), graph.end_of(runs))):
         changes += [(max(end, at), count) for at, count in changes[-1:]]  # once more at the end
         lanes.append(Lane(name, [at - start for at, _ in changes], [count for _, count in changes]))
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
@@ -210,11 +210,11 @@ def _tables(records: Records) -> dict[str, str]:
         _table("peer degree capacity up died attacks kicked", (  # when most were up, as it is drawn
             (peer.address, peer.degree, peer.capacity, peer.up, peer.died,
              peer.malice is not None, peer.kicked)
-            for peer in drawn_peers(records, graph.largest(records)))),
+            for peer in drawn_peers(records, graph.largest(records.peers)))),
         _table("message peer generated received milliseconds joined_later", (
             (came.message, came.run.address, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
              f"{(came.at - came.made) * 1e3:.3f}", came.late)
-            for came in delivery.timed(records))),
+            for came in delivery.timed(records.peers))),
         _table("lane seconds value", (
             (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
             for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments)))),

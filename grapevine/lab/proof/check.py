@@ -115,7 +115,7 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     """Judge a run that was never registered with so many seeds. It needs a time in which as many
     were not disturbed, and longer if others were, whose answers it may have awaited; if there is
     none, what disturbed the others counts."""
-    need, end = min(LONGEST, ROUNDS * run.interval + MORE), proof.end_of(run)
+    need, end = min(LONGEST, ROUNDS * run.interval + MORE), run.end
     if proof.seeds_up(run.first, end, wanted) <= need:
         return []
     told, words = proof.disturbances, f"{proof.name(run)} was never registered with {wanted} seeds"
@@ -132,7 +132,7 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
 
 def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
     """A run that is registered with too few seeds tries others, again and again."""
-    changes = [(run.first, 0), *run.registrations(), (proof.end_of(run), wanted)]
+    changes = [(run.first, 0), *run.registrations(), (run.end, wanted)]
     for (begin, count), (end, _) in itertools.pairwise(changes):
         tries = [begin, *(at for at in run.tried if begin < at < end), end]
         for since, until in itertools.pairwise(tries if count < wanted else ()):
@@ -150,7 +150,7 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
         lives = proof.registries.get(seed, [])
         times = [word.at for word in words if word.lost is None
                  for life in [life for life in lives if life.first <= word.at][-1:]
-                 if not 0 < word.at - proof.end_of(life) <= 2 * life.interval]
+                 if not 0 < word.at - life.end <= 2 * life.interval]
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
                              for life in lives for at, peer in life.registered):
             faults.append(told.by_file(f"{proof.name(run)} was registered with seed {seed}, whose "
@@ -163,7 +163,7 @@ def liveness(proof: Proof) -> Row:
     faults = [proof.disturbances.by_file(f"{proof.name(run)} asked its neighbours in "
                                          f"{len(run.rounds)} rounds of {rounds}", run)
               for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
-                  rounds := _rounds_due(run, min(run.last, proof.end_of(run))))]
+                  rounds := _rounds_due(run, min(run.last, run.end)))]
     replies = sum(len(times) for run in proof.peers for times in run.replies.values())
     misses = sum(len(times) for run in proof.peers for times in run.missed.values())
     return row("liveness", f"{sum(run.rounds.total() for run in proof.peers)} requests, "
@@ -182,7 +182,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
 
 def degrees(proof: Proof) -> Row:
     """Show the degrees at the network's largest, and their power law."""
-    law = graph.PowerLaw(proof.records)
+    law = graph.PowerLaw(proof.peers)
     if not law.degrees:
         return Row("degrees", "", "no peer said what its degree is")
     figures = (f"minimum {law.degrees[0]}, median {quantile(law.degrees, 0.5):g}, "
@@ -199,14 +199,14 @@ def pieces(proof: Proof) -> Row:
         return Row("pieces", "", "links lead to peers elsewhere: only all files tell")
     if any(run.chat for run in proof.peers):
         return Row("pieces", "", "chat servers in a line are not looked at")
-    (history, apart), over = _history(proof), graph.end_of(proof.records)
+    (history, apart), over = _history(proof), graph.end_of(proof.peers)
     begin, faults = min((run.first for run in proof.peers), default=0.0), []
     for run in proof.peers:
         need = PROBE_TIME + (run.misses + 4) * run.interval + ANSWER_TIME
         spans = apart.get(run, [])
-        end = proof.end_of(run)
+        end = run.end
         if not run.links and end - run.first > need:  # the longest time with somebody else
-            spans = sorted([(max(run.first, other.first), min(end, proof.end_of(other)))
+            spans = sorted([(max(run.first, other.first), min(end, other.end))
                             for other in proof.peers if other is not run],
                            key=lambda span: span[1] - span[0])[-1:]
         faults += [_apart(proof, run, [other for other in proof.peers if other is not run
@@ -231,7 +231,7 @@ def _history(proof: Proof) -> tuple[list[tuple[float, float, int]], dict[PeerRun
     """Return how many pieces the graph had from when until when, and when which runs were apart
     from the largest."""
     history, apart = [], collections.defaultdict(list)
-    for begin, end, graph_then in graph.replay(proof.records):
+    for begin, end, graph_then in graph.replay(proof.peers):
         history.append((begin, end, len(graph_then)))
         torn = graph_then.all() if len(graph_then) > 1 else []
         whole = max(torn, default=(), key=lambda piece: (

@@ -24,7 +24,7 @@ class Clocks:
     """The clocks of the machines whose files are in a folder."""
 
     def __init__(self, records: Records):
-        runs = [*records.honest().peers, *records.seeds]
+        runs = [*records.honest, *records.seeds]
         self._files = collections.Counter(machine_of(run.address) for run in runs)
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
         self._unsure: dict[str, float] = {}  # machine -> seconds by which this may be wrong
@@ -97,9 +97,8 @@ def put_right(records: Records) -> Records:
 def _lines(records: Records) -> Iterator[tuple[str, str, float, float]]:
     """Yield the sender and the receiver of each line of which the files of both tell, and when it
     was sent and received, by their clocks."""
-    peers = records.honest().peers
-    runs = by_node(peers)
-    for run in peers:
+    runs = by_node(records.honest)
+    for run in records.honest:
         for message, delivery in run.received.items():
             had = min((source.has_since(message) for source in runs.get(delivery.source, ())),
                       default=math.inf)

@@ -23,7 +23,7 @@ FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 def dead(proof: Proof) -> Row:
     """A dead peer is found, reported and removed; a living one is not."""
-    died = [run for run in proof.peers if run.is_dead(proof.newest) and not run.chat]
+    died = [run for run in proof.peers if run.is_dead and not run.chat]
     delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1],
                   run.ended_at) - run.ended_at for run in died for seed in proof.seeds
               if (removed := about(seed.removed, run.address, run.last, run.next))]
@@ -63,7 +63,7 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
         elif run.ended is None and run.last + silence + DYING < run.killed:
             yield judge(f"{words}, and was silent from {clock(run.last)} on", run.last, run.killed,
                         silence + DYING, told.of(run))
-    elif isinstance(run, PeerRun) and run.ended is None and run.is_dead(
+    elif isinstance(run, PeerRun) and run.ended is None and run.is_silent_at(
             scenario.end or proof.newest) and run.address in scenario.started:
         yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
                     run.last, scenario.end or proof.newest, 2 * run.interval, told.of(run))
@@ -77,9 +77,9 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     if until - run.last < need and (found or run.superseded):
         return
     for other in proof.peers:
-        links, end = other.links.get(run.address, ()), min(proof.end_of(other), until)
+        links, end = other.links.get(run.address, ()), min(other.end, until)
         if (end >= run.last + (other.misses - 1) * other.interval
-                or not other.has_ended(proof.newest)) and any(
+                or not other.has_ended) and any(
                 link.begin < run.ended_at - other.interval and (
                     link.end == math.inf or link.who == BROKEN and link.end >= run.last)
                 for link in links):  # one that broke before may be given up: somebody refused
@@ -95,7 +95,7 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         listed = max(about(seed.registered, run.address, 0.0, math.inf), default=math.inf)
         removed = about(seed.removed, run.address, listed, math.inf)
         since = max(listed, min(at for at, _ in found))
-        end, told = min([proof.end_of(seed), *removed]), proof.disturbances
+        end, told = min([seed.end, *removed]), proof.disturbances
         if end < since or removed and end <= since + REMOVAL_TIME:
             continue
         spans = told.of(seed) + [span for _, finder in found

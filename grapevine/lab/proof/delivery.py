@@ -13,7 +13,6 @@ from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
     FAILS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
 from grapevine.lab.proof.evidence import Proof, Row, origin_of, quantile, row
-from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import PeerRun
 
 WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
@@ -55,7 +54,7 @@ def broadcast(proof: Proof) -> Row:
 
     without = _without(proof)
     alike = {one.alike: one for one in without}  # which differ in nothing but the message
-    ways, calm = (dict(zip(alike, _ways(list(alike.values()), graph.replay(proof.records, *how))))
+    ways, calm = (dict(zip(alike, _ways(list(alike.values()), graph.replay(proof.peers, *how))))
                   for how in ((), (disturb,)))
     missing = [fault for one in without
                if (fault := _missing(proof, one, ways[one.alike], calm[one.alike]))]
@@ -84,7 +83,7 @@ def _without(proof: Proof) -> list[Lacking]:
             if (message, said.mark) not in forbidden}
     lack: dict[str, list[PeerRun]] = {}
     for run in proof.peers:
-        end = proof.end_of(run)
+        end = run.end
         for message in made.keys() - run.received.keys() - run.generated.keys():
             if made[message] + ON_ITS_WAY < end:
                 lack.setdefault(message, []).append(run)
@@ -95,7 +94,7 @@ def _without(proof: Proof) -> list[Lacking]:
         who = holders.setdefault(who, who)
         for run in runs:
             since = max(made[message], run.first)
-            found.append(Lacking(message, run, since, proof.end_of(run), had,
+            found.append(Lacking(message, run, since, run.end, had,
                                  (run, since, who if all_had <= since else message)))
     return sorted(found, key=lambda lacking: (lacking.since, lacking.message))
 
@@ -211,7 +210,7 @@ def once(proof: Proof) -> Row:
 def latency(proof: Proof) -> Row:
     """Nothing is received before it was generated."""
     times, late, faults = [], 0, []
-    for came in timed(proof.records):  # of millions, which would take long to keep
+    for came in timed(proof.peers):  # of millions, which would take long to keep
         if came.late:
             late += 1
         else:
@@ -236,10 +235,10 @@ class Timed(NamedTuple):  # a delivery of a message, with its times
     late: bool  # the peer began after the message was generated
 
 
-def timed(records: Records) -> Iterator[Timed]:
+def timed(peers: list[PeerRun]) -> Iterator[Timed]:
     """Yield all deliveries of messages whose origin has a file."""
-    made = {message: said.at for run in records.peers for message, said in run.generated.items()}
-    for run in records.peers:
+    made = {message: said.at for run in peers for message, said in run.generated.items()}
+    for run in peers:
         for message, delivery in run.received.items():
             if message in made:
                 yield Timed(message, run, made[message], delivery.at, made[message] < run.first)

@@ -104,11 +104,11 @@ class Disturbances:
     """The trouble that the files of a network tell of."""
 
     def __init__(self, records: Records, runs: dict[str, list[Run]]):
-        self._runs, self._newest, self._clocks = runs, records.newest(), records.clocks
+        self._runs, self._newest, self._clocks = runs, records.newest, records.clocks
         self._cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
         self._headless = records.headless() | {  # or others were linked to it before it began
-            peer for run in records.peers for peer, links in run.links.items()
+            peer for run in records.honest for peer, links in run.links.items()
             if peer in runs and links[0].begin < runs[peer][0].first - ON_ITS_WAY}
         self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
                       for lives in runs.values() for run in lives if run.lost_at]
@@ -160,8 +160,7 @@ class Disturbances:
         for run in runs:
             spans.append(Span(before, run.first + PROBE_TIME, f"{address} began at "
                               f"{clock(run.first)}"))
-            ended = run.up_until(self._newest)
-            before = ended if ended < self._newest else math.inf
+            before = run.end if run.end < self._newest else math.inf
         if before < math.inf:
             spans.append(Span(before, math.inf, f"{address} ended at {clock(before)}"))
         return spans
@@ -175,7 +174,7 @@ class Disturbances:
                            f"{clock(begin)}") for begin, end, nodes in self._cuts
                       if (run.address in nodes) != (address in nodes)]
             self._between[run, address] = [span for span in spans if any(
-                life.first < span.end and life.up_until(self._newest) > span.begin + PROBE_TIME
+                life.first < span.end and life.end > span.begin + PROBE_TIME
                 for life in self._runs.get(address, ()))]
         return self._between[run, address]
 
@@ -200,9 +199,9 @@ class Disturbances:
                 until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
                 yield Span(since, until,
                            f"{run.address} missed an answer of {address} at {clock(at)}")
-        if signs and (run.is_dead(self._newest) or self._is_missed(address, run)):
+        if signs and (run.is_dead or self._is_missed(address, run)):
             begin = max(signs[-1], run.last - 2 * run.interval - PROBE_TIME)
-            how = "died" if run.is_dead(self._newest) else "left, unheard,"
+            how = "died" if run.is_dead else "left, unheard,"
             yield Span(begin, math.inf, f"{run.address} {how} at {clock(run.last)}")
 
     def _is_missed(self, address: str, run: PeerRun) -> bool:

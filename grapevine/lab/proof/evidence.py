@@ -41,14 +41,14 @@ class Proof:
 
     def __init__(self, records: Records, here: set[str] | None = None):
         self._here = here  # the nodes of which there are files; None means all nodes
+        self.records, self.newest = records, records.newest
+        self.peers, self.seeds = records.honest, records.seeds
         self.attackers = [run for run in records.peers if run.malice is not None]
         self.is_watched = any(run.settings.get("monitor") == "yes" for run in records.peers)
         self.attacking = {run.address for run in self.attackers}  # addresses
         # the nodes whose files do not tell of all that they have said
         self.unproven = {run.address for run in records.peers
                          if run.malice is not None or run.ended == KICKED}
-        self.records = records = records.honest()
-        self.peers, self.seeds, self.newest = records.peers, records.seeds, records.newest()
         self.lives = by_node([*self.peers, *self.seeds])
         self.runs, self.registries = by_node(self.peers), by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
@@ -62,10 +62,6 @@ class Proof:
         """Return the address of a run, with its start if ambiguous."""
         return run.address + (start_time(run) if len(self.lives[run.address]) > 1 else "")
 
-    def end_of(self, run: Run) -> float:
-        """Return when a run ended, or the time of the newest line."""
-        return run.up_until(self.newest)
-
     @functools.cached_property
     def strangers(self) -> set[str]:
         """The nodes that others name, and that have no file."""
@@ -78,7 +74,7 @@ class Proof:
 
     def seeds_up(self, begin: float, end: float, count: int) -> float:
         """Return for how many seconds of a window so many seeds were up."""
-        lives = [[(seed.first, self.end_of(seed))] for seed in self.seeds]
+        lives = [[(seed.first, seed.end)] for seed in self.seeds]
         return end - begin - quiet(begin, end, shared(lives, count))
 
     def missing_from(self, address: str) -> str:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.disturbances import parts
-from grapevine.lab.proof.records import Records
 from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import SMALLEST, capacity_of, parse_capacity
 
@@ -101,14 +100,13 @@ class Snapshot(NamedTuple):  # the peers that were up at a moment, and their lin
     links: list[tuple[str, str]]  # each once, the smaller address first
 
 
-def largest(records: Records) -> Snapshot:
+def largest(peers: list[PeerRun]) -> Snapshot:
     """Return the network when most peers were up, the last time if several were as large."""
-    newest = records.newest()
-    ends = [(run, max(run.first, run.up_until(newest))) for run in records.peers]
+    ends = [(run, max(run.first, run.end)) for run in peers]
     begun = sorted(run.first for run, _ in ends)
     ended = sorted(end for _, end in ends)
     _, at = max(((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
-                 for end in ended), default=(0, newest))
+                 for end in ended), default=(0, 0.0))
     runs = {run.address: run for run, end in ends if run.first <= at <= end}
     linked = {address: run.linked_at(at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
@@ -128,25 +126,24 @@ def capacity(run: PeerRun) -> int:
     return capacity_of(parse_address(run.address), rule)
 
 
-def end_of(records: Records) -> float:
+def end_of(peers: list[PeerRun]) -> float:
     """Return when the network ended: with the newest line if a peer is up, else with the first
     `stopped:` line of the last 5 seconds."""
-    newest, peers = records.newest(), records.peers
-    is_over = all(run.has_ended(newest) for run in peers)
+    is_over = all(run.has_ended for run in peers)
     return min((run.last for run in peers if is_over and run.ended not in (None, KICKED)
-                and run.last >= newest - CLOSING),
-               default=newest)
+                and run.last >= run.newest - CLOSING),
+               default=max((run.newest for run in peers), default=0.0))
 
 
 Disturb = Callable[[PeerRun, PeerRun], Iterable[tuple]]
 
 
-def replay(records: Records, disturb: Disturb = lambda one, other: ()
+def replay(peers: list[PeerRun], disturb: Disturb = lambda one, other: ()
            ) -> Iterator[tuple[float, float, Pieces]]:
     """Yield from when until when the graph of runs stayed as it was, and the graph, which is the
     same object again. Links are out of it in the times that `disturb` returns for their ends."""
-    end, pieces = end_of(records), Pieces()
-    changes = sorted((change for change in _changes(records, end, disturb) if change[0] <= end),
+    end, pieces = end_of(peers), Pieces()
+    changes = sorted((change for change in _changes(peers, end, disturb) if change[0] <= end),
                      key=itemgetter(0, 1))
     for (at, _, change, *nodes), (until, *_) in itertools.pairwise([*changes, (math.inf,)]):
         change(pieces, *nodes)
@@ -154,23 +151,22 @@ def replay(records: Records, disturb: Disturb = lambda one, other: ()
             yield at, min(until, end), pieces
 
 
-def _changes(records: Records, end: float, disturb: Disturb) -> Iterator[tuple]:
+def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tuple]:
     """Yield when a peer or a link came or went, its place among changes at the same time, and what
     to do with which nodes."""
-    newest, runs = records.newest(), collections.defaultdict(list)
-    for run in records.peers:
-        gone = run.up_until(newest)
-        if run.first_linked is None or run.first_linked > gone:
+    runs = collections.defaultdict(list)
+    for run in peers:
+        if run.first_linked is None or run.first_linked > run.end:
             continue  # it left before it had a neighbour
         runs[run.address].append(run)
         yield run.first_linked, 1, Pieces.add, run
-        if gone < end:  # the stop of the whole network is no change
-            yield gone, 3, Pieces.remove, run
+        if run.end < end:  # the stop of the whole network is no change
+            yield run.end, 3, Pieces.remove, run
     for one in itertools.chain(*runs.values()):
         for address, mine in one.links.items():
             for other in runs.get(address, ()) if one.address < address else ():
-                for since, until in _common(mine, other.links.get(one.address, ()), min(
-                        one.up_until(newest), other.up_until(newest))):
+                for since, until in _common(mine, other.links.get(one.address, ()),
+                                            min(one.end, other.end)):
                     for begin, over in parts(since, until, disturb(one, other)):
                         yield begin, 2, Pieces.link, one, other
                         if over < end:
@@ -184,9 +180,9 @@ def _common(mine: Iterable, theirs: Iterable, end: float) -> Iterator[tuple[floa
             yield max(one.begin, other.begin), min(one.end, other.end, end)
 
 
-def history(records: Records) -> list[tuple[float, int]]:
+def history(peers: list[PeerRun]) -> list[tuple[float, int]]:
     """Return when the number of pieces changed, and to which."""
-    counts = [(at, len(pieces)) for at, _, pieces in replay(records)]
+    counts = [(at, len(pieces)) for at, _, pieces in replay(peers)]
     return [now for before, now in zip([(0, 0), *counts], counts) if now[1] != before[1]]
 
 
@@ -245,8 +241,8 @@ class PowerLaw:
     than the number of the other peers. There, and at the smallest one of `rule`, capacities pile
     up, so the law is sought between."""
 
-    def __init__(self, records: Records):
-        runs, degrees, _ = largest(records)
+    def __init__(self, peers: list[PeerRun]):
+        runs, degrees, _ = largest(peers)
         self.degrees = sorted(degrees.values())
         others = max(1, len(degrees) - 1)
         self.capacities = sorted(min(others, capacity(run)) for run in runs.values())

@@ -96,7 +96,7 @@ class Tally(NamedTuple):  # findings about attackers, in numbers and in words
 
 def tally_of(proof: Proof) -> Tally:
     """Return the findings about all attackers and honest peers."""
-    end = graph.end_of(proof.records)
+    end = graph.end_of(proof.peers)
     attackers = {run.address: run for run in proof.attackers}  # the last run of each
     kicks = {kick.peer: kick for kick in sorted(
         (kick for seed in proof.seeds for kick in seed.kicks), reverse=True)}  # the first of each
@@ -106,13 +106,13 @@ def tally_of(proof: Proof) -> Tally:
     judge = functools.partial(_judge, proof)
     for address, run in attackers.items():
         kick = kicks.get(address)
-        periods = _periods(proof, run, min(end, proof.end_of(run)) if kick is None else kick.at)
+        periods = _periods(proof, run, min(end, run.end) if kick is None else kick.at)
         took += [] if kick is None else [periods]
         if run.malice in spared:
             continue
         if periods <= _limit(proof, run, end):
             early += kick is None
-            if kick is None and periods and proof.end_of(run) >= end:  # its time has begun
+            if kick is None and periods and run.end >= end:  # its time has begun
                 awaited.append(Fault(UNCLEAR, f"{address} ({run.malice}) was not kicked {YET}"))
         elif kick is None:
             missed.append(judge(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods",

@@ -4,7 +4,6 @@ The runner and the benchmark follow a network with records; the check reads its 
 """
 
 import contextlib
-import copy
 import datetime
 import functools
 import math
@@ -109,7 +108,7 @@ class Records:
         self._ahead = ahead or {}  # machine -> seconds by which its clock is ahead, to put it right
         self._files: dict[str, File] = {}  # by name
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
-        self._with_attackers = True
+        self.newest = 0.0  # the time of the newest line, without the seeds' `alive:`
         self.clocks = None  # what clocks.py has found
         self.scenario = Scenario([], 0)  # what the runner did, if a runner started these
 
@@ -127,9 +126,11 @@ class Records:
                     self._take(ours, file, min(CHUNK, size - at))
         self._files = dict(sorted(self._files.items(), key=lambda item: (
             item[1].node or "", item[1].runs[0].first if item[1].runs else 0.0)))
+        self.newest = max([*(run.last for run in self.peers),
+                           *(seed.until for seed in self.seeds)], default=0.0)
         later: dict[str, float] = {}  # node -> when its next run begins
         for run in reversed(self._runs(Run)):
-            run.next = later.get(run.address, math.inf)
+            run.next, run.newest = later.get(run.address, math.inf), self.newest
             later[run.address] = run.first
         self._read_scenario()
         return self
@@ -178,7 +179,12 @@ class Records:
     @property
     def peers(self) -> list[PeerRun]:
         """All runs of all peers, with the runs of each in order."""
-        return [run for run in self._runs(PeerRun) if self._with_attackers or run.malice is None]
+        return self._runs(PeerRun)
+
+    @property
+    def honest(self) -> list[PeerRun]:
+        """The same without the peers that are attackers, as they say."""
+        return [run for run in self.peers if run.malice is None]
 
     @property
     def seeds(self) -> list[SeedRun]:
@@ -186,17 +192,6 @@ class Records:
 
     def _runs(self, kind: type[Run]) -> list:
         return [run for file in self._files.values() for run in file.runs if isinstance(run, kind)]
-
-    def newest(self) -> float:
-        """Return the time of the newest line, without the seeds' `alive:`."""
-        return max([*(run.last for run in self._runs(PeerRun)),
-                    *(run.until for run in self.seeds)], default=0.0)
-
-    def honest(self) -> "Records":
-        """Return the same without the peers that are attackers, as they say."""
-        honest = copy.copy(self)
-        honest._with_attackers = False
-        return honest
 
 
 def read_folder(folder: pathlib.Path) -> Records:

@@ -29,6 +29,7 @@ class Run:
         self.address = address
         self.first = self.last = at
         self.next = math.inf  # when the node was started again
+        self.newest = at  # the time of the newest line of all nodes
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
         self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
@@ -61,13 +62,14 @@ class Run:
     def superseded(self) -> bool:
         return self.next < math.inf
 
-    def fell_silent(self, newest: float) -> bool:
-        """Tell whether it said nothing more, although it did not say that it ends."""
+    def is_silent_at(self, at: float) -> bool:
+        """Tell whether it said nothing more for long, although it did not say that it ends."""
         return self.killed is not None or self.superseded or (
-            self.last < newest - (CHAT_SILENCE if self.chat else 2 * self.interval))
+            self.last < at - (CHAT_SILENCE if self.chat else 2 * self.interval))
 
-    def has_ended(self, newest: float) -> bool:
-        return self.ended is not None or self.fell_silent(newest)
+    @property
+    def has_ended(self) -> bool:
+        return self.ended is not None or self.is_silent_at(self.newest)
 
     @property
     def ended_at(self) -> float:
@@ -75,11 +77,12 @@ class Run:
         for no longer."""
         return max(self.last, min(self.killed or 0.0, self.last + self.interval))
 
-    def up_until(self, newest: float) -> float:
-        """Return when it left, ended or died, or else `newest`."""
+    @property
+    def end(self) -> float:
+        """When it left, ended or died, or else the time of the newest line."""
         if self.left is not None:
             return self.left
-        return self.ended_at if self.has_ended(newest) else newest
+        return self.ended_at if self.has_ended else self.newest
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
@@ -151,9 +154,10 @@ class PeerRun(Run):
         """The time of its first neighbour, if it had any; lines may stand in any order."""
         return min((link.begin for links in self.links.values() for link in links), default=None)
 
-    def is_dead(self, newest: float) -> bool:
+    @property
+    def is_dead(self) -> bool:
         """Tell whether it ended without a word, or was started again."""
-        return self.ended not in (QUIT, KICKED) and self.fell_silent(newest)
+        return self.ended not in (QUIT, KICKED) and self.is_silent_at(self.newest)
 
     def has_since(self, message: str) -> float:
         """Return when it generated or received a message; infinity if it has not."""
