@@ -97,14 +97,13 @@ def registered(proof: Proof) -> Row | None:
     if not known:
         return None
     wanted = majority(known)
-    since = {run: next((at for at, count in run.registrations() if count >= wanted), None)
-             for run in proof.peers}
-    took = [at - run.first for run, at in since.items() if at is not None]
-    faults = [fault for run, at in since.items() if at is None and not run.chat
+    times = {run: shared(run.registrations.values(), wanted) for run in proof.peers}
+    took = [enough[0][0] - run.first for run, enough in times.items() if enough]
+    faults = [fault for run, enough in times.items() if not enough and not run.chat
               for fault in _unregistered(proof, run, wanted)]
     faults += [fault for run in proof.peers for fault in _unknown_to_seeds(proof, run)]
-    faults += [fault for run in proof.peers if not run.chat
-               for fault in _idle(proof, run, wanted)]
+    faults += [fault for run, enough in times.items() if not run.chat
+               for fault in _idle(proof, run, enough, wanted)]
     figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
@@ -130,27 +129,27 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     return [judge(f"{words} at once", run.first, end, math.inf, others)]
 
 
-def _idle(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
+def _idle(proof: Proof, run: PeerRun, enough: list, wanted: int) -> Iterator[Fault]:
     """A run that is registered with too few seeds tries others, again and again."""
-    changes = [(run.first, 0), *run.registrations(), (run.end, wanted)]
-    for (begin, count), (end, _) in itertools.pairwise(changes):
+    for begin, end in parts(run.first, run.end, enough):
         tries = [begin, *(at for at in run.tried if begin < at < end), end]
-        for since, until in itertools.pairwise(tries if count < wanted else ()):
+        for since, until in itertools.pairwise(tries):
             if quiet(since, until, run.late) > TRIED:
                 yield proof.disturbances.by_file(
-                    f"{proof.name(run)} was registered with {count} seeds of {wanted}, and tried "
-                    f"no other from {clock(since)} to {clock(until)}", run)
+                    f"{proof.name(run)} was registered with {len(run.registered(since, since))} "
+                    f"seeds of {wanted}, and tried no other from {clock(since)} to {clock(until)}",
+                    run)
 
 
 def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
     """Judge a run that calls itself registered with a seed whose files do not tell of it. What it
     wrote last before it died may be lost."""
     told, faults = proof.disturbances, []
-    for seed, words in run.words.items():
+    for seed, registrations in run.registrations.items():
         lives = proof.registries.get(seed, [])
-        times = [word.at for word in words if word.lost is None
-                 for life in [life for life in lives if life.first <= word.at][-1:]
-                 if not 0 < word.at - life.end <= 2 * life.interval]
+        times = [one.begin for one in registrations if one.stood
+                 for life in [life for life in lives if life.first <= one.begin][-1:]
+                 if not 0 < one.begin - life.end <= 2 * life.interval]
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
                              for life in lives for at, peer in life.registered):
             faults.append(told.by_file(f"{proof.name(run)} was registered with seed {seed}, whose "

@@ -111,8 +111,8 @@ def _lines(records: Records) -> Iterator[tuple[str, str, float, float]]:
         for at, peer in seed.registered:
             listed[seed.address, peer].append(at)
     for (seed, peer), times in listed.items():
-        words = [word.at for run in runs.get(peer, ())
-                 for word in run.words.get(seed, ()) if word.lost is None]
-        if len(words) == len(times):
+        begins = [one.begin for run in runs.get(peer, ())
+                  for one in run.registrations.get(seed, ()) if one.stood]
+        if len(begins) == len(times):
             yield peer, seed, runs[peer][0].first, times[0]
-            yield seed, peer, times[0], words[0]
+            yield seed, peer, times[0], begins[0]

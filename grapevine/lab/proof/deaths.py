@@ -118,13 +118,12 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
         yield told.by_file(f"{words} without {run.misses} misses in a row", run)
     reported = {seed for when, whom, seed in run.reported
                 if whom == address and at <= when <= at + REPORT_TIME}
-    for seed in run.words:
-        if run.stays_registered(seed, at - ON_ITS_WAY, at + REPORT_TIME) and (
-                min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY):
-            if seed not in reported:
-                yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
-            elif seed in proof.registries:
-                yield from _unheard(proof, words, run, at, seed, address)
+    goes_on = min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY
+    for seed in sorted(run.registered(at - ON_ITS_WAY, at + REPORT_TIME)) if goes_on else ():
+        if seed not in reported:
+            yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
+        elif seed in proof.registries:
+            yield from _unheard(proof, words, run, at, seed, address)
     yield from _lived(proof, f"{words}, which lived", run, death)
 
 
@@ -190,9 +189,10 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
         notice += sum(until - begin for begin, until in run.late
                       if begin < at + notice and until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
-        if run.registered_at(seed.address, at + ON_ITS_WAY) and not (
+        if seed.address in run.registered(at + ON_ITS_WAY, at + ON_ITS_WAY) and not (
                 about(seed.registered, run.address, at, at + notice)
-                or any(at - ON_ITS_WAY < word.at < at + notice
-                       for word in run.words[seed.address][1:])):
+                or any(at - ON_ITS_WAY < moment < at + notice
+                       for one in run.registrations[seed.address] for moment in one[:2]
+                       if moment > run.registrations[seed.address][0].begin)):
             yield judge(f"seed {seed.address} removed {proof.name(run)}, which lived", begin, end,
                         (end - begin) / 2, [*told.of(seed), *told.around(run)])

@@ -180,8 +180,8 @@ class Disturbances:
 
     def around(self, run: PeerRun) -> list[Span]:
         """Return all disturbances of a run, also between it and others."""
-        return self.of(run) + [span for address in sorted({*run.missed, *run.links, *run.words})
-                               for span in self.between(run, address)]
+        others = sorted({*run.missed, *run.links, *run.registrations})
+        return self.of(run) + [span for other in others for span in self.between(run, other)]
 
     def _lived(self, address: str, at: float, more: float = 0.0) -> bool:
         return any(life.first < at < life.last - more for life in self._runs.get(address, ()))
@@ -223,16 +223,13 @@ class Disturbances:
 
     def _unregistered(self, run: PeerRun, address: str):
         """From when a registration may have been lost until the next."""
-        words, was_registered = run.words.get(address, ()), False
-        notice = NOTICE_ROUNDS * run.interval + PROBE_TIME
-        for at, lost in words:
-            if lost is not None:
-                until = next((word.at for word in words if word.lost is None and word.at > at),
-                             math.inf)
-                yield Span(at - (notice if was_registered else ANSWER_TIME), until,
-                           f"{run.address} was not registered with {address} from {clock(at)} on "
-                           f"({lost})")
-            was_registered = lost is None
-        if was_registered and run.last < self._newest - notice:
+        notice, times = NOTICE_ROUNDS * run.interval + PROBE_TIME, run.registrations.get(address)
+        for at, one in ((one.end, one) for one in times or () if one.end < math.inf):
+            until = next((later.begin for later in times if later.stood and later.begin > at),
+                         math.inf)
+            yield Span(at - (notice if one.stood else ANSWER_TIME), until,
+                       f"{run.address} was not registered with {address} from {clock(at)} on "
+                       f"({one.reason})")
+        if times and times[-1].end == math.inf and run.last < self._newest - notice:
             yield Span(run.last - notice, math.inf, f"{run.address} ended at {clock(run.last)}, "
                        f"and may have lost {address} before")

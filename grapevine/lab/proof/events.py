@@ -45,20 +45,19 @@ class Delivery(NamedTuple):  # a message that a run received
     mark: int  # hash of its line, which is compared with that at the origin
 
 
-class Linked(NamedTuple):  # a time in which a run called another peer its neighbour
+class Linked(NamedTuple):  # a time in which a peer was a neighbour, or a run registered with a seed
     begin: float
-    end: float  # infinity when the file does not tell an end
+    end: float  # infinity if the file does not tell an end; the beginning, if it could not register
     reason: str = ""  # of the end
-    who: str = ""  # has ended it: HERE, THERE or BROKEN
+    who: str = ""  # has ended a link: HERE, THERE or BROKEN
+
+    @property
+    def stood(self) -> bool:
+        return self.begin < self.end
 
     def is_trouble(self) -> bool:
         """Tell whether it ended, and not by agreement."""
         return self.who == BROKEN or self.reason == "silent, but alive"
-
-
-class Registered(NamedTuple):  # the word of a run about its registration with a seed
-    at: float
-    lost: str | None  # why it is not registered (any more); None if it is
 
 
 class Missed(NamedTuple):  # a liveness request that a neighbour has not answered

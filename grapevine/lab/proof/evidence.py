@@ -68,8 +68,8 @@ class Proof:
         peers = {address for run in self.peers for address in run.links}
         peers |= {origin_of(message) for run in self.peers for message in run.received
                   if message not in self.origin}
-        seeds = {seed for run in self.peers for seed, words in run.words.items()
-                 if any(word.lost is None for word in words)}
+        seeds = {seed for run in self.peers for seed, times in run.registrations.items()
+                 if any(one.stood for one in times)}
         return peers - self.runs.keys() - self.attacking | seeds - self.registries.keys()
 
     def seeds_up(self, begin: float, end: float, count: int) -> float:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from grapevine.addresses import parse_address
-from grapevine.lab.proof.disturbances import parts
+from grapevine.lab.proof.disturbances import parts, shared
 from grapevine.lab.proof.runs import KICKED, PeerRun
 from grapevine.settings import SMALLEST, capacity_of, parse_capacity
 
@@ -165,19 +165,12 @@ def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tup
     for one in itertools.chain(*runs.values()):
         for address, mine in one.links.items():
             for other in runs.get(address, ()) if one.address < address else ():
-                for since, until in _common(mine, other.links.get(one.address, ()),
-                                            min(one.end, other.end)):
-                    for begin, over in parts(since, until, disturb(one, other)):
+                for since, until in shared((mine, other.links.get(one.address, ())), 2):
+                    for begin, over in parts(since, min(until, one.end, other.end),
+                                             disturb(one, other)):
                         yield begin, 2, Pieces.link, one, other
                         if over < end:
                             yield over, 0, Pieces.unlink, one, other
-
-
-def _common(mine: Iterable, theirs: Iterable, end: float) -> Iterator[tuple[float, float]]:
-    """Yield the times up to `end` in which both ends of a link call it connected."""
-    for one, other in itertools.product(mine, theirs):
-        if one.begin < other.end and other.begin < one.end:
-            yield max(one.begin, other.begin), min(one.end, other.end, end)
 
 
 def history(peers: list[PeerRun]) -> list[tuple[float, int]]:

@@ -7,13 +7,11 @@ kicked ends, because what the peer does while it is shut out proves nothing.
 import collections
 import math
 import sys
-from collections.abc import Iterator
 
 from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
     ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
-    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Registered, Removed,
-    Said)
+    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Removed, Said)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -117,11 +115,10 @@ class PeerRun(Run):
         self.generated: dict[str, Said] = {}  # by message, IP:PORT:RUN:NUMBER
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
-        self.words: dict[str, list[Registered]] = {}  # seed -> its words about it
+        self.registrations: dict[str, list[Linked]] = {}  # seed -> when it was registered there
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
         self.misnamed: list[str] = []  # messages generated in another's name
-        self.linked: set[str] = set()  # neighbours now
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
         self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
@@ -164,26 +161,17 @@ class PeerRun(Run):
         had = self.generated.get(message) or self.received.get(message)
         return had.at if had else math.inf
 
+    @property
+    def linked(self) -> set[str]:
+        """Its neighbours now."""
+        return {peer for peer, links in self.links.items() if links[-1].end == math.inf}
+
     def linked_at(self, at: float) -> set[str]:
-        return {peer for peer, links in self.links.items()
-                if any(link.begin <= at < link.end for link in links)}
+        return _standing(self.links, at, at)
 
-    def registered_at(self, seed: str, at: float) -> bool:
-        return next((word.lost is None for word in reversed(self.words.get(seed, ()))
-                     if word.at <= at), False)
-
-    def stays_registered(self, seed: str, begin: float, end: float) -> bool:
-        """Tell whether it was registered with a seed all the time."""
-        return self.registered_at(seed, begin) and not any(
-            begin < word.at <= end and word.lost is not None for word in self.words[seed])
-
-    def registrations(self) -> Iterator[tuple[float, int]]:
-        """Yield when it was registered with how many seeds from then on."""
-        standing = set()
-        for at, seed, lost in sorted((word.at, seed, word.lost is not None)
-                                     for seed, words in self.words.items() for word in words):
-            (standing.discard if lost else standing.add)(seed)
-            yield at, len(standing)
+    def registered(self, begin: float, end: float) -> set[str]:
+        """Return the seeds with which it was registered all the time."""
+        return _standing(self.registrations, begin, end)
 
     def _take(self, at: float, event: str, rest: str) -> None:
         match event:
@@ -195,10 +183,6 @@ class PeerRun(Run):
             case "forbidden" if self.settings.get("filter", "0") != "0" and (
                     found := GOSSIP.match(line := rest[rest.find("gmessage:"):])):
                 self.forbidden.add((found[2], hash(line)))
-            case "connected":
-                if rest not in self.linked:
-                    self.links.setdefault(rest, []).append(Linked(at, math.inf))
-                self.linked.add(rest)
             case "liveness request":
                 self.rounds[at] += 1
             case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
@@ -248,21 +232,38 @@ class PeerRun(Run):
         if event in ("tried", "registered", "unregistered"):  # perhaps by a name that leads nowhere
             self.tried.append(at)
         match who and event:
+            case "connected":
+                _begin(self.links.setdefault(who, []), at)
+            case "disconnected" if who in self.linked:
+                _end(self.links[who], at, *end_of_link(rest))
+            case "registered":
+                _begin(self.registrations.setdefault(who, []), at)
+            case "unregistered":
+                _end(self.registrations.setdefault(who, []), at, rest)
+            case "refused" if rest.startswith(REFUSED):
+                self.tried.append(at)
+                _end(self.registrations.setdefault(who, []), at, rest)
             case "liveness reply":
                 self.replies.setdefault(who, []).append(at)
             case "liveness missed" if COUNT.fullmatch(rest):
                 self.missed.setdefault(who, []).append(Missed(at, int(rest)))
-            case "disconnected" if who in self.linked:
-                self.linked.remove(who)
-                reason, ended_by = end_of_link(rest)
-                self.links[who][-1] = self.links[who][-1]._replace(
-                    end=at, reason=reason, who=ended_by)
-            case "registered":
-                self.words.setdefault(who, []).append(Registered(at, None))
-            case "unregistered" | "refused" if event != "refused" or rest.startswith(REFUSED):
-                self.words.setdefault(who, []).append(Registered(at, rest))
             case "reported" if dead := DEAD.match(rest):
                 self.reported.append((at, dead[1], who))
+
+
+def _begin(times: list[Linked], at: float) -> None:
+    if not times or times[-1].end < math.inf:
+        times.append(Linked(at, math.inf))
+
+
+def _end(times: list[Linked], at: float, reason: str, who: str = "") -> None:
+    begin = times.pop().begin if times and times[-1].end == math.inf else at
+    times.append(Linked(begin, at, reason, who))
+
+
+def _standing(times: dict[str, list[Linked]], begin: float, end: float) -> set[str]:
+    return {who for who, links in times.items()
+            if any(link.begin <= begin and end < link.end for link in links)}
 
 
 class SeedRun(Run):
