@@ -49,7 +49,7 @@ def test_a_peer_without_a_file_is_named_once_and_its_messages_are_no_missing_del
     """)
     row = delivery.broadcast(proof)
     assert row.verdict == HOLDS and row.figures.startswith("2 of 2 deliveries, ")
-    row = check.files(proof, proof.records)
+    row = check.files(proof)
     assert row.verdict == UNCLEAR and row.details == ["there is no file of 127.0.0.1:5009"]
 
 

@@ -305,7 +305,7 @@ def test_each_kill_ends_one_life_also_in_the_moment_of_a_start(tmp_path, lives, 
 def test_damaged_lines_of_a_scenario_are_told(tmp_path):
     proof = tell(tmp_path, SEED, PAIR,
                  scenario="0 start:@5001 \n 1 nonsense \n kill \n 2 kill:@ \n 70 end")
-    row = check.files(proof, proof.records)
+    row = check.files(proof)
     assert row.verdict == UNCLEAR and row.details == ["3 damaged lines in scenario.txt"]
 
 
@@ -386,6 +386,6 @@ def test_a_life_whose_beginning_a_full_disk_refused_may_receive_again(tmp_path):
     ("8 5009 started:seed:@5009 \n 9 5001 connected:@5009", "there is no file of 127.0.0.1:5009")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):
     proof = tell(tmp_path, THREE, story)
-    row = check.files(proof, proof.records)
+    row = check.files(proof)
     assert row.verdict == (UNCLEAR if why else HOLDS)
     assert why is None or why in row.details

@@ -19,7 +19,7 @@ from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, FAILS, HOLDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge,
     no_file, parts, quiet, shared)
 from grapevine.lab.proof.events import ADDRESS
-from grapevine.lab.proof.evidence import Proof, Row, quantile, row, start_time, worst
+from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun
@@ -60,10 +60,9 @@ def prove(records: Records, here: set[str] | None = None) -> list[Row]:
     """Return all rows. `here` names the nodes of which there are files; None means all nodes."""
     records = put_right(records)
     proof = Proof(records, here)
-    rows = [records.clocks.row(), delivery.gossips(proof),
-            delivery.broadcast(proof), delivery.once(proof), delivery.latency(proof),
-            registered(proof), liveness(proof), deaths.dead(proof), degrees(proof), pieces(proof),
-            threads(proof), malicious(proof), files(proof, records)]
+    rows = [records.clocks.row(), *(make(proof) for make in (
+        delivery.gossips, delivery.broadcast, delivery.once, delivery.latency, registered, liveness,
+        deaths.dead, degrees, pieces, threads, malicious, files))]
     return [row for row in rows if row is not None]
 
 
@@ -71,9 +70,9 @@ def verdict_of(rows: list[Row]) -> str:
     return worst(row.verdict for row in rows)
 
 
-def files(proof: Proof, records: Records) -> Row:
+def files(proof: Proof) -> Row:
     """Every node that is named has a file, which tells all, in order."""
-    runs = [*proof.peers, *proof.attackers, *proof.seeds]
+    records, runs = proof.records, proof.all_runs
     why = [span.words for run in runs for span in proof.disturbances.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
             for name in records.unread()]
@@ -99,25 +98,24 @@ def registered(proof: Proof) -> Row | None:
     wanted = majority(known)
     times = {run: shared(run.registrations.values(), wanted) for run in proof.peers}
     took = [enough[0][0] - run.first for run, enough in times.items() if enough]
-    faults = [fault for run, enough in times.items() if not enough and not run.chat
-              for fault in _unregistered(proof, run, wanted)]
-    faults += [fault for run in proof.peers for fault in _unknown_to_seeds(proof, run)]
-    faults += [fault for run, enough in times.items() if not run.chat
-               for fault in _idle(proof, run, enough, wanted)]
+    faults = [fault for run, enough in times.items() for fault in (
+        *(_unregistered(proof, run, wanted) if not enough and not run.chat else ()),
+        *_unknown_to_seeds(proof, run),
+        *(_idle(proof, run, enough, wanted) if not run.chat else ()))]
     figures = f"{len(took)} runs with {wanted} seeds of {known}"
     if took:
         figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
     return row("registered", figures, faults)
 
 
-def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
+def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
     """Judge a run that was never registered with so many seeds. It needs a time in which as many
     were not disturbed, and longer if others were, whose answers it may have awaited; if there is
     none, what disturbed the others counts."""
     need, end = min(LONGEST, ROUNDS * run.interval + MORE), run.end
     if proof.seeds_up(run.first, end, wanted) <= need:
-        return []
-    told, words = proof.disturbances, f"{proof.name(run)} was never registered with {wanted} seeds"
+        return
+    told, words = proof.disturbances, f"{run} was never registered with {wanted} seeds at once"
     spans = sorted(([*told.of(run), *told.of_node(seed), *told.between(run, seed)]
                     for seed in sorted({seed.address for seed in proof.seeds})),
                    key=lambda spans: -quiet(run.first, end, spans))
@@ -125,8 +123,9 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> list[Fault]:
     need += ANSWER_TIME * any(span.overlaps(run.first, end) > 0 for span in others)
     times = shared([parts(run.first, end, each) for each in spans], wanted)
     if any(until - begin >= need for begin, until in times):
-        return [Fault(FAILS, f"{words} at once")]
-    return [judge(f"{words} at once", run.first, end, math.inf, others)]
+        yield Fault(FAILS, words)
+    else:
+        yield judge(words, run.first, end, math.inf, others)
 
 
 def _idle(proof: Proof, run: PeerRun, enough: list, wanted: int) -> Iterator[Fault]:
@@ -135,16 +134,14 @@ def _idle(proof: Proof, run: PeerRun, enough: list, wanted: int) -> Iterator[Fau
         tries = [begin, *(at for at in run.tried if begin < at < end), end]
         for since, until in itertools.pairwise(tries):
             if quiet(since, until, run.late) > TRIED:
-                yield proof.disturbances.by_file(
-                    f"{proof.name(run)} was registered with {len(run.registered(since, since))} "
-                    f"seeds of {wanted}, and tried no other from {clock(since)} to {clock(until)}",
-                    run)
+                count = len(run.registered(since, since))
+                yield proof.by_file(f"{run} was registered with {count} seeds of {wanted}, and "
+                                    f"tried no other from {clock(since)} to {clock(until)}", run)
 
 
-def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
+def _unknown_to_seeds(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """Judge a run that calls itself registered with a seed whose files do not tell of it. What it
     wrote last before it died may be lost."""
-    told, faults = proof.disturbances, []
     for seed, registrations in run.registrations.items():
         lives = proof.registries.get(seed, [])
         times = [one.begin for one in registrations if one.stood
@@ -152,15 +149,14 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> list[Fault]:
                  if not 0 < one.begin - life.end <= 2 * life.interval]
         if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
                              for life in lives for at, peer in life.registered):
-            faults.append(told.by_file(f"{proof.name(run)} was registered with seed {seed}, whose "
-                                       "files do not tell of it", run, *lives))
-    return faults
+            yield proof.by_file(f"{run} was registered with seed {seed}, whose files do not tell "
+                                "of it", run, *lives)
 
 
 def liveness(proof: Proof) -> Row:
     """Every peer asks its neighbours in at least half of the rounds in which it is awake."""
-    faults = [proof.disturbances.by_file(f"{proof.name(run)} asked its neighbours in "
-                                         f"{len(run.rounds)} rounds of {rounds}", run)
+    faults = [proof.by_file(
+        f"{run} asked its neighbours in {len(run.rounds)} rounds of {rounds}", run)
               for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
                   rounds := _rounds_due(run, min(run.last, run.end)))]
     replies = sum(len(times) for run in proof.peers for times in run.replies.values())
@@ -252,15 +248,14 @@ def _apart(proof: Proof, run: PeerRun, others: list[PeerRun], begin: float, end:
     spans += map(no_file, sorted(linked & proof.strangers) if run.links else ())
     words = (f"was apart from the largest piece from {clock(begin)} to {clock(end)}" if run.links
              else "never had a neighbour")
-    return judge(f"{proof.name(run)} {words}", begin, end, need, spans + told.around(run))
+    return judge(f"{run} {words}", begin, end, need, spans + told.around(run))
 
 
 def threads(proof: Proof) -> Row:
     """No thread dies of an error."""
-    failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.attackers, *proof.seeds]
-                for text in run.failures]
-    return row("threads", f"{len(failures)} threads failed",
-               [Fault(FAILS, words) for words in failures])
+    faults = [Fault(FAILS, f"{run.address}: {text}") for run in proof.all_runs
+              for text in run.failures]
+    return row("threads", f"{len(faults)} threads failed", faults)
 
 
 def check_folders(arguments: list[str]) -> int:
@@ -324,8 +319,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
     """Name messages in details like `"message 3" of 5001`. Peers beside them are named by their
     ports alone if all peers have one IP."""
     origins = {message: run for run in records.peers for message in run.generated}
-    lives = collections.Counter(run.address for run in records.peers)
-    ips = {address.rpartition(":")[0] for address in lives}
+    ips = {run.address.rpartition(":")[0] for run in records.peers}
 
     def short(match: re.Match) -> str:
         ip, _, port = match[1].rpartition(":")
@@ -333,8 +327,7 @@ def with_texts(records: Records, rows: list[Row]) -> list[Row]:
         origin = origins.get(match[0])
         if origin is None:
             return name if match[2] is None else match[0]
-        since = start_time(origin) if lives[origin.address] > 1 else ""
-        return f'"{printable(origin.generated[match[0]].text)}" of {name}{since}'
+        return f'"{printable(origin.generated[match[0]].text)}" of {name}{origin.since}'
 
     return [row._replace(details=[
         _NAMED.sub(short, detail)

@@ -31,19 +31,16 @@ def dead(proof: Proof) -> Row:
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
                     f"{max(delays):.1f} s (max)")
-    removals = ((seed, one) for seed in proof.seeds for one in (
-        *seed.removed, *(Removed(at, peer, "dead", "") for at, peer in seed.passed_on)))
     return row("dead", figures, itertools.chain.from_iterable((
-        *((*_overlooked(proof, run), *_kept(proof, run)) for run in died),
+        *(claim(proof, run) for run in died for claim in (_overlooked, _kept)),
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
-        *(_found(proof, run, death) for run in proof.peers if not run.chat
-          for death in run.found_dead),
-        *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
-          for at, address, reporter in seed.reports),
+        *(claim(proof, run, death) for run in proof.peers if not run.chat
+          for death in run.found_dead for claim in (_found, _reported, _lived)),
         *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
           for at, address, seed in run.reported),
-        *(_wrongly_removed(proof, seed) for seed in proof.seeds),
-        *(removed_alive(proof, seed, one) for seed, one in removals))))
+        *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
+          for at, address, reporter in seed.reports),
+        *(_removals(proof, seed) for seed in proof.seeds))))
 
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
@@ -56,7 +53,7 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
     """A run that the runner kills ends then, and no other peer that it has started dies."""
     told, scenario = proof.disturbances, proof.records.scenario
     if run.killed is not None:
-        words, silence = f"{proof.name(run)} was killed at {clock(run.killed)}", 2 * run.interval
+        words, silence = f"{run} was killed at {clock(run.killed)}", 2 * run.interval
         dying = DYING if run.ended is None else 0.0  # who is killed has no last word
         if run.last > run.killed + dying:
             yield judge(f"{words}, and went on", run.killed, run.last, dying, told.of(run))
@@ -65,8 +62,8 @@ def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
                         silence + DYING, told.of(run))
     elif isinstance(run, PeerRun) and run.ended is None and run.is_silent_at(
             scenario.end or proof.newest) and run.address in scenario.started:
-        yield judge(f"{proof.name(run)} died at {clock(run.last)}, and nobody had killed it",
-                    run.last, scenario.end or proof.newest, 2 * run.interval, told.of(run))
+        yield judge(f"{run} died at {clock(run.last)}, and nobody had killed it", run.last,
+                    scenario.end or proof.newest, 2 * run.interval, told.of(run))
 
 
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
@@ -83,9 +80,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                 link.begin < run.ended_at - other.interval and (
                     link.end == math.inf or link.who == BROKEN and link.end >= run.last)
                 for link in links):  # one that broke before may be given up: somebody refused
-            yield judge(f"{proof.name(run)} died at {clock(run.last)}, and its neighbour "
-                        f"{proof.name(other)} has not found it dead", run.last, end, need,
-                        told.file(run) + told.around(other))
+            yield judge(f"{run} died at {clock(run.last)}, and its neighbour {other} has not found "
+                        "it dead", run.last, end, need, told.file(run) + told.around(other))
 
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
@@ -102,44 +98,38 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                                  for span in told.between(finder, seed.address)]
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
-        yield judge(f"{proof.name(run)} died at {clock(run.last)}, and seed {seed.address} has not "
-                    "removed it", since, end, REMOVAL_TIME, spans)
+        yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,
+                    end, REMOVAL_TIME, spans)
 
 
 def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
-    """A peer that finds another dead has counted its misses, tells its seeds, and is right."""
+    """A peer that finds another dead has counted its misses in a row."""
     at, address, _ = death
-    words, told = f"{proof.name(run)} found {address} dead", proof.disturbances
     before = max((one.at for one in run.found_dead if one.peer == address and one.at < at),
                  default=0.0)
     counts = [one.count for one in run.missed.get(address, ()) if before <= one.at <= at]
     if not run.finds_at_once and (len(counts) < run.misses or counts[-run.misses:] != [
             *range(1, run.misses + 1)]):
-        yield told.by_file(f"{words} without {run.misses} misses in a row", run)
-    reported = {seed for when, whom, seed in run.reported
-                if whom == address and at <= when <= at + REPORT_TIME}
+        yield proof.by_file(f"{run} found {address} dead without {run.misses} misses in a row", run)
+
+
+def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
+    """A peer reports each death to its seeds, which hear of it, if not from others."""
+    at, peer, _ = death
+    words, told, until = f"{run} found {peer} dead, and", proof.disturbances, at + REPORT_TIME
     goes_on = min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY
-    for seed in sorted(run.registered(at - ON_ITS_WAY, at + REPORT_TIME)) if goes_on else ():
-        if seed not in reported:
-            yield told.by_file(f"{words}, and has not reported it to seed {seed}", run)
-        elif seed in proof.registries:
-            yield from _unheard(proof, words, run, at, seed, address)
-    yield from _lived(proof, f"{words}, which lived", run, death)
+    for seed in sorted(run.registered(at - ON_ITS_WAY, until)) if goes_on else ():
+        lives = proof.registries.get(seed, ())
+        if (peer, seed) not in {one[1:] for one in run.reported if at <= one[0] <= until}:
+            yield proof.by_file(f"{words} has not reported it to seed {seed}", run)
+        elif lives and not any(about(life.reports, peer, at - REPORT_TIME, math.inf) or about(
+                life.removed, peer, at - FINDING, at) for life in lives):
+            yield judge(f"{words} seed {seed} has not heard of it", at,
+                        min(until, max(life.last for life in lives)), REPORT_TIME - ON_ITS_WAY,
+                        [*told.of_node(seed), *told.of(run), *told.between(run, seed)])
 
 
-def _unheard(proof: Proof, words: str, run: PeerRun, at: float, seed: str, address: str
-             ) -> Iterator[Fault]:
-    """Each report to a seed is heard by it, if not from others."""
-    lives, told = proof.registries[seed], proof.disturbances
-    if not any(about(life.reports, address, at - REPORT_TIME, math.inf) or about(
-            life.removed, address, at - FINDING, at) for life in lives):
-        yield judge(f"{words}, and seed {seed} has not heard of it", at,
-                    min(at + REPORT_TIME, max(life.last for life in lives)),
-                    REPORT_TIME - ON_ITS_WAY,
-                    [*told.of_node(seed), *told.of(run), *told.between(run, seed)])
-
-
-def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[Fault]:
+def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
     """Nobody finds a peer dead that goes on, and has heard the finder meanwhile."""
     at, address, since = death
     told, missed = proof.disturbances, since + finder.interval
@@ -148,7 +138,7 @@ def _lived(proof: Proof, words: str, finder: PeerRun, death: Death) -> Iterator[
                 since > at - (finder.misses - 1) * finder.interval
                 or any(missed <= reply <= at - PROBE_TIME
                        for reply in run.replies.get(finder.address, ()))):
-            yield judge(words, since, at, (at - missed) / 2,
+            yield judge(f"{finder} found {address} dead, which lived", since, at, (at - missed) / 2,
                         [*told.of(run), *told.of(finder), *told.between(run, finder.address)])
 
 
@@ -159,21 +149,22 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
     if runs and reporter not in proof.unproven and not any(
             at - FINDING < found.at < at + ON_ITS_WAY for run in runs
             for found in run.found_dead if found.peer == address):
-        yield proof.disturbances.by_file(f"{address} was reported dead to seed {seed} by "
-                                         f"{reporter}, which did not find it dead", *runs, *files)
+        yield proof.by_file(f"{address} was reported dead to seed {seed} by {reporter}, which did "
+                            "not find it dead", *runs, *files)
 
 
-def _wrongly_removed(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
-    """A seed removes whom it lists, and as `left` only who has said goodbye."""
+def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
+    """A seed removes whom it lists; as `left` only who has said goodbye; and nobody that lives."""
     for removed in seed.unlisted:
-        yield proof.disturbances.by_file(
-            f"seed {seed.address} removed {removed.peer}, which it did not list", seed)
-    for at, peer, reason, _ in seed.removed:
+        yield proof.by_file(f"seed {seed} removed {removed.peer}, which it did not list", seed)
+    for removed in (*seed.removed, *(Removed(*told, "dead", "") for told in seed.passed_on)):
+        at, peer, reason, _ = removed
         runs = proof.runs.get(peer, [])
+        yield from removed_alive(proof, seed, removed)
         if reason == "left" and runs and peer not in proof.unproven and not any(
                 run.left is not None and run.left <= at + ON_ITS_WAY for run in runs):
-            yield proof.disturbances.by_file(f"seed {seed.address} removed {peer} as one that "
-                                             "left, which did not", seed, *runs)
+            yield proof.by_file(f"seed {seed} removed {peer} as one that left, which did not",
+                                seed, *runs)
 
 
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
@@ -194,5 +185,5 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
                 or any(at - ON_ITS_WAY < moment < at + notice
                        for one in run.registrations[seed.address] for moment in one[:2]
                        if moment > run.registrations[seed.address][0].begin)):
-            yield judge(f"seed {seed.address} removed {proof.name(run)}, which lived", begin, end,
-                        (end - begin) / 2, [*told.of(seed), *told.around(run)])
+            yield judge(f"seed {seed} removed {run}, which lived", begin, end, (end - begin) / 2,
+                        [*told.of(seed), *told.around(run)])

@@ -36,8 +36,8 @@ def gossips(proof: Proof) -> Row:
         due = int(max(0.0, min(run.setting("gossip-count"), in_time)))
         expected += due
         if run.by_generator < due:
-            faults.append(proof.disturbances.by_file(
-                f"{run.address} generated {run.by_generator} messages of {due}", run))
+            faults.append(proof.by_file(
+                f"{run} generated {run.by_generator} messages of {due}", run))
     made = sum(run.by_generator for run in proof.peers)
     said = len(proof.origin) - made
     return row("gossips", f"{len(proof.peers)} runs generated {made} messages ({expected} were "
@@ -122,7 +122,7 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
     """Return what is wrong if a run lacks a message that had a way to it, some of the time without
     disturbances."""
     run, message = lacking.run, lacking.message
-    words = f"{message} did not reach {proof.name(run)}"
+    words = f"{message} did not reach {run}"
     if _longest(ways) <= ON_ITS_WAY:
         return None
     said_in = message.rpartition(":")[0]  # a run, as in `unconfirmed:RUN`
@@ -141,7 +141,7 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
         return judge(words, lacking.since, lacking.until, LONGEST_WAY, [
             always("peers compare nothing, so what did not come at once never comes")])
     told, origin = proof.disturbances, proof.origin[message]
-    silent = Span(run.last, math.inf, f"{proof.name(run)} wrote nothing after {clock(run.last)}")
+    silent = Span(run.last, math.inf, f"{run} wrote nothing after {clock(run.last)}")
     spans = [silent, *evicted, *told.around(run), *told.around(origin)]
     if not any(span.overlaps(lacking.since, lacking.until) > 0 for span in spans):
         spans = [span for one in proof.peers for span in told.around(one)]
@@ -157,20 +157,20 @@ def _strange(proof: Proof) -> Iterator[Fault]:
     altered, or came from who was no neighbour, or did not have them."""
     unknown = set()
     for run in proof.peers:
-        yield from (Fault(FAILS, f"{proof.name(run)} generated {message}, as if it were another")
+        yield from (Fault(FAILS, f"{run} generated {message}, as if it were another")
                     for message in run.misnamed)
         for message, (at, source, mark) in run.received.items():
             origin = proof.origin.get(message)
             if origin is None:
                 unknown.add(message)
             elif origin.generated[message].mark != mark:
-                yield Fault(FAILS, f"{message} reached {proof.name(run)} altered")
+                yield Fault(FAILS, f"{message} reached {run} altered")
             for link in run.links.get(source, ()):  # `any` takes twice as long, for millions
                 if link.begin - ON_ITS_WAY <= at <= link.end + ON_ITS_WAY:
                     break
             else:
-                yield proof.disturbances.by_file(f"{message} came to {proof.name(run)} from "
-                                                 f"{source}, which was no neighbour", run)
+                yield proof.by_file(
+                    f"{message} came to {run} from {source}, which was no neighbour", run)
             for one in proof.runs.get(source, ()):
                 if one.has_since(message) < at:
                     break
@@ -179,7 +179,7 @@ def _strange(proof: Proof) -> Iterator[Fault]:
     for message in sorted(unknown):
         said_by = origin_of(message)
         if said_by not in proof.unproven and proof.runs.get(said_by):
-            yield proof.disturbances.by_file(
+            yield proof.by_file(
                 f"{message} was received, but no file tells who generated it", *proof.runs[said_by])
 
 
@@ -195,15 +195,14 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
         if message not in giver.generated:
             yield from _from_nowhere(proof, message, giver, [*seen, source])
         return
-    yield proof.disturbances.by_file(f"{message} came to {proof.name(run)} from {source}, and no "
-                                     "file tells how it came there", run, *givers)
+    yield proof.by_file(f"{message} came to {run} from {source}, and no file tells how it came "
+                        "there", run, *givers)
 
 
 def once(proof: Proof) -> Row:
     """Nobody receives a message twice. A file that lacks lines may not tell that a life began."""
-    faults = [proof.disturbances.by_file(
-        f"{proof.name(run)} received or generated {message} more than once", run)
-        for run in proof.peers for message in run.repeated]
+    faults = [proof.by_file(f"{run} received or generated {message} more than once", run)
+              for run in proof.peers for message in run.repeated]
     return row("once", f"{len(faults)} messages received twice", faults)
 
 
@@ -217,9 +216,9 @@ def latency(proof: Proof) -> Row:
             times.append(came.at - came.made)
         if came.at + ON_ITS_WAY < came.made:
             origin = proof.origin[came.message]
-            faults.append(proof.disturbances.by_file(
-                f"{came.message} reached {proof.name(came.run)} {came.made - came.at:.2f} s before "
-                f"{proof.name(origin)} generated it", came.run, origin))
+            faults.append(proof.by_file(
+                f"{came.message} reached {came.run} {came.made - came.at:.2f} s before {origin} "
+                "generated it", came.run, origin))
     figures = "nothing was delivered"
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "

@@ -134,12 +134,6 @@ class Disturbances:
         clock_set = self._clocks.disturbs(run.address) if self._clocks else ""
         return self.lacks(run) + [always(clock_set)] * bool(clock_set)
 
-    def by_file(self, words: str, *runs: Run, missing: Iterable[str] = ()) -> Fault:
-        """Judge a claim that is not met, about what the files of these runs, and of nodes that have
-        none, say."""
-        return judge(words, 0.0, 1.0, 1.0, [*(span for run in runs for span in self.file(run)),
-                                            *map(no_file, missing)])
-
     def of(self, run: Run) -> list[Span]:
         """Return the disturbances of a run: its file, and when it was late."""
         if run not in self._of:

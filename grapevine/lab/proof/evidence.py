@@ -3,12 +3,11 @@
 import collections
 import functools
 import math
-import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from grapevine.lab.proof.disturbances import (
-    FAILS, HOLDS, UNCLEAR, Disturbances, Fault, quiet, shared)
+    FAILS, HOLDS, UNCLEAR, Disturbances, Fault, judge, no_file, quiet, shared)
 from grapevine.lab.proof.records import Records, machine_of
 from grapevine.lab.proof.runs import KICKED, Run
 
@@ -44,6 +43,7 @@ class Proof:
         self.records, self.newest = records, records.newest
         self.peers, self.seeds = records.honest, records.seeds
         self.attackers = [run for run in records.peers if run.malice is not None]
+        self.all_runs = [*self.peers, *self.attackers, *self.seeds]
         self.is_watched = any(run.settings.get("monitor") == "yes" for run in records.peers)
         self.attacking = {run.address for run in self.attackers}  # addresses
         # the nodes whose files do not tell of all that they have said
@@ -58,9 +58,11 @@ class Proof:
         """Tell whether a node has its file on another machine."""
         return self._here is not None and address not in self._here
 
-    def name(self, run: Run) -> str:
-        """Return the address of a run, with its start if ambiguous."""
-        return run.address + (start_time(run) if len(self.lives[run.address]) > 1 else "")
+    def by_file(self, words: str, *runs: Run, missing: Iterable[str] = ()) -> Fault:
+        """Judge a claim that is not met, about what the files of these runs, and of nodes that have
+        none, say."""
+        spans = [span for run in runs for span in self.disturbances.file(run)]
+        return judge(words, 0.0, 1.0, 1.0, spans + list(map(no_file, missing)))
 
     @functools.cached_property
     def strangers(self) -> set[str]:
@@ -95,11 +97,6 @@ def by_node(runs: list) -> dict[str, list]:
 def origin_of(message: str) -> str:
     """Return the address of the peer that has said a message."""
     return message.rsplit(":", 2)[0]
-
-
-def start_time(run: Run) -> str:
-    """Return words that tell a run from others of its peer."""
-    return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
 
 def quantile(values: list[float], share: float) -> float:

@@ -139,10 +139,9 @@ def tally_of(proof: Proof) -> Tally:
 def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
     """Judge a claim that is not met, about what the files of these nodes, and of all seeds, say. A
     node without a file may be a seed, or an attacker."""
-    runs = [run for run in [*proof.seeds, *proof.peers, *proof.attackers]
-            if run.address in nodes or isinstance(run, SeedRun)]
+    runs = [run for run in proof.all_runs if run.address in nodes or isinstance(run, SeedRun)]
     missing = {*nodes, *proof.strangers} - {run.address for run in runs}
-    return proof.disturbances.by_file(words, *runs, missing=sorted(missing))
+    return proof.by_file(words, *runs, missing=sorted(missing))
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:

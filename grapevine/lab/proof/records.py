@@ -6,7 +6,6 @@ The runner and the benchmark follow a network with records; the check reads its 
 import contextlib
 import datetime
 import functools
-import math
 import pathlib
 import re
 from collections.abc import Iterator
@@ -128,10 +127,12 @@ class Records:
             item[1].node or "", item[1].runs[0].first if item[1].runs else 0.0)))
         self.newest = max([*(run.last for run in self.peers),
                            *(seed.until for seed in self.seeds)], default=0.0)
-        later: dict[str, float] = {}  # node -> when its next run begins
+        later: dict[str, Run] = {}  # node -> its next run
         for run in reversed(self._runs(Run)):
-            run.next, run.newest = later.get(run.address, math.inf), self.newest
-            later[run.address] = run.first
+            run.newest = self.newest
+            if after := later.get(run.address):
+                run.next, run.has_others, after.has_others = after.first, True, True
+            later[run.address] = run
         self._read_scenario()
         return self
 

@@ -7,6 +7,7 @@ kicked ends, because what the peer does while it is shut out proves nothing.
 import collections
 import math
 import sys
+import time
 
 from grapevine.events import about, end_of_link
 from grapevine.lab.proof.events import (
@@ -28,6 +29,7 @@ class Run:
         self.first = self.last = at
         self.next = math.inf  # when the node was started again
         self.newest = at  # the time of the newest line of all nodes
+        self.has_others = False  # its node was started more than once
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
         self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
@@ -39,6 +41,15 @@ class Run:
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
         self._before, self._set_back = at, 0.0  # the time of the last line but one
+
+    def __str__(self) -> str:
+        return self.address + self.since
+
+    @property
+    def since(self) -> str:
+        """Words that tell it from other lives of its node, if there are any."""
+        start = time.strftime("%F %T", time.gmtime(self.first))
+        return f" (started {start})" if self.has_others else ""
 
     @property
     def set_back(self) -> float:
