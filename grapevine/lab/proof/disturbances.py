@@ -8,6 +8,7 @@ unclear, and the longest disturbance says why; without any, it is too early to t
 A living node alone disturbs others: that a dead one does not answer is no news.
 """
 
+import functools
 import itertools
 import math
 import time
@@ -112,38 +113,32 @@ class Disturbances:
             if peer in runs and links[0].begin < runs[peer][0].first - ON_ITS_WAY}
         self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
                       for lives in runs.values() for run in lives if run.lost_at]
-        self._of: dict[Run, list[Span]] = {}
-        self._between: dict[tuple[PeerRun, str], list[Span]] = {}
+        self.of, self.between = functools.cache(self._of), functools.cache(self._between)
 
     def lacks(self, run: Run) -> list[Span]:
         """Return why the file of a run does not tell all."""
-        why = []
-        if run.lost_at:
-            why.append(f"a full disk has refused lines of {run.address}")
-        elif run.ended is None and any(begin <= run.last <= end for begin, end in self._full):
-            # who is killed while the disk is full cannot tell
-            why.append(f"a full disk may have refused the last lines of {run.address}")
-        if run.is_damaged:
-            why.append(f"there are damaged lines in the file of {run.address}")
-        if run.address in self._headless:
-            why.append(f"the file of {run.address} lacks its beginning")
-        return list(map(always, why))
+        may_lack = not run.lost_at and run.ended is None and any(  # killed, it cannot tell
+            begin <= run.last <= end for begin, end in self._full)
+        return [always(words) for is_so, words in (
+            (run.lost_at, f"a full disk has refused lines of {run.address}"),
+            (may_lack, f"a full disk may have refused the last lines of {run.address}"),
+            (run.is_damaged, f"there are damaged lines in the file of {run.address}"),
+            (run.address in self._headless, f"the file of {run.address} lacks its beginning"),
+        ) if is_so]
 
     def file(self, run: Run) -> list[Span]:
         """Return why the file of a run does not tell all, or not when."""
         clock_set = self._clocks.disturbs(run.address) if self._clocks else ""
         return self.lacks(run) + [always(clock_set)] * bool(clock_set)
 
-    def of(self, run: Run) -> list[Span]:
-        """Return the disturbances of a run: its file, and when it was late."""
-        if run not in self._of:
-            self._of[run] = self.file(run) + [
-                Span(begin, at + min(at - begin, CATCHING_UP) * (at - begin >= LONG),
-                     f"{run.address} was late by {at - begin:.1f} s at {clock(at)}")
-                for begin, at in run.late]
-            self._of[run] += [Span(begin, end, f"{run.address} was frozen at {clock(begin)}")
-                              for begin, end, nodes in self._frozen if run.address in nodes]
-        return self._of[run]
+    def _of(self, run: Run) -> list[Span]:
+        """Return the disturbances of a run: its file, and when it was late or frozen."""
+        return [*self.file(run), *(
+            Span(begin, at + min(at - begin, CATCHING_UP) * (at - begin >= LONG),
+                 f"{run.address} was late by {at - begin:.1f} s at {clock(at)}")
+            for begin, at in run.late), *(
+            Span(begin, end, f"{run.address} was frozen at {clock(begin)}")
+            for begin, end, nodes in self._frozen if run.address in nodes)]
 
     def of_node(self, address: str) -> list[Span]:
         """Return the disturbances of all runs of a node, and when it did not run."""
@@ -159,18 +154,14 @@ class Disturbances:
             spans.append(Span(before, math.inf, f"{address} ended at {clock(before)}"))
         return spans
 
-    def between(self, run: PeerRun, address: str) -> list[Span]:
+    def _between(self, run: PeerRun, address: str) -> list[Span]:
         """Return what a run tells of trouble with another node, while that one lived."""
-        if (run, address) not in self._between:
-            spans = [*self._missed(run, address), *self._broken(run, address),
-                     *self._unregistered(run, address)]
-            spans += [Span(begin, end, f"{run.address} and {address} were cut apart at "
-                           f"{clock(begin)}") for begin, end, nodes in self._cuts
-                      if (run.address in nodes) != (address in nodes)]
-            self._between[run, address] = [span for span in spans if any(
-                life.first < span.end and life.end > span.begin + PROBE_TIME
-                for life in self._runs.get(address, ()))]
-        return self._between[run, address]
+        cuts = (Span(begin, end, f"{run.address} and {address} were cut apart at {clock(begin)}")
+                for begin, end, nodes in self._cuts if (run.address in nodes) != (address in nodes))
+        return [span for span in (*self._missed(run, address), *self._broken(run, address),
+                                  *self._unregistered(run, address), *cuts)
+                if any(life.first < span.end and life.end > span.begin + PROBE_TIME
+                       for life in self._runs.get(address, ()))]
 
     def around(self, run: PeerRun) -> list[Span]:
         """Return all disturbances of a run, also between it and others."""

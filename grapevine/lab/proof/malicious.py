@@ -103,23 +103,22 @@ def tally_of(proof: Proof) -> Tally:
     few = quantile(list(map(graph.capacity, proof.peers)) or [0], 0.5) <= FEW_LINKS
     spared = {SILENT, FALSE_DEAD, *([HALF] if few else [])}
     took, early, awaited, missed, late = [], 0, [], [], []
-    judge = functools.partial(_judge, proof)
     for address, run in attackers.items():
-        kick = kicks.get(address)
+        kick, who = kicks.get(address), f"{address} ({run.malice})"
         periods = _periods(proof, run, min(end, run.end) if kick is None else kick.at)
         took += [] if kick is None else [periods]
-        if run.malice in spared:
+        is_due = periods > _limit(proof, run, end)
+        if run.malice in spared or kick and not is_due:
             continue
-        if periods <= _limit(proof, run, end):
-            early += kick is None
-            if kick is None and periods and run.end >= end:  # its time has begun
-                awaited.append(Fault(UNCLEAR, f"{address} ({run.malice}) was not kicked {YET}"))
-        elif kick is None:
-            missed.append(judge(f"{address} ({run.malice}) was not kicked in {periods:.0f} periods",
-                                address))
+        if kick:
+            late.append(_judge(
+                proof, f"{who} was kicked only after {periods:.1f} periods", address))
+        elif is_due:
+            missed.append(_judge(proof, f"{who} was not kicked in {periods:.0f} periods", address))
         else:
-            late.append(judge(f"{address} ({run.malice}) was kicked only after {periods:.1f} "
-                              "periods", address))
+            early += 1
+            if periods and run.end >= end:  # its time has begun
+                awaited.append(Fault(UNCLEAR, f"{who} was not kicked {YET}"))
     falsely, outvoted = [], []
     for kick in sorted(kick for peer, kick in kicks.items() if peer not in attackers):
         fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
@@ -127,7 +126,7 @@ def tally_of(proof: Proof) -> Tally:
         if 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters):
             outvoted.append(f"{fault}, but half of its reporters attack")
         else:
-            falsely.append(judge(fault, kick.peer))
+            falsely.append(_judge(proof, fault, kick.peer))
     honest = len({run.address for run in proof.peers})
     to_find = sum(run.malice not in spared for run in attackers.values())
     return Tally(len(attackers), honest, took, early, missed, late, falsely, outvoted,
