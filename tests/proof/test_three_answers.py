@@ -313,11 +313,10 @@ def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
     proof = tell(tmp_path, SEED, PAIR, THIRD.format(last=70),
                  scenario="10 cut:@5001 @5002 \n 20 mend:@5001 @5002 \n 30 freeze:@5003")
     one, third = proof.runs["127.0.0.1:5001"][0], proof.runs["127.0.0.1:5003"][0]
-    told = proof.disturbances
-    assert [span.words for span in told.between(one, third.address)] == [
+    assert [span.words for span in proof.trouble((one, third.address))] == [
         "127.0.0.1:5001 and 127.0.0.1:5003 were cut apart at 03:04:15"]
-    assert told.between(one, "127.0.0.1:5002") == []
-    assert [span.words for span in told.of(third)] == ["127.0.0.1:5003 was frozen at 03:04:35"]
+    assert proof.trouble((one, "127.0.0.1:5002")) == []
+    assert [span.words for span in proof.trouble(third)] == ["127.0.0.1:5003 was frozen at 03:04:35"]
 
 
 @pytest.mark.parametrize("last", ["19", "21"])

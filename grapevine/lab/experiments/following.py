@@ -89,7 +89,7 @@ class Progress:
     def _state(self) -> tuple:
         """Return numbers that change while the network makes progress."""
         peers = self.records.peers
-        return (len(peers), sum(run.first_linked is not None for run in peers),
+        return (len(peers), sum(bool(run.links) for run in peers),
                 sum(len(run.generated) + len(run.received) + len(run.found_dead) for run in peers),
                 sum(len(run.removed) for run in self.records.seeds))
 

@@ -12,6 +12,7 @@ import csv
 import html
 import io
 import json
+import math
 import os
 import pathlib
 import string
@@ -188,7 +189,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
         "removed by a seed": [at for seed in seeds for at, *_ in seed.removed],
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
-        "peers left": [run.left for run in runs if run.left is not None],
+        "peers left": [run.left for run in runs if run.left < math.inf],
     }
     moves = sorted([(run.first, 1) for run in runs] + [(run.end, -1) for run in runs
                                                        if run.end < newest])

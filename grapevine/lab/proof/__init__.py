@@ -4,7 +4,7 @@ check         `runner.py check`: all rows, most of them here, and how they are s
 delivery      the rows about messages          deaths     the row about life and death
 malicious     the row about peers that were kicked
 disturbances  the one mechanism by which a claim that is not met is unclear
-evidence      a row, and what rows ask
+evidence      a row, what rows ask, and what disturbed the nodes
 graph         links over time, how many pieces there were, and which power law fits the degrees
 clocks        which clocks were wrong, and how their times are put right
 records       files, read as they grow

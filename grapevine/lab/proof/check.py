@@ -73,7 +73,7 @@ def verdict_of(rows: list[Row]) -> str:
 def files(proof: Proof) -> Row:
     """Every node that is named has a file, which tells all, in order."""
     records, runs = proof.records, proof.all_runs
-    why = [span.words for run in runs for span in proof.disturbances.lacks(run)]
+    why = [span.words for run in runs for span in proof.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
             for name in records.unread()]
     if records.scenario.damaged:
@@ -115,9 +115,8 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
     need, end = min(LONGEST, ROUNDS * run.interval + MORE), run.end
     if proof.seeds_up(run.first, end, wanted) <= need:
         return
-    told, words = proof.disturbances, f"{run} was never registered with {wanted} seeds at once"
-    spans = sorted(([*told.of(run), *told.of_node(seed), *told.between(run, seed)]
-                    for seed in sorted({seed.address for seed in proof.seeds})),
+    words = f"{run} was never registered with {wanted} seeds at once"
+    spans = sorted((proof.trouble(run, seed, (run, seed)) for seed in sorted(proof.registries)),
                    key=lambda spans: -quiet(run.first, end, spans))
     others = [span for each in spans[wanted - 1:] for span in each]
     need += ANSWER_TIME * any(span.overlaps(run.first, end) > 0 for span in others)
@@ -155,10 +154,10 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 
 def liveness(proof: Proof) -> Row:
     """Every peer asks its neighbours in at least half of the rounds in which it is awake."""
-    faults = [proof.by_file(
-        f"{run} asked its neighbours in {len(run.rounds)} rounds of {rounds}", run)
-              for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
-                  rounds := _rounds_due(run, min(run.last, run.end)))]
+    faults = [
+        proof.by_file(f"{run} asked its neighbours in {len(run.rounds)} rounds of {rounds}", run)
+        for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
+            rounds := _rounds_due(run, min(run.last, run.end)))]
     replies = sum(len(times) for run in proof.peers for times in run.replies.values())
     misses = sum(len(times) for run in proof.peers for times in run.missed.values())
     return row("liveness", f"{sum(run.rounds.total() for run in proof.peers)} requests, "
@@ -240,15 +239,15 @@ def _apart(proof: Proof, run: PeerRun, others: list[PeerRun], begin: float, end:
            need: float) -> Fault:
     """Judge a run that was apart from others for so long. Of the seeds, and of the others, the one
     counts that was disturbed least. Whoever has no file may have linked them."""
-    told, linked = proof.disturbances, {peer for one in proof.peers for peer in one.links}
+    linked = {peer for one in proof.peers for peer in one.links}
     spans = [span for nodes in (
-        [told.of_node(seed) for seed in sorted({seed.address for seed in proof.seeds})],
-        [told.of_node(other.address) + told.around(other) for other in others])
+        map(proof.trouble, sorted(proof.registries)),
+        (proof.trouble(other.address) + proof.around(other) for other in others))
         for span in max(nodes, key=lambda spans: quiet(begin, end, spans), default=[])]
     spans += map(no_file, sorted(linked & proof.strangers) if run.links else ())
     words = (f"was apart from the largest piece from {clock(begin)} to {clock(end)}" if run.links
              else "never had a neighbour")
-    return judge(f"{run} {words}", begin, end, need, spans + told.around(run))
+    return judge(f"{run} {words}", begin, end, need, spans + proof.around(run))
 
 
 def threads(proof: Proof) -> Row:

@@ -51,24 +51,24 @@ def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
     """A run that the runner kills ends then, and no other peer that it has started dies."""
-    told, scenario = proof.disturbances, proof.records.scenario
+    scenario = proof.records.scenario
     if run.killed is not None:
         words, silence = f"{run} was killed at {clock(run.killed)}", 2 * run.interval
         dying = DYING if run.ended is None else 0.0  # who is killed has no last word
         if run.last > run.killed + dying:
-            yield judge(f"{words}, and went on", run.killed, run.last, dying, told.of(run))
+            yield judge(f"{words}, and went on", run.killed, run.last, dying, proof.trouble(run))
         elif run.ended is None and run.last + silence + DYING < run.killed:
             yield judge(f"{words}, and was silent from {clock(run.last)} on", run.last, run.killed,
-                        silence + DYING, told.of(run))
+                        silence + DYING, proof.trouble(run))
     elif isinstance(run, PeerRun) and run.ended is None and run.is_silent_at(
             scenario.end or proof.newest) and run.address in scenario.started:
         yield judge(f"{run} died at {clock(run.last)}, and nobody had killed it", run.last,
-                    scenario.end or proof.newest, 2 * run.interval, told.of(run))
+                    scenario.end or proof.newest, 2 * run.interval, proof.trouble(run))
 
 
 def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A neighbour finds a dead peer in twice the time that this takes, if no other has."""
-    need, told = 2 * ((run.misses + 2) * run.interval + PROBE_TIME), proof.disturbances
+    need = 2 * ((run.misses + 2) * run.interval + PROBE_TIME)
     found = [at for at, _ in finders(proof, run)]
     until = min([run.next, proof.newest, *found])
     if until - run.last < need and (found or run.superseded):
@@ -81,7 +81,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                     link.end == math.inf or link.who == BROKEN and link.end >= run.last)
                 for link in links):  # one that broke before may be given up: somebody refused
             yield judge(f"{run} died at {clock(run.last)}, and its neighbour {other} has not found "
-                        "it dead", run.last, end, need, told.file(run) + told.around(other))
+                        "it dead", run.last, end, need,
+                        proof.file_trouble(run) + proof.around(other))
 
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
@@ -91,11 +92,10 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         listed = max(about(seed.registered, run.address, 0.0, math.inf), default=math.inf)
         removed = about(seed.removed, run.address, listed, math.inf)
         since = max(listed, min(at for at, _ in found))
-        end, told = min([seed.end, *removed]), proof.disturbances
+        end = min([seed.end, *removed])
         if end < since or removed and end <= since + REMOVAL_TIME:
             continue
-        spans = told.of(seed) + [span for _, finder in found
-                                 for span in told.between(finder, seed.address)]
+        spans = proof.trouble(seed, *((finder, seed.address) for _, finder in found))
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,
@@ -116,8 +116,8 @@ def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
 def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer reports each death to its seeds, which hear of it, if not from others."""
     at, peer, _ = death
-    words, told, until = f"{run} found {peer} dead, and", proof.disturbances, at + REPORT_TIME
-    goes_on = min(run.last, math.inf if run.left is None else run.left) > at + ON_ITS_WAY
+    words, until = f"{run} found {peer} dead, and", at + REPORT_TIME
+    goes_on = min(run.last, run.left) > at + ON_ITS_WAY
     for seed in sorted(run.registered(at - ON_ITS_WAY, until)) if goes_on else ():
         lives = proof.registries.get(seed, ())
         if (peer, seed) not in {one[1:] for one in run.reported if at <= one[0] <= until}:
@@ -126,20 +126,20 @@ def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
                 life.removed, peer, at - FINDING, at) for life in lives):
             yield judge(f"{words} seed {seed} has not heard of it", at,
                         min(until, max(life.last for life in lives)), REPORT_TIME - ON_ITS_WAY,
-                        [*told.of_node(seed), *told.of(run), *told.between(run, seed)])
+                        proof.trouble(seed, run, (run, seed)))
 
 
 def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
     """Nobody finds a peer dead that goes on, and has heard the finder meanwhile."""
     at, address, since = death
-    told, missed = proof.disturbances, since + finder.interval
+    missed = since + finder.interval
     for run in proof.runs.get(address, ()):
         if run.first < since - ON_ITS_WAY and run.last > at + ON_ITS_WAY and (
                 since > at - (finder.misses - 1) * finder.interval
                 or any(missed <= reply <= at - PROBE_TIME
                        for reply in run.replies.get(finder.address, ()))):
             yield judge(f"{finder} found {address} dead, which lived", since, at, (at - missed) / 2,
-                        [*told.of(run), *told.of(finder), *told.between(run, finder.address)])
+                        proof.trouble(run, finder, (run, finder.address)))
 
 
 def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, *files: SeedRun
@@ -161,20 +161,19 @@ def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
         at, peer, reason, _ = removed
         runs = proof.runs.get(peer, [])
         yield from removed_alive(proof, seed, removed)
-        if reason == "left" and runs and peer not in proof.unproven and not any(
-                run.left is not None and run.left <= at + ON_ITS_WAY for run in runs):
+        if reason == "left" and runs and peer not in proof.unproven and all(
+                run.left > at + ON_ITS_WAY for run in runs):
             yield proof.by_file(f"seed {seed} removed {peer} as one that left, which did not",
                                 seed, *runs)
 
 
 def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
     """A living peer that a seed removes notices it, and registers again."""
-    at, told = removed.at, proof.disturbances
+    at = removed.at
     if proof.is_watched and removed.is_kick:
         return  # another row tells of it
     for run in proof.runs.get(removed.peer, ()):
-        leaves = math.inf if run.left is None else run.left
-        if not run.first < at < min(run.last, leaves) - ON_ITS_WAY:
+        if not run.first < at < min(run.last, run.left) - ON_ITS_WAY:
             continue  # before all that takes long: a node may have had thousands of lives
         notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME
         notice += sum(until - begin for begin, until in run.late
@@ -186,4 +185,4 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
                        for one in run.registrations[seed.address] for moment in one[:2]
                        if moment > run.registrations[seed.address][0].begin)):
             yield judge(f"seed {seed} removed {run}, which lived", begin, end, (end - begin) / 2,
-                        [*told.of(seed), *told.around(run)])
+                        [*proof.trouble(seed), *proof.around(run)])

@@ -30,7 +30,7 @@ def gossips(proof: Proof) -> Row:
     """Every peer generates a message in each interval in which it is awake."""
     faults, expected = [], 0
     for run in proof.peers:
-        awake = quiet(run.first, run.left or run.last,
+        awake = quiet(run.first, min(run.left, run.last),
                       [(begin, until + WAITS) for begin, until in run.late])
         in_time = (0.9 * awake - 1.0) / (run.setting("gossip-interval") or 1.0)
         due = int(max(0.0, min(run.setting("gossip-count"), in_time)))
@@ -46,11 +46,9 @@ def gossips(proof: Proof) -> Row:
 
 def broadcast(proof: Proof) -> Row:
     """Every message reaches, unaltered, every peer to which it has a way."""
-    told = proof.disturbances
-
     def disturb(one: PeerRun, other: PeerRun) -> list:  # also from when on one may be frozen
-        return [*told.of(one), *told.of(other), *told.between(one, other.address),
-                *told.between(other, one.address), (min(one.last, other.last), math.inf)]
+        return [*proof.trouble(one, other, (one, other.address), (other, one.address)),
+                (min(one.last, other.last), math.inf)]
 
     without = _without(proof)
     alike = {one.alike: one for one in without}  # which differ in nothing but the message
@@ -71,7 +69,6 @@ class Lacking(NamedTuple):  # a message that a run lacks
     message: str
     run: PeerRun
     since: float  # from when on it could have it
-    until: float
     had: dict[PeerRun, float]  # who had it, and from when on
     alike: tuple  # what decides when it had a way: the same of old ones that the same peers had
 
@@ -83,9 +80,8 @@ def _without(proof: Proof) -> list[Lacking]:
             if (message, said.mark) not in forbidden}
     lack: dict[str, list[PeerRun]] = {}
     for run in proof.peers:
-        end = run.end
         for message in made.keys() - run.received.keys() - run.generated.keys():
-            if made[message] + ON_ITS_WAY < end:
+            if made[message] + ON_ITS_WAY < run.end:
                 lack.setdefault(message, []).append(run)
     found, holders = [], {}  # sets of peers, each once
     for message, runs in lack.items():
@@ -94,7 +90,7 @@ def _without(proof: Proof) -> list[Lacking]:
         who = holders.setdefault(who, who)
         for run in runs:
             since = max(made[message], run.first)
-            found.append(Lacking(message, run, since, run.end, had,
+            found.append(Lacking(message, run, since, had,
                                  (run, since, who if all_had <= since else message)))
     return sorted(found, key=lambda lacking: (lacking.since, lacking.message))
 
@@ -111,10 +107,10 @@ def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pi
             piece, holders = pieces.of(lacking.run), lacking.had
             had = begin if any(holders.get(one, math.inf) <= begin for one in piece) else min(
                 (holders[one] for one in piece if one in holders), default=math.inf)
-            since, until = max(begin, had, lacking.since), min(end, lacking.until)
+            since, until = max(begin, had, lacking.since), min(end, lacking.run.end)
             if since < until:
                 extend(times, since, until)
-        active = [one for one in active if one[0].until > end]
+        active = [one for one in active if one[0].run.end > end]
     return found
 
 
@@ -138,14 +134,13 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
             not evicted and _longest(calm) >= need):
         return Fault(FAILS, words)
     if not compared:
-        return judge(words, lacking.since, lacking.until, LONGEST_WAY, [
+        return judge(words, lacking.since, run.end, LONGEST_WAY, [
             always("peers compare nothing, so what did not come at once never comes")])
-    told, origin = proof.disturbances, proof.origin[message]
     silent = Span(run.last, math.inf, f"{run} wrote nothing after {clock(run.last)}")
-    spans = [silent, *evicted, *told.around(run), *told.around(origin)]
-    if not any(span.overlaps(lacking.since, lacking.until) > 0 for span in spans):
-        spans = [span for one in proof.peers for span in told.around(one)]
-    return judge(words, lacking.since, lacking.until, math.inf, spans)
+    spans = [silent, *evicted, *proof.around(run), *proof.around(proof.origin[message])]
+    if not any(span.overlaps(lacking.since, run.end) > 0 for span in spans):
+        spans = [span for one in proof.peers for span in proof.around(one)]
+    return judge(words, lacking.since, run.end, math.inf, spans)
 
 
 def _longest(times: Iterable[tuple[float, float]]) -> float:

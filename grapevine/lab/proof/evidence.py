@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from grapevine.lab.proof.disturbances import (
-    FAILS, HOLDS, UNCLEAR, Disturbances, Fault, judge, no_file, quiet, shared)
+    ANSWER_TIME, CATCHING_UP, FAILS, HOLDS, LONG, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR,
+    Fault, Span, always, clock, judge, no_file, quiet, shared)
 from grapevine.lab.proof.records import Records, machine_of
-from grapevine.lab.proof.runs import KICKED, Run
+from grapevine.lab.proof.runs import KICKED, PeerRun, Run
 
 
 class Row(NamedTuple):  # a line of the proof
@@ -36,7 +37,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 class Proof:
-    """The honest runs of a network, and what rows ask about them."""
+    """The honest runs of a network, what disturbed them, and what rows ask about them."""
 
     def __init__(self, records: Records, here: set[str] | None = None):
         self._here = here  # the nodes of which there are files; None means all nodes
@@ -52,17 +53,18 @@ class Proof:
         self.lives = by_node([*self.peers, *self.seeds])
         self.runs, self.registries = by_node(self.peers), by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
-        self.disturbances = Disturbances(records, self.lives)
+        self._cuts = records.scenario.times("cut", "mend")
+        self._frozen = records.scenario.times("freeze", "thaw")
+        self._headless = records.headless() | {  # or others were linked to it before it began
+            peer for run in self.peers for peer, links in run.links.items()
+            if peer in self.lives and links[0].begin < self.lives[peer][0].first - ON_ITS_WAY}
+        self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
+                      for run in [*self.peers, *self.seeds] if run.lost_at]
+        self._trouble: dict[Run | str | tuple[PeerRun, str], list[Span]] = {}
 
     def is_elsewhere(self, address: str) -> bool:
         """Tell whether a node has its file on another machine."""
         return self._here is not None and address not in self._here
-
-    def by_file(self, words: str, *runs: Run, missing: Iterable[str] = ()) -> Fault:
-        """Judge a claim that is not met, about what the files of these runs, and of nodes that have
-        none, say."""
-        spans = [span for run in runs for span in self.disturbances.file(run)]
-        return judge(words, 0.0, 1.0, 1.0, spans + list(map(no_file, missing)))
 
     @functools.cached_property
     def strangers(self) -> set[str]:
@@ -84,6 +86,128 @@ class Proof:
         machines = {machine_of(run.address) for run in [*self.peers, *self.seeds]}
         machine = machine_of(address)
         return f": put the files of {machine} beside these" if machine not in machines else ""
+
+    # Disturbances.
+
+    def by_file(self, words: str, *runs: Run, missing: Iterable[str] = ()) -> Fault:
+        """Judge a claim that is not met, about what the files of these runs, and of nodes that have
+        none, say."""
+        spans = [span for run in runs for span in self.file_trouble(run)]
+        return judge(words, 0.0, 1.0, 1.0, spans + list(map(no_file, missing)))
+
+    def trouble(self, *whom: Run | str | tuple[PeerRun, str]) -> list[Span]:
+        """Return what disturbed runs, nodes by their addresses, and what a run tells of a node."""
+        for who in whom:
+            if who not in self._trouble:
+                self._trouble[who] = (self._between(*who) if isinstance(who, tuple) else
+                                      self._of_node(who) if isinstance(who, str) else
+                                      self._of(who))
+        return [span for who in whom for span in self._trouble[who]]
+
+    def lacks(self, run: Run) -> list[Span]:
+        """Return why the file of a run does not tell all."""
+        may_lack = not run.lost_at and run.ended is None and any(  # killed, it cannot tell
+            begin <= run.last <= end for begin, end in self._full)
+        return [always(words) for is_so, words in (
+            (run.lost_at, f"a full disk has refused lines of {run.address}"),
+            (may_lack, f"a full disk may have refused the last lines of {run.address}"),
+            (run.is_damaged, f"there are damaged lines in the file of {run.address}"),
+            (run.address in self._headless, f"the file of {run.address} lacks its beginning"),
+        ) if is_so]
+
+    def file_trouble(self, run: Run) -> list[Span]:
+        """Return why the file of a run does not tell all, or not when."""
+        clocks = self.records.clocks
+        clock_set = clocks.disturbs(run.address) if clocks else ""
+        return self.lacks(run) + [always(clock_set)] * bool(clock_set)
+
+    def _of(self, run: Run) -> list[Span]:
+        """Return the disturbances of a run: its file, and when it was late or frozen."""
+        return [*self.file_trouble(run), *(
+            Span(begin, at + min(at - begin, CATCHING_UP) * (at - begin >= LONG),
+                 f"{run.address} was late by {at - begin:.1f} s at {clock(at)}")
+            for begin, at in run.late), *(
+            Span(begin, end, f"{run.address} was frozen at {clock(begin)}")
+            for begin, end, nodes in self._frozen if run.address in nodes)]
+
+    def _of_node(self, address: str) -> list[Span]:
+        """Return the disturbances of all runs of a node, and when it did not run."""
+        if address not in self.lives:
+            return [no_file(address)]
+        runs, before = self.lives[address], -math.inf
+        spans = self.trouble(*runs)
+        for run in runs:
+            spans.append(Span(before, run.first + PROBE_TIME, f"{address} began at "
+                              f"{clock(run.first)}"))
+            before = run.end if run.end < self.newest else math.inf
+        if before < math.inf:
+            spans.append(Span(before, math.inf, f"{address} ended at {clock(before)}"))
+        return spans
+
+    def _between(self, run: PeerRun, address: str) -> list[Span]:
+        """Return what a run tells of trouble with another node, while that one lived."""
+        cuts = (Span(begin, end, f"{run.address} and {address} were cut apart at {clock(begin)}")
+                for begin, end, nodes in self._cuts if (run.address in nodes) != (address in nodes))
+        return [span for span in (*self._missed(run, address), *self._broken(run, address),
+                                  *self._unregistered(run, address), *cuts)
+                if any(life.first < span.end and life.end > span.begin + PROBE_TIME
+                       for life in self.lives.get(address, ()))]
+
+    def around(self, run: PeerRun) -> list[Span]:
+        """Return all disturbances of a run, also between it and others."""
+        others = sorted({*run.missed, *run.links, *run.registrations})
+        return self.trouble(run, *((run, other) for other in others))
+
+    def _lived(self, address: str, at: float, more: float = 0.0) -> bool:
+        return any(life.first < at < life.last - more for life in self.lives.get(address, ()))
+
+    def _missed(self, run: PeerRun, address: str):
+        """From the last sign of life before the round in which a reply was missed until the next;
+        and from the last one on of a run that died, or was not heard when it left, because it may
+        have missed one that it does not tell."""
+        signs = sorted([*run.replies.get(address, ()),
+                        *(link.begin for link in run.links.get(address, ()))])
+        for at, _ in run.missed.get(address, ()):
+            if self._lived(address, at):
+                asked = at - run.interval - PROBE_TIME
+                since = max((sign for sign in signs if sign < asked), default=asked)
+                until = next((sign for sign in signs if sign > at), at + run.interval + PROBE_TIME)
+                yield Span(since, until,
+                           f"{run.address} missed an answer of {address} at {clock(at)}")
+        if signs and (run.is_dead or self._is_missed(address, run)):
+            begin = max(signs[-1], run.last - 2 * run.interval - PROBE_TIME)
+            how = "died" if run.is_dead else "left, unheard,"
+            yield Span(begin, math.inf, f"{run.address} {how} at {clock(run.last)}")
+
+    def _is_missed(self, address: str, run: PeerRun) -> bool:
+        """Tell whether a node missed a run that had ended, so that it has not heard its goodbye."""
+        return any(0 < at - run.last <= 2 * run.interval + PROBE_TIME
+                   for life in self.lives.get(address, ()) if isinstance(life, PeerRun)
+                   for at, _ in life.missed.get(run.address, ()))
+
+    def _broken(self, run: PeerRun, address: str):
+        """From the round before a link broke, not by agreement, until it stands again."""
+        links = run.links.get(address, ())
+        for link in links:
+            if link.is_trouble() and self._lived(address, link.end, PROBE_TIME / 2):
+                until = next((later.begin for later in links if later.begin > link.end),
+                             link.end + 3 * run.interval)
+                yield Span(link.end - run.interval - PROBE_TIME, until,
+                           f"the link of {run.address} to {address} broke at {clock(link.end)} "
+                           f"({link.reason})")
+
+    def _unregistered(self, run: PeerRun, address: str):
+        """From when a registration may have been lost until the next."""
+        notice, times = NOTICE_ROUNDS * run.interval + PROBE_TIME, run.registrations.get(address)
+        for at, one in ((one.end, one) for one in times or () if one.end < math.inf):
+            until = next((later.begin for later in times if later.stood and later.begin > at),
+                         math.inf)
+            yield Span(at - (notice if one.stood else ANSWER_TIME), until,
+                       f"{run.address} was not registered with {address} from {clock(at)} on "
+                       f"({one.reason})")
+        if times and times[-1].end == math.inf and run.last < self.newest - notice:
+            yield Span(run.last - notice, math.inf, f"{run.address} ended at {clock(run.last)}, "
+                       f"and may have lost {address} before")
 
 
 def by_node(runs: list) -> dict[str, list]:

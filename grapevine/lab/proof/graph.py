@@ -156,7 +156,7 @@ def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tup
     to do with which nodes."""
     runs = collections.defaultdict(list)
     for run in peers:
-        if run.first_linked is None or run.first_linked > run.end:
+        if run.first_linked > run.end:
             continue  # it left before it had a neighbour
         runs[run.address].append(run)
         yield run.first_linked, 1, Pieces.add, run

@@ -18,7 +18,7 @@ import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.disturbances import FAILS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet
+from grapevine.lab.proof.disturbances import FAILS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet, shared
 from grapevine.lab.proof.events import about
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
@@ -145,9 +145,8 @@ def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     """Return the periods of an attacker's time, while neither it nor a seed was late."""
-    begins = sorted(link.begin for links in run.links.values() for link in links)
-    linked = next((at for at in begins
-                   if len(run.linked_at(at) - proof.attacking) >= REPORTERS), math.inf)
+    honest = (links for peer, links in run.links.items() if peer not in proof.attacking)
+    linked = next((begin for begin, _ in shared(honest, REPORTERS)), math.inf)
     times = sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
                    for said in one.generated.values())
     said = next((at for at in times if at >= linked), until)

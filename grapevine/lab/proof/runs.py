@@ -37,7 +37,7 @@ class Run:
         self.is_damaged = False  # nobody can read some of its lines
         self.failures: list[str] = []  # threads that died
         self.chat = False  # a chat server
-        self.left: float | None = None  # when it began to leave
+        self.left = math.inf  # when it began to leave
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
         self._before, self._set_back = at, 0.0  # the time of the last line but one
@@ -89,9 +89,7 @@ class Run:
     @property
     def end(self) -> float:
         """When it left, ended or died, or else the time of the newest line."""
-        if self.left is not None:
-            return self.left
-        return self.ended_at if self.has_ended else self.newest
+        return min(self.left, self.ended_at if self.has_ended else self.newest)
 
     def take(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
@@ -158,9 +156,10 @@ class PeerRun(Run):
         return int(self.setting("liveness-misses"))
 
     @property
-    def first_linked(self) -> float | None:
-        """The time of its first neighbour, if it had any; lines may stand in any order."""
-        return min((link.begin for links in self.links.values() for link in links), default=None)
+    def first_linked(self) -> float:
+        """The time of its first neighbour, or infinity; lines may stand in any order."""
+        return min((link.begin for links in self.links.values() for link in links),
+                   default=math.inf)
 
     @property
     def is_dead(self) -> bool:
@@ -215,7 +214,7 @@ class PeerRun(Run):
             case "leaving":
                 self.left = at
             case "alive":
-                self.left = None  # who leaves has no more rounds
+                self.left = math.inf  # who leaves has no more rounds
             case "kicked" if self.settings.get("monitor") == "yes" and KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
             case _:
