@@ -155,12 +155,12 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
 
 def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
     """A seed removes whom it lists; as `left` only who has said goodbye; and nobody that lives."""
-    for removed in seed.unlisted:
-        yield proof.by_file(f"seed {seed} removed {removed.peer}, which it did not list", seed)
     for removed in (*seed.removed, *(Removed(*told, "dead", "") for told in seed.passed_on)):
-        at, peer, reason, _ = removed
+        at, peer, reason, _, was_listed = removed
         runs = proof.runs.get(peer, [])
         yield from removed_alive(proof, seed, removed)
+        if not (was_listed or removed.is_kick):
+            yield proof.by_file(f"seed {seed} removed {peer}, which it did not list", seed)
         if reason == "left" and runs and peer not in proof.unproven and all(
                 run.left > at + ON_ITS_WAY for run in runs):
             yield proof.by_file(f"seed {seed} removed {peer} as one that left, which did not",

@@ -76,6 +76,7 @@ class Removed(NamedTuple):  # a peer that a seed lists no more
     peer: str
     reason: str  # `left`, `dead`, `gone` or `malicious`
     figure: str  # of `gone` the seconds for which it was silent, of `malicious` its badness
+    was_listed: bool = True
 
     @property
     def is_kick(self) -> bool:

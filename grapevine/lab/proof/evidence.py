@@ -1,4 +1,4 @@
-"""The proof's view of a network: its honest runs, their names, and the rows that judge them."""
+"""The proof's view of a network: its honest runs, what disturbed them, and the rows about them."""
 
 import collections
 import functools

@@ -244,7 +244,7 @@ class PeerRun(Run):
         match who and event:
             case "connected":
                 _begin(self.links.setdefault(who, []), at)
-            case "disconnected" if who in self.linked:
+            case "disconnected" if who in self.links and self.links[who][-1].end == math.inf:
                 _end(self.links[who], at, *end_of_link(rest))
             case "registered":
                 _begin(self.registrations.setdefault(who, []), at)
@@ -285,7 +285,6 @@ class SeedRun(Run):
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.removed: list[Removed] = []
-        self.unlisted: list[Removed] = []  # of whom it had not listed
         self._listed: set[str] = set()
         self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
@@ -312,9 +311,7 @@ class SeedRun(Run):
             case "rejected" if dead and rest.endswith(":it answers"):
                 self.untrue.append((at, dead[2]))
             case "removed" if found := REMOVED.fullmatch(rest):
-                self.removed.append(Removed(at, *found.groups("")))
-                if found[1] not in self._listed and not self.removed[-1].is_kick:
-                    self.unlisted.append(self.removed[-1])
+                self.removed.append(Removed(at, *found.groups(""), found[1] in self._listed))
                 self._listed.discard(found[1])
             case "verdict" if found := KICKED_FOR.match(rest):
                 self.convicted[found[1]] = [peer.replace("#", ":")
