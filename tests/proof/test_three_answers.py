@@ -207,6 +207,7 @@ FOUND = """
 """
 REPORTED = "\n 23.0 5001 reports 5003 to 8080"
 REMOVED = "\n 24.0 8080 removed:@5003:dead"
+ENDING = "23.2 5001 stopped:interrupted"
 
 
 @pytest.mark.parametrize("story, verdict, why", [
@@ -224,6 +225,8 @@ REMOVED = "\n 24.0 8080 removed:@5003:dead"
     (FOUND.replace("23", "60") + REPORTED.replace("23", "60") + REMOVED.replace("24", "61"), FAILS,
      "5003 died at 03:04:23, and its neighbour 127.0.0.1:5002 has not found it dead"),
     (FOUND + REMOVED + "\n 23 5001 registered:@8080", FAILS, "and has not reported it to seed"),
+    (ENDING + FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
+    (ENDING + FOUND + REPORTED + REMOVED, HOLDS, ""),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),

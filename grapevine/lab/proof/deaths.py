@@ -13,7 +13,7 @@ from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, Fault, always, clock, judge)
 from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
-from grapevine.lab.proof.runs import PeerRun, Run, SeedRun
+from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -117,8 +117,9 @@ def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer reports each death to its seeds, which hear of it, if not from others."""
     at, peer, _ = death
     words, until = f"{run} found {peer} dead, and", at + REPORT_TIME
-    goes_on = min(run.last, run.left) > at + ON_ITS_WAY
-    for seed in sorted(run.registered(at - ON_ITS_WAY, until)) if goes_on else ():
+    may_lack = run.left <= at or (  # else it lacks nothing, because one call writes both
+        run.ended in (None, KICKED) and run.last <= at + ON_ITS_WAY)
+    for seed in () if may_lack else sorted(run.registered(at - ON_ITS_WAY, until)):
         lives = proof.registries.get(seed, ())
         if (peer, seed) not in {one[1:] for one in run.reported if at <= one[0] <= until}:
             yield proof.by_file(f"{words} has not reported it to seed {seed}", run)
