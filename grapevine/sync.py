@@ -18,7 +18,6 @@ PAUSE = 1.0  # seconds in which the same slices are not told again on a reliable
 PORTION = 256 << 10  # bytes in answer to one `want`
 PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
 VAIN_LIMIT = 25  # vain answers in a row over datagrams, which do not say to what they are
-OWED_LIMIT = 10  # portions that a neighbour may owe: it is asked for no more
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 20_000  # ranges that a neighbour may offer, and may have failed to bring
 RUNS_IN_SUM = 50  # runs of an offer whose ranges are counted in the time that one takes to find
@@ -41,7 +40,7 @@ class _Talk:
         self.gone: dict[bytes, Intervals] = {}  # what it has seen, and will never have again
         self.asked_at = -math.inf  # when it was asked last
         self.waited = waited  # seconds in all, for what it was asked; at first those of others
-        self.owed: list[Entries] = []  # what was asked for, of each portion that it owes
+        self.owed: Entries = []  # what it was asked for and has not answered yet
         self.vain_in_a_row = 0  # answers, over datagrams
 
 
@@ -165,17 +164,12 @@ class Sync:
         if self._asked is not None and now < self.patient_until:
             return None
         self._end_wait(now)
-        in_turn = sorted(self._talks.items(), key=lambda item: (
-            len(item[1].owed), self._turn(item[1]), item[1].asked_at))
-        for link, talk in in_turn:  # who owes something comes last
-            if self._is_awaited(talk, now):
-                continue
-            want = self._first_lacking(talk)
-            if want:
-                if not self._is_reliable:
-                    talk.owed.clear()
-                talk.owed.append(want)
-                talk.asked_at, self._asked = now, link
+        for link, talk in sorted(self._talks.items(), key=lambda item: (
+                self._turn(item[1]), item[1].asked_at)):
+            if talk.owed and (self._is_reliable or now < talk.asked_at + self._patience):
+                continue  # its answer is on its way, or was lost only just now
+            if want := self._first_lacking(talk):
+                talk.owed, talk.asked_at, self._asked = want, now, link
                 self.patient_until = now + self._patience
                 return link, wire.say_entries("want", [wire.entry(*one) for one in want])
         return None
@@ -189,13 +183,6 @@ class Sync:
             talk = self._talks[self._asked]
             talk.waited += min(now - talk.asked_at, self._patience)
         self._asked = None
-
-    def _is_awaited(self, talk: _Talk, now: float) -> bool:
-        """Tell whether what a neighbour owes is to come first. Over a slow link, it is still on its
-        way; and each question is kept until it is answered."""
-        owed = len(talk.owed)
-        return owed >= OWED_LIMIT or (
-            owed > 0 and now < talk.asked_at + self._patience * 2 ** min(owed - 1, 6))
 
     def _first_lacking(self, talk: _Talk) -> Entries:
         """Return the first WANT_LIMIT ranges of an offer that are still lacking here."""
@@ -225,12 +212,13 @@ class Sync:
     def _portion_ended(self, link, talk: _Talk, now: float) -> None:
         if not talk.owed:
             return
-        is_vain = self._messages.lacking(talk.owed[0]) == talk.owed[0]
+        want = talk.owed
+        is_vain = self._messages.lacking(want) == want
         talk.vain_in_a_row = talk.vain_in_a_row + 1 if is_vain else 0
         if not self._is_reliable and 0 < talk.vain_in_a_row < VAIN_LIMIT:
             return  # this answers the question before, which was asked again and again
-        want = talk.owed.pop(0)
-        if self._asked is link and not talk.owed:
+        talk.owed = []
+        if self._asked is link:
             self._end_wait(now)
         self.effort = (len(talk.vain) + len(talk.gone)) // RUNS_IN_SUM
         for noted in talk.vain, talk.gone:
@@ -255,7 +243,7 @@ class Sync:
         """Return which of these messages a neighbour was asked for, though it has them no more, and
         tells so for the first time. Over a reliable link it is not asked for them again."""
         talk, found = self._talks.get(link), []
-        wanted = dict(talk.owed[0]) if talk is not None and talk.owed else {}
+        wanted = dict(talk.owed) if talk is not None else {}
         for run, ranges in self._messages.lacking([one for one in entries if one[0] in wanted]):
             told = _without(wanted[run], Intervals(_without(wanted[run], Intervals(ranges))))
             if told := _without(told, talk.gone.get(run, Intervals())):
