@@ -14,12 +14,10 @@ from grapevine.intervals import Intervals
 from grapevine.messages import Added, Messages
 from grapevine.settings import word_finder
 from grapevine.sync import Sync
-from grapevine.tools import Budget
 from grapevine.ways import make_way
 
 PASSED_ON = 1.0  # seconds in which a neighbour that goes on has passed on what was said
 EFFORT = 30  # bytes that take as long to send as it takes to look at a range of an offer
-GONE, GONE_AT_ONCE = 10, 10_000  # lines `gone:` a second, and at once
 DIGEST_PAUSE = 1.0  # seconds in which a neighbour that tells rumors is told no second digest
 
 
@@ -36,7 +34,6 @@ class Gossiper(LineNode):
                                       word_finder(settings.filter))
         self.sync = Sync(self.messages, settings.antientropy_interval)
         self.way = self.make_way()
-        self._gone = Budget(GONE, GONE_AT_ONCE)
         self.is_leaving = False
         self.said_at = -math.inf  # when it said something last
         self.is_unheard = False  # it has said something that no neighbour can have, or pass on
@@ -140,8 +137,7 @@ class Gossiper(LineNode):
             self.is_unheard = False
         if status.verb == "gone":
             for run, ranges in self.sync.gone(link, status.entries):
-                if self._gone.spend(1, self.now()):  # a neighbour may invent any number
-                    self.output.write(f"gone:{link.peer}:{wire.entry(run, ranges).decode()}")
+                self.output.write(f"gone:{link.peer}:{wire.entry(run, ranges).decode()}")
         answer = self.sync.heard(link, status, self.now())
         if answer:
             link.send(answer)

@@ -4,7 +4,6 @@ The session in grapevine/WIRE.md is kept here."""
 
 import pytest
 
-import grapevine.gossiper
 import grapevine.messages
 from grapevine.peer import Peer
 from tests.tools.virtual import End, Scene, gossip, neighbour, seed_of
@@ -56,16 +55,6 @@ def test_what_nobody_asked_for_is_not_written_as_gone():
     end.say(*[f"status:gone:{C}:7=1-9"] * 3)
     end.scene.run(0.1)
     assert end.scene.events("gone:") == [f"gone:{A}:{C}:7=1-5"]
-
-
-def test_lines_about_what_is_gone_have_a_limit(monkeypatch):
-    monkeypatch.setattr(grapevine.gossiper, "GONE_AT_ONCE", 100)
-    end, = neighbours(A)
-    end.say(f"status:seen:{C}:7=1-200")
-    end.hear_until("status:want:")
-    end.say(*[f"status:gone:{C}:7={number}" for number in range(1, 201)])
-    end.scene.run(1.0)
-    assert 100 <= len(end.scene.events("gone:")) <= 111
 
 
 def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
