@@ -151,8 +151,6 @@ class Peer(Asker, Gossiper):
                 takers[form](link, group)
                 if form == wire.RUMOR:
                     self.charge(link, 1)  # for the answer
-        if self.messages.has_refused_runs:  # maybe of somebody whom no list has named yet
-            self.want_lists()
 
     def handle_one(self, link: Link, line: bytes) -> None:
         super().handle_one(link, line)
@@ -512,9 +510,6 @@ class Peer(Asker, Gossiper):
         if self.peer_list.learn(link.peer, addresses, self.now()):
             listed = ":".join([address.listed for address in addresses])
             self.output.write(f"peer list:{link.remote}:{listed}")
-            if self.messages.has_refused_runs:
-                self.messages.has_refused_runs = False
-                self.sync.compare_anew()
             self.membership.hurry()
 
     def on_other_list(self, link: Link, addresses: tuple[Address, ...]) -> None:

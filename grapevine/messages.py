@@ -87,7 +87,6 @@ class Messages:
         self._slices = [0] * wire.SLICES
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
         self.hashed = 0  # ranges of which shares were computed
-        self.has_refused_runs = False  # since somebody set it back
         self.dropped = collections.defaultdict(int)  # what for -> lines; faster than a Counter
 
     # What comes in.
@@ -172,7 +171,6 @@ class Messages:
 
     def _begin(self, key: bytes) -> Run | None:
         if not self._may_begin(key):
-            self.has_refused_runs = True
             return None
         origin = wire.origin_of(key)
         self._runs_of[origin] += 1
@@ -285,10 +283,8 @@ class Messages:
             if run is not None:
                 gaps = [part for low, high in ranges for gap in run.seen.missing(low, high)
                         if (part := self._part_with_room(run, gap))]
-            elif self._may_begin(key):
-                gaps = ranges
             else:
-                gaps, self.has_refused_runs = [], True
+                gaps = ranges if self._may_begin(key) else []
             if gaps:
                 lacking.append((key, gaps))
                 left -= len(gaps)

@@ -73,7 +73,6 @@ class SignedMessages(Messages):
         elif (run := self.runs.get(signed.run)) is None:
             if self._may_begin(signed.run):
                 return True
-            self.has_refused_runs = True
             self._note_no_room(signed, added)
         elif missing := run.seen.missing(signed.first, signed.last):
             if (self._part_with_room(run, missing[0])
