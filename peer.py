@@ -441,8 +441,9 @@ class Peer(Asker, Gossiper):
             self.peer_list.hear((link.peer,))  # no seed tells of it; it may know only full peers
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
-        if reason == "duplicate" and self.neighbours.doubt(link.peer, self.now()):
-            self.dial_peer(link.peer, self.neighbours.link(link.peer))
+        row = self.neighbours.rows.get(link.peer)
+        if reason == "duplicate" and row is not None and not row.is_dialled:
+            self.dial_peer(link.peer, row.link)  # only such a link surely leads to it
 
     # Seeds, and what they and others say of other peers.
 

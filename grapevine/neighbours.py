@@ -7,13 +7,11 @@ addresses, only neighbours that seeds have named (`named` below) count for the r
 """
 
 import bisect
-import math
 from collections.abc import Iterator, Sequence
 
 from grapevine.addresses import Address
 
 SPARE = 8  # links above capacity at most, and rows without a link
-DOUBTED_AGAIN = 5.0  # seconds after which a link may be doubted once more
 
 
 class Neighbour:
@@ -22,7 +20,6 @@ class Neighbour:
     def __init__(self, link, is_dialled: bool, now: float):
         self.link = link  # None once it broke
         self.is_dialled = is_dialled  # this peer has dialled it, not the other way round
-        self.doubted_at = -math.inf  # when another connection was made in its name last
         self.since = self.answered_at = self.silent_since = now
         self.misses = 0  # rounds in a row
         self.is_suspect = False  # its last probe is under way
@@ -96,16 +93,6 @@ class Neighbours:
         counted = [peer for peer in self.linked() if peer in named or asker not in named]
         is_nearest = next(successors(asker, sorted([*counted, self._own]))) == self._own
         return "" if is_nearest or len(counted) < self.capacity else "full"
-
-    def doubt(self, peer: Address, now: float) -> bool:
-        """Note that another connection is made in a neighbour's name; return whether to dial it:
-        only what this peer dials surely leads there, and takes the place of a stranger's link."""
-        row = self.rows.get(peer)
-        if (row is None or row.link is None or row.is_dialled
-                or now < row.doubted_at + DOUBTED_AGAIN):
-            return False
-        row.doubted_at = now
-        return True
 
     def surplus(self, now: float, named: set[Address], settled: float) -> list[Address]:
         """Return whom to give up of those linked beyond capacity: first who is not named, then who
