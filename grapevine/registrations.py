@@ -36,14 +36,13 @@ class Registrations:
         self._wanted, self._rng = majority(len(seeds)), rng
 
     def to_dial(self, now: float) -> list[Target]:
-        """Return the seeds to dial, as many as are missing; those that have not failed, if these
-        are enough."""
+        """Return the seeds to dial, as many as are missing: those that have rested longest, and
+        before them those that have not failed."""
         missing = self._wanted - sum(row.link is not None for row in self.rows.values())
         rested = [seed for seed, row in self.rows.items()
                   if row.link is None and row.backoff.due <= now]
-        fresh = [seed for seed in rested if not self.rows[seed].failure]
-        seeds = fresh if len(fresh) >= missing else rested
-        return self._rng.sample(seeds, max(0, min(missing, len(seeds))))
+        self._rng.shuffle(rested)
+        return sorted(rested, key=lambda seed: self.rows[seed].backoff.due)[:max(0, missing)]
 
     def one_more(self) -> list[Target]:
         """Return one of the other seeds, if there are any, once enough list this peer."""
