@@ -132,9 +132,6 @@ class Gossiper(LineNode):
         looked at for it, or in a digest, counts as EFFORT bytes."""
         hashed = self.messages.hashed
         self.way.heard(link, status)
-        if (self.is_unheard and status.verb == "digest"
-                and status.digest == self.messages.digest()):  # it has all that was said
-            self.is_unheard = False
         if status.verb == "gone":
             for run, ranges in self.sync.gone(link, status.entries):
                 self.output.write(f"gone:{link.peer}:{wire.entry(run, ranges).decode()}")

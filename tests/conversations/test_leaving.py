@@ -162,18 +162,6 @@ def test_who_says_something_all_the_time_leaves_nevertheless():
     assert end.hear_until("leave", 1.1) == LEAVE
 
 
-def test_who_hears_that_a_neighbour_has_all_waits_for_nobody():
-    scene = Scene(Peer)
-    end = neighbour(scene, A)
-    scene.node.originate(["bye"])
-    end.break_off()
-    again = end.machine.accept()
-    again.say(f"connection accepted:{A}", f"status:digest:{scene.node.messages.digest()}")
-    scene.run(0.1)
-    scene.node.leave()
-    assert again.hear_until("leave", 0.1) == LEAVE
-
-
 def test_a_leaver_takes_and_makes_no_new_links_and_messages():
     scene, ends = company(gossip_count=10, gossip_interval=0.5)
     machine = scene.machine("127.0.0.1:6003", is_alive=False)
