@@ -530,7 +530,7 @@ class Peer(Asker, Gossiper):
         """Take what a neighbour knows if it was asked, because it may invent any number."""
         if link is self._teller and not self.registrations.links():
             self._teller = None
-            self.peer_list.take_answer(addresses)
+            self.peer_list.hear(addresses)
             self.membership.hurry()
 
     # Leaving.

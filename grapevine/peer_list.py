@@ -49,21 +49,17 @@ class PeerList:
         self._add(new)
         return is_news
 
-    def take_answer(self, addresses: tuple[Address, ...]) -> None:
-        """Take the peers that a neighbour names; if there is no room, instead of those that others
-        have named: whoever invents many hides honest ones only until the next answer."""
+    def hear(self, addresses: tuple[Address, ...]) -> None:
+        """Take the peers that a neighbour names, as far as they may be reached from here; if there
+        is no room, instead of those that others have named: whoever invents many hides honest ones
+        only until the next answer."""
         if len(self._heard) + len(addresses) > HEARD_LIMIT:
             self._heard.clear()
             self._keep()
-        self.hear(addresses)
-
-    def hear(self, addresses: tuple[Address, ...]) -> None:
-        """Take the peers that a neighbour names, as far as they may be reached from here."""
         new = [peer for peer in addresses if peer not in self and peer != self._own
                and peer.is_loopback == self._own.is_loopback and can_be_dialled(peer)]
-        new = new[:max(0, HEARD_LIMIT - len(self._heard))]
-        self._heard.update(new)
-        self._add(new)
+        self._heard.update(new[:HEARD_LIMIT])
+        self._add(new[:HEARD_LIMIT])
 
     def lose(self, peer: Address) -> None:
         """Remember a former neighbour. Of too many, the IP that has most loses its oldest: a peer
