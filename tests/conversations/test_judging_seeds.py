@@ -7,7 +7,7 @@ from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, LOWER, ONE, PERIOD, S, TWO, Clique, Reporter, address_in,
-    court, held, joined_scene, listed, pass_periods, seed_scene, tree, trial)
+    court, held, joined_scene, listed, seed_scene, tree, trial)
 from tests.tools.virtual import NODE, Scene
 
 

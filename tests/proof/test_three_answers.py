@@ -319,7 +319,8 @@ def test_a_scenario_tells_of_cuts_and_freezes_that_disturb(tmp_path):
     assert [span.words for span in proof.trouble((one, third.address))] == [
         "127.0.0.1:5001 and 127.0.0.1:5003 were cut apart at 03:04:15"]
     assert proof.trouble((one, "127.0.0.1:5002")) == []
-    assert [span.words for span in proof.trouble(third)] == ["127.0.0.1:5003 was frozen at 03:04:35"]
+    assert [span.words for span in proof.trouble(third)] == [
+        "127.0.0.1:5003 was frozen at 03:04:35"]
 
 
 @pytest.mark.parametrize("last", ["19", "21"])
