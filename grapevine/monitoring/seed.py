@@ -47,6 +47,7 @@ class JudgingSeed(KeepingSeed):
         self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
         self._own: dict[Address, float] = {}  # peer that is judged here -> since when
+        self._doubted: set[tuple] = set()  # pairs of these and who never named them, as found last
         self._charges = Recent(REMEMBERED)  # subject -> (how many so far, when the last was)
         self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
 
@@ -56,6 +57,7 @@ class JudgingSeed(KeepingSeed):
         due = super().monitor(now)
         self._own = {peer: self._own.get(peer, now) for peer in self.rows.subjects()
                      if self.tending.tree.owner(key_of(peer)) == self.address}
+        self._doubted = {pair for pair in self._doubted if pair[0] in self._own}
         if self.tending.is_awake(now):
             settled = [peer for peer, since in self._own.items()
                        if since <= now - SETTLED * self.period]
@@ -93,9 +95,12 @@ class JudgingSeed(KeepingSeed):
             self._found[peer] = now, judged.get(peer), peer in void
 
     def _certain(self, cases: list[Case], now: float) -> list[tuple[Address, Address]]:
-        """Return who is never named by which neighbour, while no row can have been late."""
+        """Return the pairs that were found twice in a row, while no row can have been late."""
         is_quiet = now - self.tending.quiet_since >= PAIRED_FROM * self.period
-        return [pair for case in cases for pair in case.unconfirmed] if is_quiet else []
+        found = {pair for case in cases for pair in case.unconfirmed} if is_quiet else set()
+        certain, judged = sorted(found & self._doubted), {case.subject for case in cases}
+        self._doubted = {pair for pair in self._doubted if pair[0] not in judged} | found
+        return certain
 
     def _charged(self, peer: Address) -> tuple[int, float]:
         """Return how often a peer was charged lately, and when last."""

@@ -29,7 +29,7 @@ import statistics
 from typing import NamedTuple
 
 from grapevine.addresses import Address
-from grapevine.monitoring.grammar import BY, Entry
+from grapevine.monitoring.grammar import BY
 
 # Rows count if they were reported between these times, in periods ago:
 SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the last report of the
@@ -49,8 +49,7 @@ PAIRED = 4  # reports in which two peers have to name each other, so that one pl
 PAIRED_FROM = 9.5  # periods from which these reports are
 JUDGED_IN = 4  # reports in which a peer judged a neighbour that is not paired with it, before it is
 # warned; at best every other report if replies take long
-JUDGED_FROM, JUDGED_TO = 8.5, 1.0  # periods ago between which these reports are, so that those of
-# the neighbour have come
+JUDGED_FROM = 7.5  # periods from which these reports are
 
 
 class Said(NamedTuple):
@@ -137,7 +136,7 @@ class Case:
             said[row.other].append(((now - row.at) / period, row.entry))
         last = min((age for rows in by.values() for age, _ in rows), default=0.0)
         named, naming = ({other for other, rows in rows_of.items()
-                          if sum(age <= PAIRED_FROM for age, _ in rows) >= PAIRED}
+                          if _count(rows, PAIRED_FROM) >= PAIRED}
                          for rows_of in (by, about))  # whom it has named, and who has named it
         paired = named & naming
 
@@ -151,8 +150,7 @@ class Case:
         self.new = self.present if since == SAID_FROM else window(since)  # since the last charge
         self._about = [about[other] for other in paired]
         self.unconfirmed = [(subject, other) for other in sorted(by.keys() - naming)
-                            if sum(JUDGED_TO <= age <= JUDGED_FROM and _judges(entry)
-                                   for age, entry in by[other]) >= JUDGED_IN]
+                            if _count(filter(_judges, by[other]), JUDGED_FROM) >= JUDGED_IN]
 
     def known(self, since: float = SAID_FROM, until: float = KNOWN_TO) -> int | None:
         """Return by how many messages its neighbours have judged it between these ages, the upper
@@ -163,8 +161,14 @@ class Case:
         return statistics.median_high(told) if told else None
 
 
-def _judges(entry: Entry) -> bool:
-    """Return whether an entry says more than FIRST, whose messages may have waited for long."""
+def _count(rows, most: float) -> int:
+    """Return how many rows are at most so many periods old."""
+    return sum(age <= most for age, _ in rows)
+
+
+def _judges(row) -> bool:
+    """Return whether a row says more than FIRST, whose messages may have waited for long."""
+    entry = row[1]
     return entry.expected > entry.first or entry.corrupt > 0 or entry.forbidden > 0
 
 

@@ -102,9 +102,8 @@ def test_an_outcome_is_told_of_whom_three_have_judged():
 # Unconfirmed.
 
 @pytest.mark.parametrize("rows, pairs", [
-    ([said(S, A, age, expected=9) for age in (1, 2, 3, 8.5)], [(S, A)]),
-    ([said(S, A, age, expected=9) for age in (1, 2, 3, 8.51)], []),
-    ([said(S, A, age, expected=9) for age in (0.99, 2, 3, 4)], []),
+    ([said(S, A, age, expected=9) for age in (1, 2, 3, 7.5)], [(S, A)]),
+    ([said(S, A, age, expected=9) for age in (1, 2, 3, 7.51)], []),
     ([said(S, A, age, corrupt=1) for age in (1, 2, 3, 4)], [(S, A)]),
     ([said(S, A, age, forbidden=1) for age in (1, 2, 3, 4)], [(S, A)]),
     ([said(S, A, age, expected=9, first=9) for age in range(9)], []),
