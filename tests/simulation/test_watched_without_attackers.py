@@ -16,6 +16,11 @@ def test_nobody_is_shut_out_of_a_restless_network_without_attackers(number, peer
     assert tally.falsely == [] and tally.took == []
 
 
+@pytest.mark.slow
+def test_nobody_has_to_leave_an_honest_neighbour_alone_where_seeds_come_and_go():
+    assert play(draw_watched(104, "none", peers=24, capacity="fixed:6")).tally.faults == []
+
+
 def test_two_halves_that_heal_blame_nobody():
     schedule = draw_watched(1, "none", peers=10, capacity="fixed:4")
     half = tuple(sorted({accident.who[0] for accident in schedule.accidents})[::2])
