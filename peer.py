@@ -59,6 +59,7 @@ ROUNDS = 2  # in which an answer outweighs the word of a seed: after one, the ne
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
+DOUBTED_AGAIN = 5.0  # seconds after which a link that others dialled may be doubted once more
 LEAVING_LOOK = 0.04  # seconds between two looks of a leaver
 UNHEARD = 75  # looks whether somebody has heard what was said last
 READING, READING_IN_ALL = 75, 375  # looks whether others read on, and have read all
@@ -441,8 +442,10 @@ class Peer(Asker, Gossiper):
             self.peer_list.hear((link.peer,))  # no seed tells of it; it may know only full peers
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
-        row = self.neighbours.rows.get(link.peer)
-        if reason == "duplicate" and row is not None and not row.is_dialled:
+        row, now = self.neighbours.rows.get(link.peer), self.now()
+        if (reason == "duplicate" and row is not None and not row.is_dialled
+                and now >= row.doubted_at + DOUBTED_AGAIN):  # it may doubt a link, too, and dial
+            row.doubted_at = now
             self.dial_peer(link.peer, row.link)  # only such a link surely leads to it
 
     # Seeds, and what they and others say of other peers.

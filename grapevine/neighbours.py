@@ -7,6 +7,7 @@ addresses, only neighbours that seeds have named (`named` below) count for the r
 """
 
 import bisect
+import math
 from collections.abc import Iterator, Sequence
 
 from grapevine.addresses import Address
@@ -20,6 +21,7 @@ class Neighbour:
     def __init__(self, link, is_dialled: bool, now: float):
         self.link = link  # None once it broke
         self.is_dialled = is_dialled  # this peer has dialled it, not the other way round
+        self.doubted_at = -math.inf  # when another connection was made in its name last
         self.since = self.answered_at = self.silent_since = now
         self.misses = 0  # rounds in a row
         self.is_suspect = False  # its last probe is under way
