@@ -157,10 +157,16 @@ class KeepingSeed(VouchingSeed):
             raise ProtocolError("a report that names its own reporter")
         if self.registry.row_of(link) is None or start != self.vouched.latest(link.peer):
             return
-        if (age := self.reporters.age(link.peer, start, period, now)) is None:
+        age = self.reporters.age(link.peer, start, period, now)
+        if age is None:
             return
         self.output.write(f"report:{link.peer}:{period}:{len(entries)}")
-        rows = rows_of(link.peer, start, period, now - age, entries)
+        known = [entry for entry in entries if entry.peer in self.registry.rows
+                 or self.vouched.starts(entry.peer)]
+        if len(known) < len(entries):  # this seed may have been restarted
+            unknown = self.rng.choice([entry.peer for entry in entries if entry not in known])
+            self.prober_of_asked.ask(unknown, lambda alive: None)
+        rows = rows_of(link.peer, start, period, now - age, known)
         self._counted += len(rows)
         self._hops += sum(len(self.tending.tree.path(self.address, key_of(row.subject)))
                           for row in rows)

@@ -9,6 +9,7 @@ from grapevine.monitoring.seed import JudgingSeed
 from tests.tools.monitoring import (
     A, B, C, D, GOOD, HALF, HIGH, LOW, ONE, PERIOD, THIRD, TWO, OtherSeed, Reporter, address_in,
     entries, held, joined_scene, listed, pass_periods, rows_line, seed_scene, seed_with, tree)
+from tests.tools.signing import KeyMachine
 from tests.tools.virtual import NODE, Scene
 
 NONCE = "0123456789abcdef" * 2
@@ -289,3 +290,17 @@ def test_a_report_of_another_run_does_not_count_and_one_about_oneself_breaks_a_r
     one.report({B: GOOD, A: GOOD})
     assert scene.event("refused:") == f"refused:{A}:a report that names its own reporter"
     assert one.end.ends_within(0.1) and len(scene.events("report:")) == 1
+
+
+def test_entries_about_peers_that_no_seed_has_seen_are_dropped_and_one_of_them_is_looked_for():
+    scene, one, _ = seed_with(A, B)
+    unlisted = KeyMachine(scene, C)
+    one.report({B: GOOD, C: GOOD})
+    scene.run(1.0)
+    assert scene.events("report:") == [f"report:{A}:1:2"]
+    assert held(scene, B) and not held(scene, C)
+    assert scene.node.vouched.latest(parse_address(C)) == unlisted.key.start
+    scene.run(PERIOD)
+    one.report({B: GOOD, C: GOOD})
+    scene.run(0.1)
+    assert held(scene, C) == [("about", A, 2)]
