@@ -184,8 +184,9 @@ class SignedPeer(Proving, Peer):
         the oldest, because a seed that has to look answers in order."""
         asked = sorted([each for each in link.turns.asked if each.address == address],
                        key=lambda each: (each.start not in starts, each.start != ANY))
-        if not asked:
-            return  # it is late
+        if not asked:  # it is late, or a lying seed says it without end
+            self.charge(link, 1)
+            return
         question = asked[0]
         del link.turns.asked[question]
         self.expect(link, ANSWER_LIMIT)

@@ -95,6 +95,20 @@ def test_a_question_is_given_up_though_the_seed_answers_others_meanwhile():
     assert end.hear_all(0.5) == [], "and is no answer to another question"
 
 
+def test_a_seed_that_answers_what_nobody_asks_is_read_more_slowly():
+    scene, _, end, [seed] = scene_with_seeds(None)
+    end.say(of_dead("hello"))
+    scene.run(0.1)
+    desk = seed.ends[-1]
+    assert questions(seed)
+    for _ in range(30):
+        desk.say(*[f"runs:{ORIGIN}:7"] * 1_000)
+        scene.run(0.001)
+    scene.run(0.1)
+    asked = next(link for link in scene.node.links if link.role == "ASKED")
+    assert asked.is_held
+
+
 def test_seeds_are_asked_anew_when_another_brings_a_run_whose_address_is_dialled():
     """Its address is silent until seeds are given up, and then proves its run to them alone."""
     scene, _, end, seeds = scene_with_seeds(None, None, None)
