@@ -108,7 +108,7 @@ def peer_address(parser: Parser, args, target: int | Target | None, seeds: list[
     of no use."""
     config = os.path.basename(args.config)
     host, port = host_and_port(target)
-    if host is not None and args.host is not None:
+    if host is not None and args.host not in (None, host):
         parser.error(f"--host {args.host} and {target} are two addresses; give one")
     host = host or args.host
     if args.listen is not None and host is None:

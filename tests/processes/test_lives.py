@@ -69,7 +69,8 @@ def test_a_peer_behind_a_router_announces_another_ip_than_it_listens_on(network)
     announced = f"127.0.0.3:{port}\n".encode()
     with socket.create_server(("127.0.0.1", port_of(network.seed_addresses[0]))) as seed:
         seed.settimeout(DEADLINE)
-        network.start("peer.py", port, "--host", "127.0.0.3", "--listen", "127.0.0.2", *QUICK)
+        network.start("peer.py", announced.decode().strip(), "--host", "127.0.0.3",
+                      "--listen", "127.0.0.2", *QUICK)
         link, (ip, _) = seed.accept()
         with link:
             assert ip == "127.0.0.2" and link.recv(100) == b"register:" + announced
