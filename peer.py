@@ -60,9 +60,10 @@ LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
 DOUBTED_AGAIN = 5.0  # seconds after which a link that others dialled may be doubted once more
-LEAVING_LOOK = 0.04  # seconds between two looks of a leaver
-UNHEARD = 75  # looks whether somebody has heard what was said last
-READING, READING_IN_ALL = 75, 375  # looks whether others read on, and have read all
+UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
+READING, READING_IN_ALL = 3.0, 15.0  # seconds that it waits for others to read on, and to the end
+LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
+STOOD_STILL = 30.0  # seconds at most that a leaver waits longer because it was late itself
 
 
 class Peer(Asker, Gossiper):
@@ -538,14 +539,19 @@ class Peer(Asker, Gossiper):
 
     # Leaving.
 
-    def leave(self, looks: int = UNHEARD) -> None:
+    def leave(self, until: float | None = None) -> None:
         """Say goodbye, and stop once all have read it and hung up. If nobody can have heard what
-        was said last, look so often whether somebody has; else wait for its sending to begin. Looks
-        are counted, not seconds, because nobody can show that to a peer that stands still."""
+        was said last, wait a little for somebody first; else for its sending to begin. While this
+        peer stood still nobody could show that, so no wait ends with its lateness, unless that
+        has no end."""
+        until = self.now() + UNHEARD if until is None else until
+        may_go = max(until, min(self.late_until, until + STOOD_STILL))
+        if not self.is_unheard:
+            may_go = min(may_go, self.said_at + LEAVING_LOOK)
         if self.is_leaving:
             return
-        if looks and (self.is_unheard or self.now() < self.said_at + LEAVING_LOOK):
-            self.later(LEAVING_LOOK, self.leave, looks - 1)
+        if self.now() < may_go:
+            self.later(LEAVING_LOOK, self.leave, until)
             return
         self.way.finish()
         self.is_leaving = True
@@ -558,16 +564,16 @@ class Peer(Asker, Gossiper):
             link for link in self.links if link.role == SEED]
         for link in goodbye:
             link.send(wire.say("leave", self.address))
-        self.leave_when_read(goodbye + dialled, self.now(), READING, READING_IN_ALL)
+        self.leave_when_read(goodbye + dialled, self.now(), self.now() + READING_IN_ALL)
 
-    def leave_when_read(self, goodbye: list[Link], since: float, looks: int, in_all: int) -> None:
+    def leave_when_read(self, goodbye: list[Link], since: float, until: float) -> None:
         """Stop, unless somebody still reads what waits for it, maybe in the system's buffers, or
-        has to say whether it has accepted: who has taken or said something since the last look."""
+        has to say whether it has accepted; `since`: when one last did, or said something."""
         left = [link for link in goodbye if link.closed is None]
-        if any(max(link.taken_at, link.heard_at) > since for link in left):
-            looks = READING
-        if left and looks and in_all:
-            self.later(LEAVING_LOOK, self.leave_when_read, left, self.now(), looks - 1, in_all - 1)
+        late = min(self.late_until, until + STOOD_STILL)
+        since = max([since, late, *(max(link.taken_at, link.heard_at) for link in left)])
+        if left and self.now() < min(since + READING, max(until, late + READING)):
+            self.later(LEAVING_LOOK, self.leave_when_read, left, since, until)
             return
         self.output.write(*[f"not read:{link.peer}:{len(link.waiting)} bytes"
                             for link in left if link.waiting])

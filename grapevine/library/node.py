@@ -148,7 +148,7 @@ class _Telling(DeathsAtOnce):
             return self.is_alone() or bool(self.neighbours.links)
         return self.is_alone() or self.has_caught_up()
 
-    def leave(self, *looks: int) -> None:
+    def leave(self, until: float | None = None) -> None:
         """Wait for two neighbours that can have heard what was said, or one that stays, unless
         nobody can."""
         now = self.now()
@@ -159,7 +159,7 @@ class _Telling(DeathsAtOnce):
         has_nobody = self.is_alone() and now >= self._is_alone_from
         self.is_unheard = (self._has_said() and not has_nobody
                            and len(heard) < enough and not one_stays)
-        super().leave(*looks)
+        super().leave(until)
 
 
 @functools.cache
