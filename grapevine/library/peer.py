@@ -51,7 +51,6 @@ def join(port: int | str = 0, *, host: str = AUTO, seeds: SeedList = None,
     `serve`: also be those seeds of the list that have the same IP and that nobody else is; so a
     network needs no processes but those of its programs.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
-
     PortInUse, NoSeed, Refused, ValueError or TypeError if it cannot start."""
     chosen, seed_list = settings_of(settings, USUAL), list_of_seeds(seeds)
     address = address_asked_for(port, host, seed_list)

@@ -17,7 +17,7 @@ from grapevine.terminal.starting import check_reachable, host_ip, is_taken, look
 BASE_PORT = 5000  # of the first peer, where the command line names no other
 BLOCK = 1000  # ports from the usual first peer to that of another network beside it
 TURN = 4999  # a UDP port that nobody listens at: who has it chooses ports, until its seeds listen
-TURN_LIMIT = 10.0  # seconds to wait for that port, because its owner may be frozen
+TURN_LIMIT = 5.0  # seconds to wait for that port, because its owner may be frozen
 
 
 class Ports(NamedTuple):
