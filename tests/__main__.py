@@ -17,7 +17,8 @@ ROOT = TESTS.parent
 VENV = ROOT / ".venv"
 SHARES, AT_ONCE = 14, 4  # pytests; more shares, so that the last one to end is short
 SLOW = {  # how a path begins -> how many times as long its tests take for its size
-    "simulation/test_watched": 150, "simulation": 40, "processes": 30, "library": 8, "pictures": 6}
+    "simulation/test_schedules": 80, "simulation/test_watched": 75, "simulation": 40,
+    "processes/test_networks": 90, "processes": 30, "library": 8, "pictures": 6}
 FINE = (0, 5)  # exit codes of pytest: all passed; nothing was selected
 
 
