@@ -59,7 +59,6 @@ ROUNDS = 2  # in which an answer outweighs the word of a seed: after one, the ne
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
-DOUBTED_AGAIN = 5.0  # seconds after which a link that others dialled may be doubted once more
 UNHEARD = 3.0  # seconds that leaving waits for somebody to hear what was said last
 READING, READING_IN_ALL = 3.0, 15.0  # seconds that it waits for others to read on, and to the end
 LEAVING_LOOK = 0.02  # seconds between two looks of a leaver
@@ -443,11 +442,8 @@ class Peer(Asker, Gossiper):
             self.peer_list.hear((link.peer,))  # no seed tells of it; it may know only full peers
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
-        row, now = self.neighbours.rows.get(link.peer), self.now()
-        if (reason == "duplicate" and row is not None and not row.is_dialled
-                and now >= row.doubted_at + DOUBTED_AGAIN):  # it may doubt a link, too, and dial
-            row.doubted_at = now
-            self.dial_peer(link.peer, row.link)  # only such a link surely leads to it
+        if reason == "duplicate" and self.neighbours.doubt(link.peer, self.now()):
+            self.dial_peer(link.peer, self.neighbours.link(link.peer))
 
     # Seeds, and what they and others say of other peers.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from grapevine.addresses import Address
 
 SPARE = 8  # links above capacity at most, and rows without a link
+DOUBTED_AGAIN = 5.0  # seconds after which a link may be doubted once more
 
 
 class Neighbour:
@@ -95,6 +96,16 @@ class Neighbours:
         counted = [peer for peer in self.linked() if peer in named or asker not in named]
         is_nearest = next(successors(asker, sorted([*counted, self._own]))) == self._own
         return "" if is_nearest or len(counted) < self.capacity else "full"
+
+    def doubt(self, peer: Address, now: float) -> bool:
+        """Note that another connection is made in a neighbour's name; return whether to dial it:
+        only what this peer dials surely leads there, and takes the place of a stranger's link."""
+        row = self.rows.get(peer)
+        if (row is None or row.link is None or row.is_dialled
+                or now < row.doubted_at + DOUBTED_AGAIN):
+            return False
+        row.doubted_at = now
+        return True
 
     def surplus(self, now: float, named: set[Address], settled: float) -> list[Address]:
         """Return whom to give up of those linked beyond capacity: first who is not named, then who
