@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from grapevine import messages as room
 from grapevine import sync as limits
 from grapevine import wire
 from tests.tables.comparing import RUN, RUN_B, Node, compare, verbs
@@ -128,11 +127,3 @@ def test_500_ranges_are_asked_for_at_once():
             node.messages.add([line(first, origin) for first, _ in wanted])
         node.sent(link)
     assert got == {RUN: ranges[:300], RUN_B: ranges[:900]} and node.wanted() is None
-
-
-def test_what_has_no_room_is_not_asked_for_in_circles(monkeypatch):
-    monkeypatch.setattr(room, "RUN_GAPS", 1)
-    node = Node(line(50))
-    for now in (0.0, 1.0):
-        node.offer("link", (RUN, [(60, 60), (70, 70)]), now=now)
-        assert node.wanted(now) is None

@@ -17,11 +17,12 @@ def test_who_links_again_and_again_and_brings_nothing_stalls_nobody_who_does():
             node.offer((liar, attempt), (RUN_B, [(1, 9)]), now=now)
         while (wanted := node.wanted(now)) is not None and wanted[0] == "honest":
             brought += 10
+            now += 0.2
             node.sent("honest", *[line(brought - n) for n in range(10)], now=now)
         now += 2.0
         for liar in range(3):
             node.sync.ended((liar, attempt))
-    assert brought == 200 and now <= 40.0
+    assert brought == 200 and now < 44.1
 
 
 def test_who_brings_little_and_late_keeps_others_waiting_only_for_its_part_of_the_time():
@@ -78,15 +79,6 @@ def test_who_owes_a_portion_is_asked_for_no_more_until_it_has_sent_that():
     assert node.wanted(501.5) == ("slow", [(RUN, [(11, 40)])])
 
 
-def test_over_datagrams_a_portion_that_does_not_come_is_given_up_after_a_short_while():
-    node = Node()
-    node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
-    node.offer("lossy", (RUN, [(1, 40)]))
-    assert [now for now in range(10) if node.wanted(now / 8)] == [0, 2, 4, 6, 8]
-    node.sent("lossy", *[line(number) for number in range(1, 11)], now=1.125)
-    assert node.wanted(1.125) == ("lossy", [(RUN, [(11, 40)])]), "it owes nothing of earlier ones"
-
-
 def test_over_datagrams_the_second_answer_to_a_question_that_was_asked_twice_ends_no_other():
     node = Node()
     node.sync = Sync(node.messages, 1.0, patience=0.25, is_reliable=False)
@@ -128,16 +120,6 @@ def test_digests_agree_if_they_are_the_same_or_were_compared_to_no_end_a_while_a
     assert not node.sync.agrees("link", theirs, 101.0)
     node.messages.add([line(2)])
     assert not node.sync.agrees("link", theirs, 99.0)
-
-
-def test_more_ends_of_portions_than_questions_change_nothing():
-    node = Node()
-    for _ in range(3):
-        node.sent("eager")
-    node.offer("eager", (RUN, [(1, 9)]))
-    assert node.wanted(0.0)[0] == "eager"
-    node.sent("eager")
-    assert node.wanted(9.0) is None
 
 
 def test_20000_ranges_are_kept_of_an_offer_and_the_next_comparison_brings_the_rest():
