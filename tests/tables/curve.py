@@ -4,9 +4,8 @@ A point is (x, y). `SMALL` are the eight points of which eight times is nothing.
 """
 
 import hashlib
-import random
 
-from grapevine.signing.ed25519 import D, L, P, ROOT, Y_OF_ORDER_8, SigningKey
+from grapevine.signing.ed25519 import D, L, P, ROOT, Y_OF_ORDER_8
 
 NEUTRAL = 0, 1
 
@@ -17,6 +16,11 @@ def number(data: bytes) -> int:
 
 def spelled(value: int) -> bytes:
     return value.to_bytes(32, "little")
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    """Return data of which one bit is another."""
+    return (number(data) ^ 1 << bit).to_bytes(len(data), "little")
 
 
 def point_of(data: bytes):
@@ -78,46 +82,3 @@ def as_others(factor: int, public: bytes, message: bytes, signature: bytes) -> b
     challenge = hashed(signature[:32], public, message)
     sum_ = added(times(number(signature[32:]), BASE), times(-challenge % L, key))
     return times(factor, sum_) == times(factor, made)
-
-
-class Mutator:
-    """Signatures and changed ones: most are spelled well, and have to be computed."""
-
-    def __init__(self, rng: random.Random):
-        self._rng = rng
-        self._keys = [SigningKey(rng.randbytes(32)) for _ in range(8)]
-        self._twisted = [TwistedKey(rng.randbytes(32), small) for small in SMALL]
-
-    def __call__(self) -> list[bytes]:
-        return self._rng.choice([self.honest, self.twisted, self.twisted, self.flipped,
-                                 self.flipped, self.mixed, self.of_small_points, self.scaled])()
-
-    def honest(self):
-        key, message = self._rng.choice(self._keys), self._rng.randbytes(self._rng.randrange(99))
-        return [key.public, message, key.sign(message)]
-
-    def twisted(self):
-        key, message = self._rng.choice(self._twisted), self._rng.randbytes(9)
-        return [key.public, message, key.sign(message, self._rng.choice(list(NONCES)),
-                                              self._rng.choice(SMALL))]
-
-    def flipped(self):
-        parts = self._rng.choice([self.honest, self.twisted])()
-        which = self._rng.choice([at for at in (0, 1, 1, 2, 2, 2) if parts[at]])
-        flipped = number(parts[which]) ^ 1 << self._rng.randrange(8 * len(parts[which]))
-        parts[which] = flipped.to_bytes(len(parts[which]), "little")
-        return parts
-
-    def mixed(self):
-        one, other = self.honest(), self.twisted()
-        return [one[0], other[1], other[2][:32] + one[2][32:]]
-
-    def of_small_points(self):
-        public = self._rng.choice([*map(bytes_of, SMALL), self._rng.choice(self._twisted).public])
-        scalar = self._rng.choice([0, 1, L - 1, self._rng.randrange(L)])
-        return [public, b"message", bytes_of(self._rng.choice(SMALL)) + spelled(scalar)]
-
-    def scaled(self):
-        public, message, signature = self._rng.choice([self.honest, self.twisted])()
-        scalar = self._rng.choice([number(signature[32:]) + L, 0, L, self._rng.randrange(2**256)])
-        return [public, message, signature[:32] + spelled(scalar)]
