@@ -112,16 +112,11 @@ def shares(peers: list, draws: int = 20_000) -> dict:
     return {one: drawn[one] / draws for one in peers}
 
 
-def test_sixty_ports_of_one_ip_are_drawn_as_often_as_one_of_another():
-    crowd = [peer(port) for port in range(5000, 16_000, 100)][:60]
-    alone = peer(5000, "127.0.0.2")
-    drawn = shares([*crowd, alone])
-    assert abs(drawn[alone] - 0.5) < 0.015 and min(drawn.values()) > 0.004
-
-
 def test_an_ip_is_drawn_by_its_mean_capacity_and_then_a_port_by_its_own():
+    """Sixty ports of one IP weigh no more than one of another."""
     crowd, alone = ports(*range(5000, 5060)), peer(5000, "127.0.0.2")
     mean = sum(capacity_of(one, "rule") for one in crowd) / len(crowd)
     drawn = shares([*crowd, alone])
     assert abs(drawn[alone] - 40 / (40 + mean)) < 0.015
     assert abs(drawn[crowd[0]] / (1 - drawn[alone]) - 40 / (mean * 60)) < 0.015
+    assert min(drawn.values()) > 0
