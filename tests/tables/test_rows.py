@@ -148,7 +148,7 @@ def counted(reports) -> int:
 def test_a_report_each_period_counts_also_when_it_is_late_or_early():
     assert ages((1, 10.0), (2, 20.0), (3, 34.0), (4, 40.0), (5, 49.0), (6, 60.0), (7, 78.0),
                 (8, 80.0)) == [0.0] * 8
-    assert counted((number, 9.2 * number) for number in range(1, 101)) == 100
+    assert counted((number, 9.2 * number) for number in range(1, 301)) == 300
 
 
 def test_of_ten_thousand_in_one_period_twelve_count_and_one_in_each_later_period():

@@ -102,7 +102,7 @@ def test_a_filter_has_one_word_a_line_each_once():
 
 NESTED = ("a", "ab", "abc", "abcd", "abce", "Abd", "b.d", "bad", "#!", "#!a",
           "éa", "éab")
-WORDS = ("virus", "click", "#!@", "c++", "a.b", "\u4e2d")
+WORDS = ("virus", "click", "#!@", "c++", "a.b", "spam.com", "\u4e2d")
 
 
 @pytest.mark.parametrize("text", [
@@ -114,7 +114,7 @@ def test_a_whole_word_is_found_in_any_case(text):
 
 @pytest.mark.parametrize("text", [
     "", "antivirus", "viruses", "virus_", "#!@#!@", "x#!@", "#!@x", "c+", "c+++", "axb", "a.bc",
-    "\u4e2d\u4e2d", "vi rus"])
+    "spam com", "\u4e2d\u4e2d", "vi rus"])
 def test_a_part_of_another_word_is_no_word(text):
     assert not word_finder(WORDS)(text)
     assert word_finder(()) is None

@@ -44,19 +44,15 @@ STATUS = [  # lines of anti-entropy, and what they mean
 ]
 
 
-def said_again(said: bytes) -> bytes:
-    """Read a line, and write it again."""
-    kind, values = wire.parse(said)
-    if kind != "status":
-        return wire.say(kind, *values)[:-1]
-    status, = values
+def say_status(status: wire.Status) -> bytes:
+    """Write a status line."""
     if status.verb == "digest":
-        return wire.say_digest(status.digest)[:-1]
+        return wire.say_digest(status.digest)
     if status.verb in ("parts", "show"):
-        return wire.say_slices(status.verb, list(status.slices))[:-1]
+        return wire.say_slices(status.verb, list(status.slices))
     if status.verb == "sent":
-        return b"status:sent"
-    return wire.say_entries(status.verb, [wire.entry(*one) for one in status.entries])[:-1]
+        return b"status:sent\n"
+    return wire.say_entries(status.verb, [wire.entry(*one) for one in status.entries])
 
 
 @pytest.mark.parametrize("kind", wire.LINES)
@@ -66,9 +62,9 @@ def test_every_kind_of_line_is_read_as_it_was_written(kind):
     assert wire.parse(spelled) == (kind, values)
 
 
-@pytest.mark.parametrize("said, status", STATUS)
-def test_every_status_line_is_read_as_it_was_written(said, status):
-    assert wire.parse(said) == ("status", (status,)) and said_again(said) == said
+@pytest.mark.parametrize("spelled, status", STATUS)
+def test_every_status_line_is_read_as_it_was_written(spelled, status):
+    assert wire.parse(spelled) == ("status", (status,)) and say_status(status) == spelled + b"\n"
 
 
 def test_a_list_may_be_empty_and_names_each_peer_once():
