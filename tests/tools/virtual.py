@@ -98,10 +98,6 @@ class End(Link):
         self.connection.other.reset()
         self.connection.reset()
 
-    def vanish(self) -> None:
-        """Lose the connection, of which the node is told only when it sends something."""
-        self.connection.reset()
-
 
 class Machine:
     """A machine in the hand of a test, which speaks for nobody else.
