@@ -243,6 +243,8 @@ def test_the_key_is_that_of_the_run():
     assert not is_true(field(head(7, b"x", origin=B), head(7, b"y", origin=B)))
     forged = [head(7, text, secret=bytes(32)) for text in (b"x", b"y")]
     assert not is_true(field(*forged, key=key)), "anybody can make a key for this address"
+    assert not is_true(field(head(7, b"x"), f"{key}:{forged[1]}")), "nor may that be the second"
+    assert not is_true(good.partition(b":")[2]), "there is one"
 
 
 @pytest.mark.parametrize("lengths, count, is_read", [
