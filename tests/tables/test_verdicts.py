@@ -76,6 +76,14 @@ def test_claims_of_liars_take_nothing_from_the_excuse_of_an_honest_reporter():
         assert rate is None or rates(rows, 100)[A] == pytest.approx(rate)
 
 
+def test_the_excuses_that_are_largest_for_their_messages_are_cut():
+    """B and D miss three fifths of 90 in each report, C a tenth, and A two fifths of 20."""
+    rows = [row for one, expected, missing in [(A, 20, 8), (B, 90, 54), (C, 90, 9), (D, 90, 54)]
+            for row in mutual(one, expected=expected, missing=missing, first=missing)]
+    cut = pytest.approx(0.6 - 410 / 900)
+    assert rates(rows, 10) == {A: 0.0, B: cut, C: 0.0, D: cut}
+
+
 def test_liars_that_call_all_bad_use_up_no_excuse_of_the_honest():
     """Three of seven reporters lie, and brought S a fifth first each; D brought it two fifths."""
     liars, honest = list(map(peer, range(7000, 7003))), [D, *map(peer, range(7003, 7006))]
