@@ -26,23 +26,18 @@ def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Door
     """Bind both sockets. OSError has the port as its `filename`."""
     deadline = time.monotonic() + patience
     while True:
-        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        udp, port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), udp_port
         try:
-            port = udp_port
             for option, least in ((socket.SO_RCVBUF, RECEIVE_BUFFER),
                                   (socket.SO_SNDBUF, SEND_BUFFER)):
                 if udp.getsockopt(socket.SOL_SOCKET, option) < least:
                     with contextlib.suppress(OSError):  # the system allows less
                         udp.setsockopt(socket.SOL_SOCKET, option, least)
             udp.bind((HOST, port))
-            port = tcp_port
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tcp.bind((HOST, port))
-            tcp.listen(BACKLOG)  # last, so that a proxy finds a whole server
-            return udp, tcp
+            port = tcp_port  # last, so that a proxy finds a whole server
+            return udp, socket.create_server((HOST, port), backlog=BACKLOG)
         except OSError as error:
             udp.close()
-            tcp.close()
             if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                 error.filename = port
                 raise
