@@ -5,13 +5,13 @@ stands between a key and its value; of a key that stands twice, the last counts.
 """
 
 import re
-import socket
 from typing import NamedTuple
 
-from grapevine.addresses import Address, address_of, can_be_dialled
+from grapevine.addresses import Address, Name, address_of, can_be_dialled, look_up
 from grapevine.typed import plain_lines
 
 MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
+IPV4 = address_of("0.0.0.0", 1)  # any address of the family that modules have
 _DIGITS = re.compile("[0-9]{1,20}")
 _HOST_AND_PORT = re.compile(r"(?:\[(.*:.*)\]|([^:\[\]]+)):([0-9]{1,20})")  # IPv6 has brackets
 _ENTRY = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)")
@@ -89,10 +89,7 @@ def _address(section: dict[str, str], key: str, is_of_peers: bool = True) -> Add
         raise ValueError(f"{key} = {value}: expected is {expected}")
     host, port = match[1] or match[2], int(match[3])
     try:
-        found = socket.getaddrinfo(host, port, socket.AF_INET if is_of_peers else 0,
-                                   socket.SOCK_STREAM)
-        *_, (ip, *_) = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        address = address_of(ip, port)
+        address = look_up(Name(host, port), IPV4 if is_of_peers else None)[0]
     except (OSError, ValueError):
         raise ValueError(f"{key} = {host}: expected is {expected}") from None
     if is_of_peers and not can_be_dialled(address):

@@ -76,7 +76,7 @@ def test_the_api_of_a_name_with_both_listens_on_ipv4(monkeypatch):
                  (socket.AF_INET, kind, 6, "", ("127.0.0.1", port))]
         return [entry for entry in found if family in (0, entry[0])]
 
-    monkeypatch.setattr(ini.socket, "getaddrinfo", both)
+    monkeypatch.setattr(socket, "getaddrinfo", both)
     config = parse_ini(config_text(api_address="both:7001", p2p_address="both:6001"))
     assert config.api_address == parse_address("127.0.0.1:7001")
     assert config.p2p_address == parse_address("127.0.0.1:6001")
