@@ -53,7 +53,7 @@ class ChatConsole(contextlib.AbstractContextManager):
         self._settle = settle  # seconds of quiet before a `get` asks
         self._flags = flags  # of each server that is started
         self._servers: dict[int, Server] = {}
-        self._said_at = 0.0  # when the last `msg` was sent
+        self._changed_at = 0.0  # when the last server was started, or the last `msg` sent
 
     def __exit__(self, *error) -> None:
         until = time.monotonic() + END_LIMIT
@@ -86,15 +86,15 @@ class ChatConsole(contextlib.AbstractContextManager):
             self._forget(number)
         self._servers[number] = Server(
             number, port, [str(number), str(size), str(port), *self._flags])
+        self._changed_at = time.monotonic()
 
     def _msg(self, number: int, line: str) -> None:
         self._server(number).tell(line)
-        self._said_at = time.monotonic()
+        self._changed_at = time.monotonic()
 
     def _get(self, number: int, line: str) -> None:
         server = self._server(number)
-        quiet_since = max(self._said_at, *(each.up_at for each in self._servers.values()))
-        time.sleep(max(0.0, quiet_since + self._settle - time.monotonic()))
+        time.sleep(max(0.0, self._changed_at + self._settle - time.monotonic()))
         word, _, answer = server.ask(line).partition(b" ")
         if word != b"chatLog" or not answer.endswith(b"\n"):
             server.hang_up()

@@ -40,7 +40,6 @@ class Server:
                 self._start(["--chat", *flags, "--quiet", "--end-with-pipe", "0"])
         except OSError as error:
             raise ChatError(f"server {number} did not start: {error.strerror or error}") from None
-        self.up_at = time.monotonic()
 
     def _start(self, flags: list[str]) -> None:
         """Start a process, and connect as soon as it listens. OSError if that fails."""
