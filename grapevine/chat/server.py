@@ -16,7 +16,6 @@ from grapevine.chat.neighbours import LONGEST, SIGNATURE, UDP, Neighbour, Tellin
 from grapevine.events import BROKEN
 from grapevine.gossiper import Gossiper
 from grapevine.link import Link
-from grapevine.node import Duty
 from grapevine.settings import Settings
 from grapevine.sync import Sync
 from grapevine.tools import ProtocolError
@@ -49,7 +48,7 @@ class ChatServer(Gossiper):
         super().__init__(address, settings, output, world)
         self.sync = Sync(self.messages, settings.antientropy_interval, PORTION, PATIENCE, False)
         self.neighbours = {peer: Neighbour(self, peer, key) for peer in neighbours}
-        self.comparing: Duty | None = None  # from its start on
+        self.comparing = self.keep("anti-entropy", self.compare_all, math.inf)
         self._compared_at = -math.inf  # when all neighbours were told a digest last
         self._news_at = 0.0  # when gossip came last, also of a proxy
         self._head = len(wire.make_gossip(  # bytes of a line before its text, at most
@@ -62,7 +61,7 @@ class ChatServer(Gossiper):
         return Telling(self)
 
     def start(self) -> None:
-        self.comparing = self.keep("anti-entropy", self.compare_all)
+        self.comparing.hurry()
         self.world.hear(self.heard_datagram, UDP)
         self.world.listen(self.accept_proxy, TCP)
 
