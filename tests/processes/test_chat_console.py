@@ -81,7 +81,7 @@ def test_wrong_lines_get_one_line_each_and_the_console_goes_on(server, capfd):
 
 def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server, monkeypatch):
     waits = []
-    clock = types.SimpleNamespace(monotonic=lambda: sum(waits), sleep=waits.append)
+    clock = types.SimpleNamespace(monotonic=lambda: sum(waits, 100.0), sleep=waits.append)
     for module in chat_console, server_process:
         monkeypatch.setattr(module, "time", clock)
     carry_out(f"0 start 1 {server.port}", "0 get chatLog", "0 get chatLog", "0 msg 1 a",
