@@ -26,8 +26,7 @@ ALONE = 100  # messages a second over a link that go out in a `send` each, becau
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS, READS_SLOWLY = 2.0, 4.0  # seconds since it has read something, after which announcers (and
-# neighbours) wait for a client no longer
+READS = 4.0  # seconds since it has read something, after which others wait for it no longer
 NEIGHBOUR_WAIT = 2.0  # seconds at most that clients wait for neighbours
 CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
@@ -138,8 +137,7 @@ class Relay(Node):
         self._tell(told, self.pending.add(message, item, link, told, self.now()))
         if fits and not told:
             self.tell_neighbours(message)
-        self._pace(link, len(data), self._may_announce, link, told, data_type,
-                   self.now() + NEIGHBOUR_WAIT)
+        self._pace(link, len(data), told, data_type)
 
     def _new_item(self, data_type: int, data: bytes) -> Item:
         """Return a random id for data, under which these were not announced before."""
@@ -153,16 +151,15 @@ class Relay(Node):
 
     def on_validation(self, link: Link, number: int, flags: int) -> None:
         """Forward a message that a client calls valid."""
-        is_valid, now = bool(flags & VALID), self.now()
+        is_valid = bool(flags & VALID)
         news = self.pending.validated(number, link, is_valid)
         if news is None:
             return
         message = news.message
-        self._validated_at[message.data_type] = now
+        self._validated_at[message.data_type] = self.now()
         if is_valid and message.ttl >= 0:
             self.tell_neighbours(message, news.senders)
-            self._pace(link, len(message.data), self._may_announce, link, [],
-                       message.data_type, now + NEIGHBOUR_WAIT)
+            self._pace(link, len(message.data), [], message.data_type)
 
     def client_ended(self, link: Link, error: OSError | None) -> None:
         self._types.pop(link, None)
@@ -180,7 +177,7 @@ class Relay(Node):
             return
         if (news := self._enter(link, message, told)) is not None:
             self._tell(told, news)
-        self._pace(link, len(message.data), self._may_bring, told, self.now() + self._client_wait)
+        self._pace(link, len(message.data), told, message.data_type)
 
     def _enter(self, link: Link, message: PeerNotification, told: list[Link]) -> News | None:
         """Note a neighbour's news, which wait for a validation; None if they are old."""
@@ -200,41 +197,40 @@ class Relay(Node):
 
     # Who waits for whom.
 
-    def _pace(self, link: Link, size: int, may_go_on, *arguments) -> None:
-        """Look after each PIECE of what a link brings whether it has to wait."""
+    def _pace(self, link: Link, size: int, told: list[Link], data_type: int) -> None:
+        """Look after each PIECE of what a link brings whether it has to wait for others."""
         link.free -= size + OVERHEAD
         if link.free < 0:
             link.free = PIECE
             self.outbox.send()
-            self.hold(link, functools.partial(may_go_on, *arguments))
+            self.hold(link, functools.partial(self._may_go_on, link, told, data_type, self.now()))
 
-    def _are_crowded(self, links: list[Link], seconds: float) -> bool:
-        """Tell whether much waits for one of these that has read some within so many seconds."""
-        now = self.now()
-        return any([link.takes() and link.is_crowded(now, CROWDED, seconds) for link in links])
-
-    def _may_announce(self, link: Link, told: list[Link], data_type: int, until: float) -> bool:
-        """Tell whether the clients that were told keep up, and, up to a moment, neighbours. An
-        announcer that validates this type, too, waits for nobody that is held: each would wait for
-        validations of the other, which nobody reads."""
-        if told and (self._are_crowded(told, READS) or not (
-                data_type in self._types.get(link, ()) and any(one.is_held for one in told)
-                or self._keep_up(data_type))):
+    def _may_go_on(self, link: Link, told: list[Link], data_type: int, since: float) -> bool:
+        """Tell whether those that were told what a link has brought keep up. After a wait in vain,
+        a client waits for no neighbours, and a neighbour may bring a little."""
+        waited, are_clients_behind = self.now() - since, self._are_crowded(told)
+        if link.peer is not None:
+            return not are_clients_behind or (
+                waited >= self._client_wait and self._pieces.spend(1, self.now()))
+        if are_clients_behind or told and not self._keep_up(link, told, data_type):
             return False
-        return self.now() >= until or not self._are_crowded(self.neighbours(), READS)
+        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours())
 
-    def _keep_up(self, data_type: int) -> bool:
-        """Tell whether clients keep up with validations of a type, or have stopped."""
+    def _are_crowded(self, links: list[Link]) -> bool:
+        """Tell whether much waits for one of these that has read some lately."""
+        now = self.now()
+        return any([link.takes() and link.is_crowded(now, CROWDED, READS) for link in links])
+
+    def _keep_up(self, link: Link, told: list[Link], data_type: int) -> bool:
+        """Tell whether clients keep up with validations of a type, or have stopped. An announcer
+        that validates it, too, waits for nobody that is held: each would wait for validations of
+        the other, which nobody reads."""
+        if data_type in self._types.get(link, ()) and any(one.is_held for one in told):
+            return True
         now = self.now()
         lag = self.pending.lag(data_type, now)
         last = self._validated_at.get(data_type, -math.inf)
         return lag is None or min(lag, now - last) > STILL_VALIDATING
-
-    def _may_bring(self, told: list[Link], until: float) -> bool:
-        """Tell whether a neighbour may bring more. After a wait in vain it may bring a little."""
-        if not self._are_crowded(told, READS_SLOWLY):
-            return True
-        return self.now() >= until and self._pieces.spend(1, self.now())
 
     def status(self) -> dict[str, object]:
         return {"subscriptions": sum(map(len, self._types.values())),
