@@ -208,7 +208,7 @@ class GossipModule(Handshaker):
 
     def on_peer_request(self, link: Link) -> None:
         if link.requests.spend(1, self.now()):  # a neighbour asks again when it has an answer
-            self.outbox.add([link], PeerResponse(self.view.addresses(but=link.peer)).pack())
+            self.tell([link], PeerResponse(self.view.addresses(but=link.peer)))
 
     def on_peer_response(self, link: Link, addresses: tuple[Address, ...]) -> None:
         if not link.is_asked:

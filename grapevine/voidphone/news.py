@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grapevine.voidphone.messages import PeerNotification
+from grapevine.voidphone.messages import Notification, PeerNotification
 
 UNLIMITED = 255  # a TTL between modules that is never counted down
 WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest news is dropped
@@ -65,6 +65,9 @@ class News:
         self.senders = {sender}  # the links that it came over
         self.notified = set(notified)  # the links of clients that were told, and may validate it
         self.came = came
+
+    def notification(self) -> Notification:
+        return Notification(self.number, self.message.data_type, self.message.data)
 
 
 class Shelf(collections.OrderedDict):

@@ -11,14 +11,14 @@ import collections
 import functools
 import hashlib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from grapevine.link import OVERFLOW, Link
 from grapevine.node import Node
 from grapevine.settings import Settings
 from grapevine.tools import Budget
 from grapevine.voidphone.ini import Config
-from grapevine.voidphone.messages import SPREADABLE, VALID, Notification, PeerNotification
+from grapevine.voidphone.messages import SPREADABLE, VALID, PeerNotification
 from grapevine.voidphone.news import OVERHEAD, UNLIMITED, Item, Memory, News, Pending
 from grapevine.voidphone.view import View
 
@@ -37,31 +37,6 @@ TOO_OFTEN = "messages said so often that peers take them for old"  # counters
 OLD = "messages that were old"
 
 
-class Outbox:
-    """The effects of messages that arrived together."""
-
-    def __init__(self, output, now):
-        self._output, self._now = output, now
-        self._chunks: dict[Link, list[bytes]] = collections.defaultdict(list)
-        self.events: list[str] = []  # for the output file
-
-    def add(self, links: list[Link], data: bytes) -> None:
-        for link in links:
-            self._chunks[link].append(data)
-
-    def send(self) -> None:
-        """Write the events down, then send the bytes."""
-        if self.events:
-            self._output.write(*self.events)
-            self.events.clear()
-        chunks, self._chunks = self._chunks, collections.defaultdict(list)
-        for link, parts in chunks.items():
-            while parts and link.alone.spend(1, self._now()):
-                link.send(parts.pop(0))
-            if parts:
-                link.send(b"".join(parts))
-
-
 class Relay(Node):
     """A link of it has `alone` (a budget of messages that go out in a `send` each), and `free`
     (bytes that may come before a look whether it has to wait for others)."""
@@ -71,8 +46,10 @@ class Relay(Node):
         """Wait `patience` seconds for a validation, remember news `memory` seconds."""
         super().__init__(config.p2p_address, settings, output, world)
         self.config, self.view = config, View(config, self.rng)
-        self.outbox, self.counters = Outbox(output, self.now), collections.Counter()
         self.memory, self.pending = Memory(memory, config.cache_size), Pending(self.rng, patience)
+        self.counters: collections.Counter = collections.Counter()
+        self._events: list[str] = []  # what messages that came together cause: for the file,
+        self._to_say: dict[Link, list[bytes]] = collections.defaultdict(list)  # and for others
         self._types: dict[Link, set[int]] = {}  # client -> its subscriptions
         self._client_wait = min(CLIENT_WAIT, settings.liveness_interval / 2)
         self._pieces = Budget(PIECES, PIECES)
@@ -84,9 +61,6 @@ class Relay(Node):
     def neighbours(self) -> list[Link]:
         return list(self.view.links.values())
 
-    def tell_neighbours(self, message, but: Collection[Link] = ()) -> None:
-        self.outbox.add([link for link in self.neighbours() if link not in but], message.pack())
-
     def subscribers(self, data_type: int, but: Link | None = None) -> list[Link]:
         return [link for link, types in self._types.items()
                 if data_type in types and link is not but]
@@ -96,8 +70,28 @@ class Relay(Node):
         try:
             super().handle(link, frames)
         finally:
-            self.outbox.send()
+            self._carry_out()
             self._expiry.by(self.pending.due())
+
+    def tell(self, links: Iterable[Link], message) -> None:
+        """Send a message with all else that is to be said now."""
+        data = message.pack()
+        for link in links:
+            self._to_say[link].append(data)
+
+    def tell_neighbours(self, message, but: Collection[Link] = ()) -> None:
+        self.tell([link for link in self.neighbours() if link not in but], message)
+
+    def _carry_out(self) -> None:
+        """Write the events down, then send what is to be said."""
+        self.output.write(*self._events)
+        self._events.clear()
+        to_say, self._to_say = self._to_say, collections.defaultdict(list)
+        for link, parts in to_say.items():
+            while parts and link.alone.spend(1, self.now()):
+                link.send(parts.pop(0))
+            if parts:
+                link.send(b"".join(parts))
 
     # What clients say.
 
@@ -118,9 +112,9 @@ class Relay(Node):
         while recent and size < PORTION and len(link.waiting) <= CROWDED:
             news = self.pending.find(*recent.popleft(), link)
             if news is not None:
-                self._tell([link], news)
+                self.tell([link], news.notification())
                 size += len(news.message.data) + OVERHEAD
-        self.outbox.send()
+        self._carry_out()
         if recent and link.takes():
             self.later(PORTION_PAUSE, self._tell_recent, link, recent)
 
@@ -128,13 +122,14 @@ class Relay(Node):
         """Tell other clients of an announcement. If none subscribed, forward it."""
         fits = len(data) <= SPREADABLE
         if not fits:
-            self.outbox.events.append(
+            self._events.append(
                 f"too long:{len(data)} bytes of type {data_type}, which peers cannot be sent")
         item, told = self._new_item(data_type, data), self.subscribers(data_type, link)
-        self.outbox.events.append(f"generated:{item}")
+        self._events.append(f"generated:{item}")
         ttl = (ttl or UNLIMITED + 1) - 1 if fits else -1  # after this hop
         message = PeerNotification(ttl, item.id, data_type, data)
-        self._tell(told, self.pending.add(message, item, link, told, self.now()))
+        news = self.pending.add(message, item, link, told, self.now())
+        self.tell(told, news.notification())
         if fits and not told:
             self.tell_neighbours(message)
         self._pace(link, len(data), told, data_type)
@@ -176,7 +171,7 @@ class Relay(Node):
             self.pending.add_unwanted(message, link, self.now())
             return
         if (news := self._enter(link, message, told)) is not None:
-            self._tell(told, news)
+            self.tell(told, news.notification())
         self._pace(link, len(message.data), told, message.data_type)
 
     def _enter(self, link: Link, message: PeerNotification, told: list[Link]) -> News | None:
@@ -186,14 +181,8 @@ class Relay(Node):
         if self.pending.copy(item, link, ttl) or not self.memory.add(item, self.now()):
             self.counters[OLD] += 1
             return None
-        self.outbox.events.append(f"received:{link.peer}:{item}")
+        self._events.append(f"received:{link.peer}:{item}")
         return self.pending.add(message._replace(ttl=ttl), item, link, told, self.now())
-
-    def _tell(self, links: list[Link], news: News) -> None:
-        if links:
-            message = news.message
-            self.outbox.add(links, Notification(
-                news.number, message.data_type, message.data).pack())
 
     # Who waits for whom.
 
@@ -202,7 +191,7 @@ class Relay(Node):
         link.free -= size + OVERHEAD
         if link.free < 0:
             link.free = PIECE
-            self.outbox.send()
+            self._carry_out()
             self.hold(link, functools.partial(self._may_go_on, link, told, data_type, self.now()))
 
     def _may_go_on(self, link: Link, told: list[Link], data_type: int, since: float) -> bool:
