@@ -132,7 +132,7 @@ class Relay(Node):
         self.tell(told, news.notification())
         if fits and not told:
             self.tell_neighbours(message)
-        self._pace(link, len(data), told, data_type)
+        self._pace(link, message, told)
 
     def _new_item(self, data_type: int, data: bytes) -> Item:
         """Return a random id for data, under which these were not announced before."""
@@ -154,7 +154,7 @@ class Relay(Node):
         self._validated_at[message.data_type] = self.now()
         if is_valid and message.ttl >= 0:
             self.tell_neighbours(message, news.senders)
-            self._pace(link, len(message.data), [], message.data_type)
+            self._pace(link, message, [])
 
     def client_ended(self, link: Link, error: OSError | None) -> None:
         self._types.pop(link, None)
@@ -172,7 +172,7 @@ class Relay(Node):
             return
         if (news := self._enter(link, message, told)) is not None:
             self.tell(told, news.notification())
-        self._pace(link, len(message.data), told, message.data_type)
+        self._pace(link, message, told)
 
     def _enter(self, link: Link, message: PeerNotification, told: list[Link]) -> News | None:
         """Note a neighbour's news, which wait for a validation; None if they are old."""
@@ -186,13 +186,14 @@ class Relay(Node):
 
     # Who waits for whom.
 
-    def _pace(self, link: Link, size: int, told: list[Link], data_type: int) -> None:
+    def _pace(self, link: Link, message: PeerNotification, told: list[Link]) -> None:
         """Look after each PIECE of what a link brings whether it has to wait for others."""
-        link.free -= size + OVERHEAD
+        link.free -= len(message.data) + OVERHEAD
         if link.free < 0:
             link.free = PIECE
             self._carry_out()
-            self.hold(link, functools.partial(self._may_go_on, link, told, data_type, self.now()))
+            self.hold(link, functools.partial(
+                self._may_go_on, link, told, message.data_type, self.now()))
 
     def _may_go_on(self, link: Link, told: list[Link], data_type: int, since: float) -> bool:
         """Tell whether those that were told what a link has brought keep up. After a wait in vain,
