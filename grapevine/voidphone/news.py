@@ -213,6 +213,7 @@ class Pending:
     def _drop(self, dropped: list[News], reason: str = "") -> None:
         """Forget news that waited or came for nobody, and count them under the reason."""
         for news in dropped:
-            self._of_item.pop(news.item, None)
+            if self._of_item.get(news.item) is news:  # else it was forgotten, and came again
+                del self._of_item[news.item]
         if reason and dropped:
             self.dropped[reason] += len(dropped)
