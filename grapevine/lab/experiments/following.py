@@ -59,22 +59,17 @@ class Progress:
             run.linked or run.ended == KICKED for run in self.living()))
 
     def delivered(self) -> bool:
-        """Tell whether all messages are generated, and have reached all to which they had a way."""
-        runs = self.living()
-        if not (self._all_run() and self._all_said(runs)):
+        """Tell whether all messages of honest peers are generated, and have reached all to which
+        they had a way."""
+        runs = [run for run in self.living() if run.ended is None and run.malice is None]
+        if not self._all_run() or any(
+                run.by_generator < self._settings.gossip_count for run in runs):
             return False
-        if self._settings.antientropy_interval and self._network.here() is None and len({
+        all_get_all = self._settings.antientropy_interval and not self._settings.monitor
+        if all_get_all and self._network.here() is None and len({
                 len(run.received) + len(run.generated) for run in runs}) > 1:  # is soon counted
             return False
         return self._is_proven(delivery.broadcast)
-
-    def honest_have_all(self) -> bool:
-        """Tell the same of honest peers, except kicked peers."""
-        runs = [run for run in self.records.honest if run.ended is None]
-        return self._all_said(runs) and self._is_proven(delivery.broadcast)
-
-    def _all_said(self, runs: list[PeerRun]) -> bool:
-        return all(run.by_generator >= self._settings.gossip_count for run in runs)
 
     def buried(self) -> bool:
         """Tell whether every killed peer was found dead, removed and passed on."""
@@ -155,7 +150,7 @@ class Progress:
         if not self.settle(lambda: time.monotonic() >= end, float("inf")):
             return False
         if self._settings.gossip_count < FOR_EVER:
-            self.settle(self.honest_have_all, ARRIVING)  # or the check tells
+            self.settle(self.delivered, ARRIVING)  # or the check tells
         return True
 
     # How far it is, in words.
