@@ -24,16 +24,8 @@ WORDS = ("casino", "lottery")  # of the filter where somebody says forbidden wor
 LIES = ("invents", "denies", "is silent")  # of a seed about runs
 
 
-class Attack(NamedTuple):
-    """A kind of attack, how many peers carry it out, and on which share of the messages."""
-
-    kind: str
-    count: int
-    share: float
-
-
 class Role(NamedTuple):
-    """The attack of a peer, and its accomplices."""
+    """The kind of attack of a peer, on which share of the messages, and its accomplices."""
 
     kind: str
     share: float
@@ -48,21 +40,22 @@ def parse_role(text: str) -> Role:
     return Role(kind, float(share), tuple(map(parse_address, accomplices)))
 
 
-def parse_attacks(text: str) -> tuple[Attack, ...]:
-    """Parse `KIND:COUNT[:SHARE],…`; NONE or nothing has none. ValueError names the bad word."""
+def parse_attacks(text: str) -> list[tuple[int, Role]]:
+    """Parse `KIND:COUNT[:SHARE],…` into roles and how many peers have each; NONE or nothing has
+    none. ValueError names the bad word."""
     attacks = []
     for word in text.split(",") if text not in ("", NONE) else ():
         kind, _, rest = word.partition(":")
         count, _, share = rest.partition(":")
         try:
-            attack = Attack(kind, int(count), float(share or SHARE))
+            number, role = int(count), Role(kind, float(share or SHARE))
+            if kind not in KINDS or number < 0 or not 0 < role.share <= 1:
+                raise ValueError
         except ValueError:
-            attack = None
-        if attack is None or kind not in KINDS or attack.count < 0 or not 0 < attack.share <= 1:
             raise ValueError(f"{word!r} is not KIND:COUNT[:SHARE], KIND one of {', '.join(KINDS)}, "
-                             "SHARE above 0, up to 1")
-        attacks.append(attack)
-    return tuple(attacks)
+                             "SHARE above 0, up to 1") from None
+        attacks.append((number, role))
+    return attacks
 
 
 def attacks_in(text: str) -> str:
@@ -73,18 +66,18 @@ def attacks_in(text: str) -> str:
 
 def nobody_left(peers: int, attacks: str, killed: int = 0) -> str:
     """Return the words of an error if no peer stays honest and alive; else nothing."""
-    gone = max(killed, sum(attack.count for attack in parse_attacks(attacks)))
+    gone = max(killed, sum(count for count, _ in parse_attacks(attacks)))
     return f"that leaves nobody honest and alive of {peers} peers" if gone >= peers else ""
 
 
 def deal(attacks: str, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
     """Return the roles of attackers drawn from these peers."""
     left, roles = rng.sample(peers, len(peers)), {}
-    for attack in parse_attacks(attacks):
-        kin, left = left[:attack.count], left[attack.count:]
+    for count, role in parse_attacks(attacks):
+        kin, left = left[:count], left[count:]
         for peer in kin:
             others = tuple(other for other in kin if other != peer)
-            roles[peer] = Role(attack.kind, attack.share, others)
+            roles[peer] = role._replace(accomplices=others)
     return roles
 
 
