@@ -24,14 +24,14 @@ from grapevine.settings import Settings, parse_capacity, parse_way
 from grapevine.worlds.virtual import Cables, NodeFailed
 
 KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with the
-    # lives, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it
+    # lives, a node (`cut`: the machines of one side) and, if NUMBERED, a number; what ends it, by
+    # whose name the scenario calls that
     "start": (Lives.start, None), "say": (Lives.say_all, None),
-    "kill": (Lives.kill, Lives.start_again), "power": (Lives.lose_power, Lives.start_again),
-    "leave": (Lives.leave, Lives.start_again), "freeze": (Lives.freeze, Lives.thaw),
+    "kill": (Lives.kill, Lives.start), "power": (Lives.lose_power, Lives.start),
+    "leave": (Lives.leave, Lives.start), "freeze": (Lives.freeze, Lives.thaw),
     "cut": (lambda lives, side: lives.net.cut(side), Lives.mend),
     "slow": (Lives.slow, Lives.fast),
     "reset": (Lives.reset, None), "break": (functools.partial(Lives.reset, both=False), None)}
-ENDS = {"freeze": "thaw", "cut": "mend", "slow": "fast"}  # the others end with a start
 NUMBERED = ("say", "slow", "reset", "break")
 PERIOD = 1.0  # seconds of a watched network
 SEED_PORT, SEEDS_LIMIT = 4000, 1_000  # of the first seed; so that no port of a seed is a peer's
@@ -106,7 +106,7 @@ class Accident(NamedTuple):
                 lives.net.at(lives.net.now + self.seconds, self._end, end, lives, whom, shown)
 
     def _end(self, end: Callable, lives: Lives, whom, shown: str) -> None:
-        lives.scenario.write(f"{ENDS.get(self.kind, 'start')}:{shown}")
+        lives.scenario.write(f"{end.__name__}:{shown}")
         end(lives, whom)
 
 

@@ -41,17 +41,18 @@ class Lives:
         self._classes = {"seed": seed_class(settings), "peer": peer_class(settings)}
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
         self._leavers: set = set()  # nodes that were told to leave
-        self._mended = 0.0  # when the last cut ended
-        # until when a node was frozen, slow or not up, or when a connection of it last broke
-        self.troubled: dict[Address, float] = collections.defaultdict(float)
+        # until when a node was not up, frozen, slow or cut off, or when a connection of it broke
+        self.troubled: dict[Address, float] = {}
 
     def start(self, address: Address) -> None:
-        """Start a node that is not up."""
+        """Start a node that is not up, or one that leaves as soon as it has ended."""
         if address in self.nodes:
+            if self.nodes[address] in self._leavers:
+                self.net.at(self.net.now + LOOK, self.start, address)
             return
         kind = "seed" if address in self.seeds else "peer"
         self._count[address] += 1
-        self.trouble(address)
+        self.troubled[address] = self.net.now
         output = self._output(f"{kind}_{address.file_part}.txt",
                               lambda shown: self._heard(address, shown[CLOCK:]))
 
@@ -83,15 +84,12 @@ class Lives:
     def _heard(self, address: Address, event: str) -> None:
         self.hear(address, event)
         if event.startswith("stopped:"):
-            self.trouble(address)
             del self.nodes[address]
 
     def kill(self, address: Address) -> None:
-        self.trouble(address)
         self.nodes.pop(address).world.kill()
 
     def lose_power(self, address: Address) -> None:
-        self.trouble(address)
         self.nodes.pop(address).world.lose_power()
 
     def leave(self, address: Address) -> None:
@@ -99,13 +97,6 @@ class Lives:
         if not node.world.is_frozen:
             self._leavers.add(node)
             node.stop("quit") if address in self.seeds else node.leave()
-
-    def start_again(self, address: Address) -> None:
-        """Start a node as soon as it has ended."""
-        if self.nodes.get(address) in self._leavers:
-            self.net.at(self.net.now + LOOK, self.start_again, address)
-        else:
-            self.start(address)
 
     # Accidents that end.
 
@@ -115,28 +106,27 @@ class Lives:
     def thaw(self, address: Address) -> None:
         node = self.nodes.get(address)
         if node is not None and node.world.is_frozen:
-            self.trouble(address)
+            self.troubled[address] = self.net.now
             node.world.thaw()
 
     def mend(self, side: frozenset[Address]) -> None:
         self.net.mend(side)
-        self._mended = self.net.now
+        self.troubled = dict.fromkeys(self.troubled, self.net.now)
 
     def slow(self, address: Address, milliseconds: int) -> None:
         """Delay everything that a machine sends and receives."""
         self.net.slow[address] = milliseconds / 1000
 
     def fast(self, address: Address) -> None:
-        if self.net.slow.pop(address, None) is not None:
-            self.trouble(address)
+        self.net.slow.pop(address, None)  # it may have been slow twice at once
+        self.troubled[address] = self.net.now
 
     def reset(self, address: Address, chosen: int, both: bool = True) -> None:
         """Break a connection of a node, here or at both ends."""
         if ends := self.nodes[address].world.connections():
             end = ends[chosen % len(ends)]
             for broken in end.address, end.other.address:
-                if broken in self.nodes:
-                    self.trouble(broken)
+                self.troubled[broken] = self.net.now
             end.reset()
             if both:
                 end.other.reset()
@@ -158,10 +148,6 @@ class Lives:
             self.say(address, TEXT.format(said, count))
 
     # The truth.
-
-    def trouble(self, address: Address) -> None:
-        """Note that something befell a node, or is over now."""
-        self.troubled[address] = self.net.now
 
     def life(self, address: Address) -> tuple[Address, int]:
         """Return an address and the number of its latest life."""
@@ -187,4 +173,4 @@ class Lives:
         if (None in nodes or any(node.world.is_frozen for node in nodes)
                 or {one, other} & self.net.slow.keys() or self.net.parted(one, other)):
             return math.inf
-        return max(self.troubled[one], self.troubled[other], self._mended)
+        return max(self.troubled[one], self.troubled[other])
