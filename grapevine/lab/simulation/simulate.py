@@ -41,7 +41,6 @@ class Outcome(NamedTuple):
     number: int
     faults: list[Fault]
     rows: list[Row]  # of the proof
-    verdicts: list[str]  # of all claims in these rows
     tally: Tally | None  # who was found out, if the network is watched
     simulated: float  # seconds
     calls: int  # made in virtual time
@@ -73,7 +72,6 @@ def play(schedule: Schedule, until: float | None = None,
         if row.verdict == FAILS and watched == (row.name == "malicious"):
             faults.append(Fault(f"check of {row.name}", "; ".join(row.details[:2])))
     return Outcome(schedule.number, faults, check.with_texts(records, rows),
-                   [row.verdict for row in rows if row.verdict],
                    tally_of(Proof(records)) if watched else None, lives.net.now, lives.net.made)
 
 
@@ -194,7 +192,7 @@ def _play_many(args) -> int:
                                                 initializer=_end_with_parent) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
-            verdicts += outcome.verdicts
+            verdicts += [row.verdict for row in outcome.rows if row.verdict]
             faults = [fault for fault in outcome.faults if fault.question != WATCHED]
             held += not faults
             tallies += [] if outcome.tally is None else [outcome.tally]
@@ -223,4 +221,6 @@ def _end_with_parent() -> None:
 
 
 def _play_number(args, number: int) -> Outcome:
-    return play(_draw(args, number))._replace(rows=[])  # these are large
+    """Play a schedule in a process of the pool, which keeps the details of rows: they are large."""
+    outcome = play(_draw(args, number))
+    return outcome._replace(rows=[row._replace(details=()) for row in outcome.rows])
