@@ -25,7 +25,7 @@ LIES = ("invents", "denies", "is silent")  # of a seed about runs
 
 
 class Role(NamedTuple):
-    """The kind of attack of a peer, on which share of the messages, and its accomplices."""
+    """The kind of attack of a peer, on which share of the messages, and who has the same role."""
 
     kind: str
     share: float
@@ -75,9 +75,7 @@ def deal(attacks: str, peers: list[Address], rng: random.Random) -> dict[Address
     left, roles = rng.sample(peers, len(peers)), {}
     for count, role in parse_attacks(attacks):
         kin, left = left[:count], left[count:]
-        for peer in kin:
-            others = tuple(other for other in kin if other != peer)
-            roles[peer] = role._replace(accomplices=others)
+        roles |= dict.fromkeys(kin, role._replace(accomplices=tuple(kin)))
     return roles
 
 

@@ -54,7 +54,7 @@ class Judge:
         self.faults: list[Fault] = []
         self._event = "at 0.000 nothing"  # that is heard now, or was last, in words
         self._stirred = 0.0, self._event  # the last event of unrest
-        self._met: dict[tuple, None] = {}  # (life, that of its neighbour), of each end of a link
+        self._met: dict[tuple, None] = {}  # (node, its neighbour), of each end of a link
 
     def ask(self, question: str, wrong: Iterable[str]) -> None:
         """Note the faults that a question has found."""
@@ -79,7 +79,7 @@ class Judge:
             self._wrong("nobody here breaks the rules")
 
     def on_connected(self, address: Address, peer: Address, rest: str) -> None:
-        self._met[self.lives.life(address), self.lives.life(peer)] = None
+        self._met[self.lives.nodes[address], self.lives.nodes.get(peer)] = None
 
     def on_liveness_missed(self, address: Address, peer: Address, count: str) -> None:
         if int(count) == self.lives.settings.liveness_misses:
@@ -193,8 +193,8 @@ class Judge:
         if self.lives.living_seeds():
             return [f"the peers are in {len(pieces)} pieces"] if len(pieces) > 1 else []
         # without seeds newcomers find nobody, so only peers that met in these lives must be joined
-        piece_of = {self.lives.life(peer): piece for piece in pieces for peer in piece}
-        return [f"{one[0]} and {other[0]} were neighbours, and are in different pieces"
+        piece_of = {self.lives.nodes[peer]: piece for piece in pieces for peer in piece}
+        return [f"{one.address} and {other.address} were neighbours, and are in different pieces"
                 for one, other in self._met if (other, one) in self._met
                 and {one, other} <= piece_of.keys() and piece_of[one] is not piece_of[other]]
 

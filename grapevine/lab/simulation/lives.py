@@ -149,10 +149,6 @@ class Lives:
 
     # The truth.
 
-    def life(self, address: Address) -> tuple[Address, int]:
-        """Return an address and the number of its latest life."""
-        return address, self._count[address]
-
     def peers(self) -> dict[Address, object]:
         """Return all living peers that do not leave, in order."""
         return {address: node for address, node in sorted(self.nodes.items())
