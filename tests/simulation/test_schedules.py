@@ -18,7 +18,7 @@ from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.settings import WAYS
 from grapevine.sync import Sync
-from tests.tools.folders import simulated
+from tests.tools.folders import files_of, simulated
 from tests.tools.programs import ROOT
 
 FILE = pathlib.Path(__file__).with_name("kept_schedules.txt")
@@ -39,6 +39,13 @@ MISSED_BY_A_NEWCOMER = """schedule 1 latency=0.1
 10.000 start 127.0.0.1:5001
 20.000 freeze 127.0.0.1:5001 for 3.000
 30.000 say 127.0.0.1:5001 x1"""
+ONE_OF_EACH = """schedule 1 unrest=20
+0.000 start 127.0.0.1:4000 127.0.0.1:5000 127.0.0.1:5001
+5.000 leave 127.0.0.1:5000 for 0.001
+7.000 freeze 127.0.0.1:5001 for 1.000
+9.000 cut 127.0.0.1:5000 127.0.0.1:5001 for 1.000
+11.000 slow 127.0.0.1:5000 for 1.000 x100
+13.000 kill 127.0.0.1:5001 for 1.000"""
 
 
 def faults_of(schedule):
@@ -146,6 +153,18 @@ def test_chance_brings_every_kind_of_accident_and_to_gentle_schedules_none_of_ma
 
     assert kinds() == KINDS.keys()
     assert kinds() - kinds(gentle=True) == {"freeze", "cut", "slow", "power"}
+
+
+def test_accidents_end_and_who_leaves_is_started_again_once_it_has_ended():
+    files = files_of(ONE_OF_EACH)
+    one, other = "127.0.0.1:5000", "127.0.0.1:5001"
+    assert [event for _, event in files["scenario.txt"]][3:] == [
+        f"leave:{one}", f"start:{one}", f"freeze:{other}", f"thaw:{other}", f"cut:{one} {other}",
+        f"mend:{one} {other}", f"slow:{one}", f"fast:{one}", f"kill:{other}", f"start:{other}"]
+    for peer, ends in (one, ["stopped:quit"]), (other, []):
+        events = [event for _, event in files[f"peer_{peer.replace(':', '_')}.txt"]]
+        assert events.count(f"started:peer:{peer}") == 2
+        assert [event for event in events if event.startswith("stopped:")] == ends
 
 
 def test_a_number_stands_for_one_schedule_and_as_many_nodes_start_as_are_asked_for():
