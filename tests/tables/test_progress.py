@@ -92,6 +92,22 @@ def test_a_network_starts_gossips_and_has_everything(tmp_path):
     assert after.delivered() and after.so_far() == "2 peers, 2 messages, 2 of 2 delivered"
 
 
+SILENT = TWO.replace("5002 generated:gmessage:1.000000:@5002:8:1:message 1\n", "")
+
+
+@pytest.mark.parametrize("more", ["", "\n5003 stopped:kicked",
+                                  "\n5003 settings:monitor=yes\n5003 misbehaving:drop:1"])
+def test_all_is_awaited_that_living_peers_say_but_nothing_of_attackers_and_of_kicked_peers(
+        more, tmp_path):
+    for at, (story, ends) in enumerate([(TWO + BACK, True), (SILENT, False)]):
+        (tmp_path / str(at)).mkdir()
+        found = progress(tmp_path / str(at), story + more, monitor=bool(more))
+        assert found.delivered() is ends
+    more_peers = Network(["5001", "5002", "5003", "5004"])
+    assert not Progress(found.records, more_peers, Settings(gossip_count=0), found.steps
+                        ).delivered(), "one does not run yet"
+
+
 @pytest.mark.parametrize("seconds, compared, ends", [
     (1, 0.0, False), (6, 0.0, True), (6, 10.0, False)])
 def test_a_rumor_that_was_lost_is_awaited_if_peers_compare_what_they_have(tmp_path, seconds,
