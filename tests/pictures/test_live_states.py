@@ -164,6 +164,11 @@ def test_peers_that_were_killed_together_are_lost_until_they_write(tmp_path):
     assert told.states.degrees() == [1, 1]
 
 
+def test_who_was_killed_stays_lost_when_a_peer_that_was_killed_with_it_begins_anew(tmp_path):
+    told = Told(tmp_path, TRIANGLE, "9.0 5002 starts").until(80)
+    assert told.all(5001) == {"lost"} and told.all(5002) == {"joining"}
+
+
 def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again(tmp_path):
     told = Told(tmp_path, THREE, """
         2.5 8080 dies

@@ -108,7 +108,8 @@ class States:
         node = self.node(address, at, "seed" if is_seed else "peer")
         if node is None:
             return
-        self.heard(node, at)
+        if kind != "started":  # which tells nothing of those that were killed with its last run
+            self.heard(node, at)
         if kind == "alive" and node.state in ((GONE,) if node.kind == "seed" else (
                 LOST, DEAD_STATE)):
             self._enter(node, UP, at)  # whatever others said of it
