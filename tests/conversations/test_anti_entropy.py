@@ -6,7 +6,7 @@ import pytest
 
 import grapevine.messages
 from grapevine.peer import Peer
-from tests.tools.virtual import End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import End, Scene, gossip, neighbour, with_seed
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 NOTHING, ALL = "0" * 32, "f" * 16
@@ -39,8 +39,7 @@ def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_wh
     said = [line for end in (one, other) for line in end.lines]
     assert said == [f"status:digest:{NOTHING}"] * len(said) and 5 <= len(said) <= 6
     assert one.lines and other.lines
-    scene = Scene(Peer, seeds=["127.0.0.1:8001"], antientropy_interval=100.0)
-    seed_of(scene, listed="127.0.0.1#6001")
+    scene, _ = with_seed(Peer, A, antientropy_interval=100.0)
     end = scene.machine(A).accept()
     end.say(f"connection accepted:{A}")
     assert end.hear_until("status:", 0.1) == f"status:digest:{NOTHING}"
@@ -108,9 +107,8 @@ def test_verbs_of_ways_of_spreading_need_no_answer():
 
 
 def test_what_had_no_room_is_fetched_once_a_seed_has_named_its_origin():
-    scene = Scene(Peer, seeds=["127.0.0.1:8001"], antientropy_interval=1000.0,
-                  liveness_interval=1000.0, rate=0)
-    seed = seed_of(scene, listed="127.0.0.1#4001")
+    scene, seed = with_seed(Peer, "127.0.0.1:4001", antientropy_interval=1000.0,
+                            liveness_interval=1000.0, rate=0)
     end = neighbour(scene, A)
     for first in range(1, 30_001, 1_000):
         end.say(*[gossip(A, 1, "", start) for start in range(first, first + 1_000)])

@@ -8,7 +8,7 @@ from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.signing.seed import VouchingSeed
 from grapevine.worlds.virtual import Cables
-from tests.tools.virtual import NODE, STEP, TIME, Scene, gossip, neighbour, registered, seed_of
+from tests.tools.virtual import NODE, STEP, TIME, Scene, gossip, neighbour, registered, with_seed
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 both = pytest.mark.parametrize("kind", [Peer, Seed], ids=["peer", "seed"])
@@ -80,8 +80,7 @@ def test_an_unidentified_connection_has_five_seconds_for_each_whole_line(kind):
 
 
 def test_a_dialled_peer_has_five_seconds_to_accept_or_refuse():
-    scene = Scene(Peer, seeds=["127.0.0.1:8001"])
-    seed_of(scene, listed="127.0.0.1#6001")
+    scene, _ = with_seed(Peer, A)
     end = scene.machine(A).accept()
     assert end.hear() == f"Connection with Peer:{NODE}"
     scene.run(3.0)

@@ -169,22 +169,16 @@ def test_answers_to_rumors_cost_who_tells_them():
     assert len(numbers_of(other.hear_all(0.5))) < 60
 
 
-def test_to_look_for_what_is_lacking_costs_who_offers_it():
+@pytest.mark.parametrize("line, answer", [
+    (f"status:seen:{C}:7=1-1801", "status:want"), (f"status:digest:{'1' * 32}", "status:seen")],
+    ids=["offer", "digest"])
+def test_to_look_through_many_gaps_costs_who_causes_that(line, answer):
     one, other = neighbours(A, B, rate=1, burst=5, liveness_interval=1000.0)
-    one.say(*[gossip(C, number) for number in range(1801, 1, -2)])
-    one.say(f"status:seen:{C}:7=1-1801")
-    assert other.hear_all(0.1) and one.hear_until("status:want")
+    one.say(*[gossip(C, number) for number in range(1801, 1, -2)], line)
+    assert other.hear_all(0.1) and one.hear_until(answer)
     one.say(gossip(C, 1802))
     assert other.hear(0.7) is None
     assert other.hear(10.0) == gossip(C, 1802)
-
-
-def test_a_digest_of_what_has_many_gaps_costs_who_says_one():
-    one, other = neighbours(A, B, rate=1, burst=5, liveness_interval=1000.0)
-    one.say(*[gossip(C, number) for number in range(1801, 1, -2)], f"status:digest:{'1' * 32}")
-    assert other.hear_all(0.1) and one.hear_until("status:seen")
-    one.say(gossip(C, 1802))
-    assert other.hear(0.7) is None
 
 
 def test_a_budget_belongs_to_an_address_not_to_a_link():

@@ -3,7 +3,7 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, Cables, End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, Cables, End, Scene, gossip, neighbour, seed_of, with_seed
 
 A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
 LEAVE = f"leave:{NODE}"
@@ -11,8 +11,7 @@ LEAVE = f"leave:{NODE}"
 
 def company(**settings) -> tuple[Scene, list[End]]:
     """Return a scene with two neighbours and a seed, and their ends."""
-    scene = Scene(Peer, seeds=[SEED], **settings)
-    seed = seed_of(scene, SEED)
+    scene, seed = with_seed(Peer, **settings)
     ends = [neighbour(scene, peer) for peer in (A, B)]
     return scene, [*ends, seed.ends[0]]
 
@@ -102,8 +101,7 @@ def test_a_text_said_while_alone_waits_three_seconds_for_somebody():
 
 
 def test_a_leaver_stays_until_somebody_has_fetched_all_that_it_said_while_alone():
-    scene = Scene(Peer, seeds=[SEED], antientropy_interval=10.0)
-    seed_of(scene, SEED, "127.0.0.1#6001")
+    scene, _ = with_seed(Peer, A, antientropy_interval=10.0)
     scene.node.originate([f"{number} {'x' * 1_000}" for number in range(400)])
     scene.node.leave()
     end = scene.machine(A).accept()
@@ -191,8 +189,7 @@ def test_a_leaver_says_nothing_to_whom_its_dial_has_not_reached_yet(seconds, dia
 
 
 def test_a_peer_that_is_being_dialled_and_has_accepted_hears_a_leavers_goodbye():
-    scene = Scene(Peer, seeds=[SEED])
-    seed = seed_of(scene, SEED, "127.0.0.1#6001")
+    scene, seed = with_seed(Peer, A)
     end = scene.machine(A).accept()
     scene.node.leave()
     seed.ends[0].hang_up()

@@ -3,16 +3,15 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Machine, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, End, Machine, Scene, gossip, neighbour, with_seed
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
-SEED = "127.0.0.1:8001"
 
 
 def listing(*peers: str, **settings) -> Scene:
     """Return a scene in which a seed names these peers."""
-    scene = Scene(Peer, seeds=[SEED], **settings)
-    scene.seed = seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in peers))
+    scene, seed = with_seed(Peer, *peers, **settings)
+    scene.seed = seed
     return scene
 
 

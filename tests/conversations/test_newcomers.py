@@ -3,7 +3,7 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of, with_seed
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 
@@ -128,8 +128,7 @@ def test_for_a_newcomer_that_seeds_have_named_only_named_neighbours_count(listed
 
 
 def test_when_a_newcomer_comes_that_no_seed_has_named_the_seeds_are_asked_for_lists():
-    scene = Scene(Peer, seeds=["127.0.0.1:8001"])
-    seed = seed_of(scene)
+    scene, seed = with_seed(Peer)
     scene.run(20.0)
     asked = seed.said.count("peer list")
     assert scene.machine(A, listens=False).ask_to_link().hear() == refusal("full")

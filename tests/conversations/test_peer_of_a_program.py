@@ -9,7 +9,7 @@ from grapevine.library.messages import Inbox, Program
 from grapevine.library.node import Hand, Nowhere, ProgramOutput, program_class
 from tests.tools.monitoring import Desk
 from tests.tools.signing import KeyMachine, accept_proof
-from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, End, Scene, gossip, listed, neighbour, seed_of
 
 A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 SEED, OTHER = "127.0.0.1:8001", "127.0.0.1:8002"
@@ -252,7 +252,7 @@ def test_who_has_said_nothing_leaves_at_once():
 def talker(*known: str) -> ProgramScene:
     """Return a scene whose node has said something, and knows these peers."""
     scene = ProgramScene(SEED)
-    seed_of(scene, SEED, ":".join(peer.replace(":", "#") for peer in known))
+    seed_of(scene, SEED, listed(*known))
     scene.run(1.0)
     scene.node.originate(["hello"])
     scene.node.leave()

@@ -5,7 +5,7 @@ import pytest
 
 import grapevine.peer_list
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of
+from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of, with_seed
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 SEEDS = [f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8004)]
@@ -31,8 +31,7 @@ def test_a_peer_asks_for_the_list_as_soon_as_it_is_registered_and_writes_a_new_o
 
 
 def test_lists_are_asked_for_less_and_less_often_up_to_once_a_round():
-    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
-    seed = seed_of(scene, SEEDS[0])
+    scene, seed = with_seed(Peer, liveness_interval=10.0)
     scene.run(30.0)
     assert 6 <= seed.said.count("peer list") <= 9
     asked = seed.said.count("peer list")
@@ -74,9 +73,7 @@ def test_a_seed_that_does_not_list_the_peer_is_asked_for_its_list_once_a_round()
 
 
 def test_a_list_of_peers_that_refuse_makes_few_dials(monkeypatch):
-    listed = ":".join(f"127.0.0.2#{port}" for port in range(5001, 5501))
-    scene = Scene(Peer, seeds=SEEDS[:1])
-    seed_of(scene, SEEDS[0], listed)
+    scene, _ = with_seed(Peer, *[f"127.0.0.2:{port}" for port in range(5001, 5501)])
     dialled, dial = [], scene.world.dial
 
     def count_and_dial(link, limit):
@@ -92,8 +89,7 @@ def test_a_list_of_peers_that_refuse_makes_few_dials(monkeypatch):
 
 
 def test_a_seed_that_answers_no_repeated_registration_is_left_after_three_rounds():
-    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=10.0)
-    seed = seed_of(scene, SEEDS[0])
+    scene, seed = with_seed(Peer, liveness_interval=10.0)
     scene.event("registered:")
     del seed.replies[f"register:{NODE}"]
     scene.run(35.0)
@@ -102,8 +98,7 @@ def test_a_seed_that_answers_no_repeated_registration_is_left_after_three_rounds
 
 
 def test_a_probe_of_its_seed_has_a_peer_repeat_its_registration():
-    scene = Scene(Peer, seeds=SEEDS[:1])
-    seed = seed_of(scene, SEEDS[0])
+    scene, seed = with_seed(Peer)
     scene.run(0.2)
     for ip, asker in (("127.0.0.1", SEEDS[0]), ("127.0.0.1", A), ("127.0.0.2", SEEDS[0])):
         probe = scene.machine(f"{ip}:7001", listens=False).dial()
@@ -158,8 +153,7 @@ def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others
 
 
 def test_whom_no_list_has_named_for_ten_rounds_is_not_known_any_more():
-    scene = Scene(Peer, seeds=SEEDS[:1], liveness_interval=1.0)
-    seed = seed_of(scene, SEEDS[0])
+    scene, seed = with_seed(Peer, liveness_interval=1.0)
     neighbour(scene, A)
     for listed, seconds, known in ("127.0.0.1#6001", 3.0, 1), ("", 8.0, 1), ("", 4.0, 0):
         seed.replies["peer list"] = f"peer list:{listed}"
@@ -168,8 +162,7 @@ def test_whom_no_list_has_named_for_ten_rounds_is_not_known_any_more():
 
 
 def test_a_seed_that_tells_of_deaths_without_end_is_read_more_slowly():
-    scene = Scene(Peer, seeds=SEEDS[:1], rate=1_000, burst=10_000)
-    seed = seed_of(scene, SEEDS[0])
+    scene, seed = with_seed(Peer, rate=1_000, burst=10_000)
     scene.run(1.0)
     for at in range(50):
         seed.ends[0].say(*[f"Dead Node:127.0.9.9:{port}:{TIME}:{A}" for port in range(1, 101)])
@@ -224,8 +217,7 @@ def test_what_a_neighbour_says_of_peers_counts_once_each_time_it_is_asked():
 
 
 def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
-    scene = Scene(Peer, seeds=SEEDS[:1])
-    seed_of(scene, SEEDS[0])
+    scene, _ = with_seed(Peer)
     scene.event("registered:")
     end, named = neighbour(scene, A), scene.machine(B)
     end.say("known peers:127.0.0.1#6002")
@@ -236,8 +228,7 @@ def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
 
 
 def test_a_neighbour_that_asks_is_told_neighbours_and_listed_peers_without_itself():
-    scene = Scene(Peer, seeds=SEEDS[:1])
-    seed_of(scene, SEEDS[0], "127.0.0.1#7002:127.0.0.1#7001")
+    scene, _ = with_seed(Peer, "127.0.0.1:7002", "127.0.0.1:7001")
     one = neighbour(scene, A)
     neighbour(scene, B)
     one.say("known peers")

@@ -6,7 +6,7 @@ from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from tests.tools.monitoring import A, AWAY, B, C, PERIOD, SEEDS, evidence, time_of, watched_scene
 from tests.tools.signing import KeyMachine, accept_proof, signer
-from tests.tools.virtual import NODE, Scene
+from tests.tools.virtual import NODE, Scene, listed
 
 # Whom seeds shut out.
 
@@ -15,10 +15,6 @@ def refusal(machine: KeyMachine, scene: Scene) -> str:
     end = machine.dial()
     machine.say_connect(end, time_of(scene))
     return end.hear_until("connection", 6.0)
-
-
-def listed(*addresses: str) -> str:
-    return "peer list:" + ":".join(address.replace(":", "#") for address in addresses)
 
 
 @pytest.mark.parametrize("line, reason", [
@@ -30,7 +26,7 @@ def test_who_is_shut_out_is_left_refused_and_not_dialled(line, reason):
     dialled = len(bad.ends)
     assert refusal(bad, scene) == f"connection refused:{NODE}:{reason}"
     assert len(bad.ends) == dialled, "it is not even probed"
-    desk.link.say(listed(A, B))
+    desk.link.say(f"peer list:{listed(A, B)}")
     scene.run(30.0)
     scene.node.dial_peer(parse_address(A))
     scene.run(1.0)
@@ -56,7 +52,7 @@ def test_who_is_shut_out_may_be_gone_and_is_neither_dialled_again_nor_found_dead
 def test_who_is_shut_out_is_passed_over_on_the_ring_and_named_to_nobody():
     scene, desk, (_, end) = watched_scene(C, quiet=True, capacity="fixed:2")
     bad, good = KeyMachine(scene, A), KeyMachine(scene, B)
-    desk.link.say(f"kick:{A}:0.500:600.000", listed(A, B, AWAY))
+    desk.link.say(f"kick:{A}:0.500:600.000", f"peer list:{listed(A, B, AWAY)}")
     assert good.accept(5.0) and bad.ends == []
     desk.link.say(f"kick:{AWAY}:0.500:600.000")
     scene.run(0.1)
@@ -67,7 +63,7 @@ def test_who_is_shut_out_is_passed_over_on_the_ring_and_named_to_nobody():
 def test_who_is_kicked_while_it_is_dialled_is_refused():
     scene, desk = watched_scene()
     one = KeyMachine(scene, A)
-    desk.link.say(listed(A))
+    desk.link.say(f"peer list:{listed(A)}")
     end = one.accept()
     desk.link.say(f"kick:{A}:0.500:600.000")
     scene.run(0.1)

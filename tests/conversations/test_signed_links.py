@@ -7,7 +7,7 @@ from grapevine.signing import grammar
 from grapevine.signing.peer import SignedPeer
 from grapevine.signing.seed import VouchingSeed
 from tests.tools.signing import KeyMachine, accept_proof, link_proof, neighbour, proof, signer
-from tests.tools.virtual import NODE, TIME, Scene, seed_of
+from tests.tools.virtual import NODE, TIME, Scene, with_seed
 
 A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
 LOWER = "127.0.0.1:4001"  # than the address of the node, whose dials give way to those from there
@@ -23,17 +23,15 @@ def start_of(line: str, text: str) -> int | None:
 
 # The node dials.
 
-def dialled(scene: Scene, address: str = A):
-    """Return a machine that the node dials, and the end on which it does."""
-    machine = KeyMachine(scene, address)
-    seed_of(scene, listed=address.replace(":", "#"))
-    end = machine.accept(20.0)
-    return machine, end
+def dialled():
+    """Return a scene, a machine that the node dials, and the end on which it does."""
+    scene, _ = with_seed(SignedPeer, A)
+    machine = KeyMachine(scene, A)
+    return scene, machine, machine.accept(20.0)
 
 
 def test_both_ends_sign_the_same_text_in_turn():
-    scene = Scene(SignedPeer, seeds=[SEED])
-    machine, end = dialled(scene)
+    scene, machine, end = dialled()
     own = end.hear()
     time = own.split(":")[-1]
     assert end.hear() == f"Connection with Peer:{NODE}"
@@ -52,8 +50,7 @@ def test_both_ends_sign_the_same_text_in_turn():
     lambda key, time: proof(key, f"{A} accepts {NODE} at {time}"),  # without TIME
     lambda key, time: accept_proof(key, A, NODE, time).replace("proof:", "proof:A", 1)])
 def test_who_answers_a_dial_without_a_good_proof_is_no_neighbour(answer):
-    scene = Scene(SignedPeer, seeds=[SEED])
-    machine, end = dialled(scene)
+    scene, machine, end = dialled()
     time = end.hear().split(":")[-1]
     said = answer(machine.key, time)
     end.say(*filter(None, [said]), f"connection accepted:{A}")
@@ -61,8 +58,7 @@ def test_who_answers_a_dial_without_a_good_proof_is_no_neighbour(answer):
 
 
 def test_time_grows_from_dial_to_dial():
-    scene = Scene(SignedPeer, seeds=[SEED])
-    machine, end = dialled(scene)
+    scene, machine, end = dialled()
     first = float(end.hear().split(":")[-1])
     end.hang_up()
     scene.world.time = scene.node.time = lambda: 5.0  # the clock was put back
@@ -109,8 +105,7 @@ def test_a_later_dial_of_the_same_run_replaces_its_link_at_once():
 
 
 def test_a_dial_that_crosses_that_of_the_node_is_a_duplicate():
-    scene = Scene(SignedPeer, seeds=[SEED])
-    machine, end = dialled(scene)
+    scene, machine, end = dialled()
     time = end.hear().split(":")[-1]
     end.say(accept_proof(machine.key, A, NODE, time), f"connection accepted:{A}")
     scene.event(f"connected:{A}")

@@ -4,7 +4,7 @@ whom they can, answer every request, and forward nothing."""
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import Machine, Scene, seed_of
+from tests.tools.virtual import Machine, Scene, listed, seed_of
 
 VICTIM, SEED = "127.0.0.9:5001", "127.0.0.1:8001"
 HONEST = [f"127.0.0.{number}:5001" for number in (2, 3, 4, 5, 6)]
@@ -15,18 +15,17 @@ INTERVAL = 1.0  # seconds between two liveness rounds
 class Siege:
     """The victim, and all others in the hand of the test."""
 
-    def __init__(self, capacity: int, listed: list[str]):
+    def __init__(self, capacity: int, addresses: list[str]):
         self.scene = Scene(Peer, VICTIM, [SEED], capacity=f"fixed:{capacity}",
                            liveness_interval=INTERVAL)
         self.honest = [self._machine(address) for address in HONEST]
         self.liars = [self._machine(address) for address in LIARS]
         self._seed = seed_of(self.scene, SEED)
-        self.list(listed)
+        self.list(addresses)
 
     def list(self, addresses: list[str]) -> None:
         """Have the seed list these addresses from now on."""
-        listed = ":".join(address.replace(":", "#") for address in sorted(addresses))
-        self._seed.replies["peer list"] = f"peer list:{listed}"
+        self._seed.replies["peer list"] = f"peer list:{listed(*sorted(addresses))}"
 
     def _machine(self, address: str) -> Machine:
         machine = self.scene.machine(address)

@@ -11,15 +11,11 @@ from grapevine.monitoring.threaded_tree import SPACE, key_of
 from grapevine.signing import ed25519
 from grapevine.signing.grammar import parse_signed, signed_line
 from tests.tools.signing import KeyMachine, SeedMachine, neighbour, proof, signed, signer
-from tests.tools.virtual import NODE, End, Machine, Scene
+from tests.tools.virtual import NODE, End, Machine, Scene, listed
 
 PERIOD = 10.0
 GOOD = (100, 0, 30, 0, 0)  # counts of an entry
 BAD = (100, 0, 30, 50, 0)  # a third of the copies was corrupt
-
-
-def listed(address: str) -> str:
-    return address.replace(":", "#")
 
 
 def time_of(scene: Scene) -> str:

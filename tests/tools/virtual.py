@@ -284,3 +284,14 @@ def seed_of(scene: Scene, address: str = "127.0.0.1:8001", listed: str = "") -> 
     machine.replies = {f"register:{scene.address}": "registered successfully",
                        "peer list": f"peer list:{listed}"}
     return machine
+
+
+def listed(*peers: str) -> str:
+    """Return addresses as they stand in a list of peers."""
+    return ":".join(peer.replace(":", "#") for peer in peers)
+
+
+def with_seed(kind, *peers: str, **settings) -> tuple[Scene, Machine]:
+    """Return the scene of a peer, and its only seed, which registers it, and lists these peers."""
+    scene = Scene(kind, seeds=["127.0.0.1:8001"], **settings)
+    return scene, seed_of(scene, listed=listed(*peers))
