@@ -134,7 +134,8 @@ def test_a_run_of_another_key_than_is_at_home_is_denied():
 
 
 def test_two_lines_of_the_config_that_lead_to_one_seed_have_one_voice():
-    scene = Scene(SignedPeer, seeds=["127.0.0.1:8001", "localhost:8001", "127.0.0.1:8002"])
+    scene = Scene(SignedPeer, seeds=[SEEDS[0], "seed-a:8001", SEEDS[1]])
+    scene.name("seed-a:8001", SEEDS[0])
     one, two = SeedMachine(scene, SEEDS[0]), SeedMachine(scene, SEEDS[1])
     one.runs, two.runs = {DEAD: [KEY.start]}, {}
     _, end = neighbour(scene, A)
