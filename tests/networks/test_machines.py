@@ -54,11 +54,10 @@ class Machines:
         return (sum(bool(run.linked) for run in records.peers) == peers
                 and graph.history(records.peers)[-1][1] == 1)
 
-    def prove(self) -> str:
-        """Wait until the files prove all; return the proof."""
-        proof = wait_until(lambda: (told := check.check_folder(self.outputs))[0] == HOLDS and told,
-                           LONG, lambda: check.check_folder(self.outputs)[1])
-        return proof[1]
+    def prove(self) -> None:
+        """Wait until the files prove all."""
+        wait_until(lambda: check.check_folder(self.outputs)[0] == HOLDS, LONG,
+                   lambda: check.check_folder(self.outputs)[1])
 
     def __enter__(self):
         return self
@@ -68,25 +67,12 @@ class Machines:
 
 
 @pytest.mark.slow
-def test_peers_of_two_machines_announce_where_the_others_reach_them(tmp_path):
-    seeds = [f"{IPS[0]}:13001", f"{IPS[0]}:13002", f"{IPS[1]}:13001"]
-    with Machines(tmp_path, IPS, seeds) as machines:
-        for machine in (0, 1):
-            machines.start(machine, "runner.py")
-        wait_until(lambda: len(list(machines.outputs.glob("seed_*.txt"))) == 3)
-        for machine in (0, 1):
-            for port in (13_010, 13_011, 13_012):
-                machines.start_peer(machine, port)
-        wait_until(lambda: machines.is_one_piece(6), LONG)
-        wait_until(lambda: "6 runs generated 60 messages" in machines.prove(), LONG)
-
-
-@pytest.mark.slow
-def test_a_network_of_twelve_that_is_cut_in_two_heals(tmp_path):
+def test_a_network_of_twelve_on_two_machines_that_is_cut_in_two_heals(tmp_path):
     seeds = [f"{ip}:{port}" for ip in IPS for port in (13_001, 13_002)]
     with Machines(tmp_path, IPS, seeds) as machines:
         for machine in (0, 1):
             machines.start(machine, "runner.py", "--liveness-interval", "1")
+        wait_until(lambda: len(list(machines.outputs.glob("seed_*.txt"))) == 4)
         peers = [machines.start_peer(machine, port, "--gossip-count", "0", "--capacity", "fixed:4")
                  for machine in (0, 1) for port in range(13_010, 13_016)]
         wait_until(lambda: machines.is_one_piece(12), LONG)
