@@ -91,7 +91,9 @@ def test_an_announcement_has_the_last_ranges_of_a_run():
     assert line.count(",") == 49 and line.endswith(",201")
 
 
-def test_what_is_fetched_from_a_pruned_link_has_it_push_again_and_the_parent_stays():
+def repaired() -> list[End]:
+    """Return a parent, and a neighbour that was pruned, and is to push again, because it had what
+    the parent has left out."""
     parent, other = begun(A, B)
     other.say(gossip(A, 1))
     assert heard(other) == [f"status:prune:{RUN}=1"]
@@ -100,20 +102,18 @@ def test_what_is_fetched_from_a_pruned_link_has_it_push_again_and_the_parent_sta
     assert heard(other) == [f"status:want:{RUN}=2"]
     other.say(gossip(A, 2), "status:sent")
     assert heard(other) == [f"status:graft:{RUN}=1"]
+    return [parent, other]
+
+
+def test_the_parent_stays_when_a_pruned_link_is_to_push_again():
+    parent, other = repaired()
     other.say(gossip(A, 3))
     parent.say(gossip(A, 3))
     assert heard(parent, "status:prune") == []
 
 
 def test_who_has_pushed_again_what_its_parent_left_out_goes_on_for_five_seconds():
-    parent, other = begun(A, B)
-    other.say(gossip(A, 1))
-    assert heard(other, "status:prune")
-    parent.scene.run(2.0)
-    other.say(f"status:seen:{RUN}=1-2")
-    assert heard(other, "status:want")
-    other.say(gossip(A, 2), "status:sent")
-    assert heard(other, "status:graft")
+    parent, other = repaired()
     parent.say(gossip(A, 3))
     other.say(gossip(A, 3))
     assert heard(other, "status:prune", 4.0) == []
