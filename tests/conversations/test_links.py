@@ -3,7 +3,8 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Machine, Scene, gossip, neighbour, with_seed
+from tests.tools.virtual import (
+    NODE, TIME, End, Machine, Scene, gossip, listed, neighbour, with_seed)
 
 A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 
@@ -83,6 +84,16 @@ def test_a_peer_that_is_refused_as_full_asks_for_lists_soon(reason, lists):
     end.say(f"connection refused:{A}:{reason}")
     scene.run(0.4)
     assert scene.seed.said.count("peer list") == lists
+
+
+def test_neighbours_that_no_seed_has_named_take_no_place_of_those_that_it_names():
+    scene = listing(capacity="fixed:3")  # one is drawn, two are for the ring
+    for port in (7001, 7002, 7003):
+        neighbour(scene, f"127.0.0.1:{port}")
+    accepting(scene, A)
+    drawn = scene.machine("127.0.0.1:4001")
+    scene.seed.ends[0].say(f"peer list:{listed('127.0.0.1:4001', '127.0.0.1:4002', A)}")
+    assert dialled(drawn, 5.0)
 
 
 def test_a_second_dial_is_not_made_while_one_waits():

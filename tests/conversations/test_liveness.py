@@ -115,14 +115,6 @@ def test_a_last_probe_for_which_descriptors_are_short_is_no_verdict_and_is_made_
     assert scene.events("dead:") == [] and scene.events("disconnected:")
 
 
-def test_after_an_answered_last_probe_of_a_silent_link_the_link_ends_and_nobody_is_dead():
-    end = silent_neighbour()
-    probe = end.machine.accept(42.0)
-    answer(probe, probe.hear())
-    assert end.scene.event("disconnected:") == f"disconnected:{A}:silent, but alive:here"
-    assert end.scene.events("dead:") == []
-
-
 def test_after_an_answered_last_probe_of_a_slow_link_counting_begins_anew():
     end = silent_neighbour()
     end.hear_until("Liveness Request", 11.0)

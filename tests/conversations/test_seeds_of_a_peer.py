@@ -217,14 +217,16 @@ def test_what_a_neighbour_says_of_peers_counts_once_each_time_it_is_asked():
 
 
 def test_what_a_neighbour_says_of_peers_does_not_count_while_a_seed_answers():
-    scene, _ = with_seed(Peer)
-    scene.event("registered:")
+    scene = Scene(Peer, seeds=SEEDS[:1])
     end, named = neighbour(scene, A), scene.machine(B)
+    end.machine.replies.clear()  # it is asked, and answers late
+    assert end.hear(2.0) == "known peers"
+    seed_of(scene, SEEDS[0])
+    assert scene.event("registered:", 6.0)
     end.say("known peers:127.0.0.1#6002")
-    scene.run(0.1)
-    assert named.ends == []
+    scene.run(20.0)
+    assert named.ends == end.lines == [], "nor is anybody asked"
     assert scene.node.status()["known peers"] == 0
-    assert "known peers" not in end.machine.said
 
 
 def test_a_neighbour_that_asks_is_told_neighbours_and_listed_peers_without_itself():
@@ -259,6 +261,7 @@ def test_former_neighbours_are_dialled_while_there_is_no_seed(ending):
         end.machine.accept(10.0).answer()
         end.machine.is_alive = True
         assert scene.event("disconnected:") == f"disconnected:{A}:silent, but alive:here"
+        assert scene.events("dead:") == []
     assert end.machine.accept(4.1).hear() == f"Connection with Peer:{NODE}"
 
 
