@@ -42,6 +42,8 @@ def test_a_newcomer_is_refused_if_the_probe_is_not_answered_rightly(reply):
     assert end.ends_within(0.1)
     assert scene.event("refused:127.0.0.1:6001:full")
     assert scene.events("connected:") == []
+    machine.is_alive = True
+    assert machine.ask_to_link().hear(0.1) == f"connection accepted:{NODE}", "its place is free"
 
 
 def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
@@ -51,19 +53,6 @@ def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
     began = scene.now
     neighbour(scene, A)
     assert scene.now - began < 1.0
-
-
-def test_nobody_can_hold_the_place_of_a_peer_that_has_not_started():
-    """Somebody links in V's name before V starts: V has its neighbour at once all the same."""
-    scene = Scene(Peer)
-    liar = scene.machine("127.0.0.1:7001", listens=False)
-    for _ in range(20):
-        end = liar.dial()
-        end.say(f"Connection with Peer:{A}")
-        assert end.hear() == refusal("full")
-    began = scene.now
-    neighbour(scene, A)
-    assert scene.now - began < 0.1
 
 
 def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():

@@ -188,11 +188,18 @@ def test_of_more_than_500_peers_an_asker_is_told_its_next_eight_and_100_others()
 # Staying registered.
 
 
-def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_once():
-    scene = Scene(Seed)
+@pytest.mark.parametrize("is_late, after", [(False, 0.002), (True, 1.004)])
+def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_once(is_late, after):
+    """A seed that is late probes it again before."""
+    scene = Scene(Seed, liveness_interval=10.0)
     end = registered(scene, A)
+    scene.run(9.0)
+    if is_late:
+        scene.freeze(5.0)
     end.machine.world.kill()
-    assert scene.event("removed:", 0.1) == f"removed:{A}:gone:0.002:connection broke"
+    scene.run(0.9 * after)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 0.5) == f"removed:{A}:gone:{after:.3f}:connection broke"
     assert list_of(scene) == []
 
 
@@ -219,17 +226,6 @@ def test_a_late_seed_does_not_remove_a_peer_that_may_have_come_back():
     scene.run(50.0)
     assert scene.events("removed:") == []
     assert scene.event("removed:", 20.0)
-
-
-def test_a_late_seed_probes_again_before_it_removes_a_peer_whose_connection_broke():
-    scene = Scene(Seed, liveness_interval=10.0)
-    end = registered(scene, A)
-    scene.run(9.0)
-    scene.freeze(5.0)
-    end.machine.world.kill()
-    scene.run(0.9)
-    assert scene.events("removed:") == []
-    assert scene.event("removed:", 0.5) == f"removed:{A}:gone:1.004:connection broke"
 
 
 def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does_not_answer():
