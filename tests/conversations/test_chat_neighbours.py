@@ -190,19 +190,6 @@ def test_a_key_keeps_out_who_has_none():
     assert len(signed) == 64 and content.startswith(b"status:took:")
 
 
-@pytest.mark.parametrize("keys, reasons", [
-    ((b"secret", None), (NOT_SIGNED, NO_KEY)), ((b"secret", b"other"), (WRONG, WRONG))])
-def test_servers_that_share_no_key_take_nothing_from_each_other_and_say_so_once(keys, reasons):
-    line = Line(2)
-    servers = [line.start(own_id, key) for own_id, key in enumerate(keys)]
-    for server in servers:
-        server.proxy().say("msg 1 text")
-    line.run(10.0)
-    for server, other, reason in zip(servers, servers[::-1], reasons):
-        assert server.events("refused:") == [f"refused:{other.address}:{reason}"]
-        assert server.log() == ["text"] and not server.events("connected:")
-
-
 def test_a_torn_datagram_is_dropped_and_the_first_of_each_neighbour_is_written_down():
     line = Line(3)
     server, left, right = line.start(1), line.hand(0), line.hand(2)
