@@ -8,7 +8,7 @@ from grapevine.voidphone import news
 from grapevine.voidphone.messages import Announce, PeerNotification, Validation
 from grapevine.voidphone.relay import CLIENT_WAIT, PIECE, PIECES
 from tests.tools import voidphone
-from tests.tools.voidphone import TYPE, WAITING, ModuleScene, hear_next
+from tests.tools.voidphone import TYPE, WAITING, ModuleScene
 
 MIB = 1 << 20
 SIZE = 8_000  # bytes of data of a message
@@ -172,19 +172,3 @@ def test_clients_that_announce_and_validate_do_not_wait_for_each_other(monkeypat
         said += 20
     assert scene.count(news.CROWDED_OUT) == 0
     assert scene.now < begun + 1.0
-
-
-def test_who_never_validates_holds_up_announcements_of_no_other_type():
-    scene, announcer, peer = stage(0, 1, patience=2.0)
-    scene.client(TYPE + 1)  # it never validates
-    good = scene.client(TYPE)
-    for number in range(60):
-        peer.bring(b"%d" % number, number=number, data_type=TYPE + 1)
-        peer.bring(b"%d" % number, number=number)
-        good.validate(good.told())
-        scene.run(0.05)
-    announcer.announce(b"soon")
-    assert good.told(0.1).data == b"soon"
-    announcer.announce(b"soon, too")
-    assert good.told(0.1).data == b"soon, too"
-    assert hear_next([peer], announcer)
