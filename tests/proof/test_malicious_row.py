@@ -207,7 +207,7 @@ def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
     "removed:", "removed:nobody", "load:"])
 def test_damaged_lines_are_passed_over(tmp_path, line):
     seed = tell(tmp_path, f"0 8001 starts\n1 8001 {line}\n2 5001 starts").seeds[0]
-    assert not seed.kicks and not seed.loads and not any(found for _, found in seed.judged)
+    assert not seed.kicks and not seed.told("load") and not any(found for _, found in seed.judged)
 
 
 def test_a_seed_tells_the_badness_of_whom_it_judges(tmp_path):

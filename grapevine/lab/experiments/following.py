@@ -85,8 +85,8 @@ class Progress:
         """Return numbers that change while the network makes progress."""
         peers = self.records.peers
         return (len(peers), sum(bool(run.links) for run in peers),
-                sum(len(run.generated) + len(run.received) + len(run.found_dead) for run in peers),
-                sum(len(run.removed) for run in self.records.seeds))
+                sum(len(run.generated) + len(run.received) + len(run.told("dead")) for run in peers),
+                sum(len(seed.told("removed")) for seed in self.records.seeds))
 
     def settle(self, done, patience: float) -> bool:
         """Look until `done()` holds. False after `patience` seconds without progress, or if a
@@ -186,7 +186,7 @@ class Progress:
 
     def found_dead(self, peers: list[str]) -> str:
         runs = self.living()
-        found_dead = [(death.peer, run.address) for run in runs for death in run.found_dead]
+        found_dead = [(peer, run.address) for run in runs for _, peer, _ in run.told("dead")]
         if len(peers) > 1:
             return f"{len({*peers} & {peer for peer, _ in found_dead})} of {len(peers)} found dead"
         if found := dict.fromkeys(finder for peer, finder in found_dead if peer == peers[0]):

@@ -185,9 +185,9 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     moments = {
         "peers started": [run.first for run in runs],
         "peers died": [run.ended_at for run in runs if run.is_dead],
-        "found dead by a peer": [at for run in runs for at, *_ in run.found_dead],
-        "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
-        "removed by a seed": [at for seed in seeds for at, *_ in seed.removed],
+        "found dead by a peer": [at for run in runs for at in run.when("dead")],
+        "reported to a seed": [at for seed in seeds for at in seed.when("dead report")],
+        "removed by a seed": [at for seed in seeds for at in seed.when("removed")],
         "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left < math.inf],
     }

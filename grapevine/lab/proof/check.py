@@ -1,6 +1,7 @@
 """The command `check`, which proves from output files what a network did.
 
 A row of the proof is a function from `Proof` to a `Row`, or to None where it has nothing to say.
+Its docstring is what it claims, which people are shown; without a verdict it only shows figures.
 Rows about messages are in delivery.py, others in deaths.py, malicious.py and clocks.py, most here.
 """
 
@@ -31,47 +32,34 @@ from grapevine.terminal.screen import folded
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
+TRIES = ("tried", "registered", "unregistered", "refused")  # lines about a seed
 TRIED = 30.0  # seconds in which a peer has tried another seed: twice what a rest and an answer take
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
 ROW = 18  # columns before what a row of the proof says
 CODES = {HOLDS: 0, FAILS: 1, UNCLEAR: 3}  # exit codes
-CLAIMS = {  # row -> what it proves; a row without a verdict only shows figures
-    "clocks": "The clocks of all machines agree, or could be put right.",
-    "gossips": "Every peer generated what its settings say.",
-    "broadcast": "Every message reached every peer that was up, or came later.",
-    "once": "Nothing was received twice.",
-    "latency": "How long messages took; none was received before it was generated.",
-    "registered": "Every peer was registered with more than half of the seeds at once.",
-    "liveness": "Neighbours asked each other for a sign of life, round after round.",
-    "dead": "Who died was reported and removed; nobody who lived was.",
-    "degrees": "How many neighbours peers had when most of them were up.",
-    "pieces": "The network did not stay apart.",
-    "threads": "No thread died of an error.",
-    "malicious": "Who attacked was kicked in time; nobody else was.",
-    "files": "Every node that is named has a file, which tells all.",
-}
 
 _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER
 
 
 def prove(records: Records, here: set[str] | None = None) -> list[Row]:
     """Return all rows. `here` names the nodes of which there are files; None means all nodes."""
-    records = put_right(records)
-    proof = Proof(records, here)
-    rows = [records.clocks.row(), *(make(proof) for make in (
-        delivery.gossips, delivery.broadcast, delivery.once, delivery.latency, registered, liveness,
-        deaths.dead, degrees, pieces, threads, malicious, files))]
-    return [row for row in rows if row is not None]
+    proof = Proof(put_right(records), here)
+    return [row for make in ROWS if (row := make(proof)) is not None]
 
 
 def verdict_of(rows: list[Row]) -> str:
     return worst(row.verdict for row in rows)
 
 
+def clocks(proof: Proof) -> Row | None:
+    """The clocks of all machines agree, or could be put right."""
+    return proof.records.clocks.row()
+
+
 def files(proof: Proof) -> Row:
-    """Every node that is named has a file, which tells all, in order."""
+    """Every node that is named has a file, which tells all."""
     records, runs = proof.records, proof.all_runs
     why = [span.words for run in runs for span in proof.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
@@ -91,7 +79,7 @@ def files(proof: Proof) -> Row:
 
 
 def registered(proof: Proof) -> Row | None:
-    """Every peer registers with most seeds at once, and their files tell of it."""
+    """Every peer was registered with more than half of the seeds at once."""
     known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
         return None
@@ -129,8 +117,9 @@ def _unregistered(proof: Proof, run: PeerRun, wanted: int) -> Iterator[Fault]:
 
 def _idle(proof: Proof, run: PeerRun, enough: list, wanted: int) -> Iterator[Fault]:
     """A run that is registered with too few seeds tries others, again and again."""
+    told = sorted(at for event in TRIES for at in run.when(event))
     for begin, end in parts(run.first, run.end, enough):
-        tries = [begin, *(at for at in run.tried if begin < at < end), end]
+        tries = [begin, *(at for at in told if begin < at < end), end]
         for since, until in itertools.pairwise(tries):
             if quiet(since, until, run.late) > TRIED:
                 count = len(run.registered(since, since))
@@ -146,22 +135,22 @@ def _unknown_to_seeds(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         times = [one.begin for one in registrations if one.stood
                  for life in [life for life in lives if life.first <= one.begin][-1:]
                  if not 0 < one.begin - life.end <= 2 * life.interval]
-        if times and not any(peer == run.address and at >= run.first - ON_ITS_WAY
-                             for life in lives for at, peer in life.registered):
+        if times and not any(life.told("registered", run.address, run.first - ON_ITS_WAY)
+                             for life in lives):
             yield proof.by_file(f"{run} was registered with seed {seed}, whose files do not tell "
                                 "of it", run, *lives)
 
 
 def liveness(proof: Proof) -> Row:
-    """Every peer asks its neighbours in at least half of the rounds in which it is awake."""
+    """Neighbours asked each other for a sign of life, round after round."""
     faults = [
-        proof.by_file(f"{run} asked its neighbours in {len(run.rounds)} rounds of {rounds}", run)
-        for run in proof.peers if not run.chat and len(run.rounds) < SHARE * (
-            rounds := _rounds_due(run, min(run.last, run.end)))]
-    replies = sum(len(times) for run in proof.peers for times in run.replies.values())
-    misses = sum(len(times) for run in proof.peers for times in run.missed.values())
-    return row("liveness", f"{sum(run.rounds.total() for run in proof.peers)} requests, "
-               f"{replies} replies, {misses} misses", faults)
+        proof.by_file(f"{run} asked its neighbours in {asked} rounds of {due}", run)
+        for run in proof.peers if not run.chat
+        and (asked := len(set(run.told("liveness request")))) < SHARE * (
+            due := _rounds_due(run, min(run.last, run.end)))]
+    counts = [sum(len(run.told(f"liveness {what}")) for run in proof.peers)
+              for what in ("request", "reply", "missed")]
+    return row("liveness", "{} requests, {} replies, {} misses".format(*counts), faults)
 
 
 def _rounds_due(run: PeerRun, end: float) -> int:
@@ -175,7 +164,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
 
 
 def degrees(proof: Proof) -> Row:
-    """Show the degrees at the network's largest, and their power law."""
+    """How many neighbours peers had when most of them were up."""
     law = graph.PowerLaw(proof.peers)
     if not law.degrees:
         return Row("degrees", "", "no peer said what its degree is")
@@ -188,7 +177,7 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """Nobody stays apart from the largest piece while a seed is up."""
+    """The network did not stay apart."""
     if any(map(proof.is_elsewhere, proof.strangers)):
         return Row("pieces", "", "links lead to peers elsewhere: only all files tell")
     if any(run.chat for run in proof.peers):
@@ -251,10 +240,16 @@ def _apart(proof: Proof, run: PeerRun, others: list[PeerRun], begin: float, end:
 
 
 def threads(proof: Proof) -> Row:
-    """No thread dies of an error."""
+    """No thread died of an error."""
     faults = [Fault(FAILS, f"{run.address}: {text}") for run in proof.all_runs
               for text in run.failures]
     return row("threads", f"{len(faults)} threads failed", faults)
+
+
+ROWS = (
+    clocks, delivery.gossips, delivery.broadcast, delivery.once, delivery.latency, registered,
+    liveness, deaths.dead, degrees, pieces, threads, malicious, files)
+CLAIMS = {make.__name__: make.__doc__ for make in ROWS}  # row -> what it proves, for people
 
 
 def check_folders(arguments: list[str]) -> int:

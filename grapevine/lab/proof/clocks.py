@@ -108,7 +108,7 @@ def _lines(records: Records) -> Iterator[tuple[str, str, float, float]]:
     # if one of them tells of fewer, the other's file may begin earlier
     listed = collections.defaultdict(list)  # (seed, peer) -> when
     for seed in records.seeds:
-        for at, peer in seed.registered:
+        for at, peer in seed.told("registered"):
             listed[seed.address, peer].append(at)
     for (seed, peer), times in listed.items():
         begins = [one.begin for run in runs.get(peer, ())

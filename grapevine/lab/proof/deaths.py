@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, Fault, always, clock, judge)
-from grapevine.lab.proof.events import Death, Removed, about
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun
 
@@ -22,11 +21,11 @@ FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 
 def dead(proof: Proof) -> Row:
-    """A dead peer is found, reported and removed; a living one is not."""
+    """Who died was reported and removed; nobody who lived was."""
     died = [run for run in proof.peers if run.is_dead and not run.chat]
-    delays = [max(removed[0], *about(seed.reports, run.address, run.last, run.next)[:1],
+    delays = [max(removed[0], *seed.when("dead report", run.address, run.last, run.next)[:1],
                   run.ended_at) - run.ended_at for run in died for seed in proof.seeds
-              if (removed := about(seed.removed, run.address, run.last, run.next))]
+              if (removed := seed.when("removed", run.address, run.last, run.next))]
     figures = f"{len(died)} died"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
@@ -34,19 +33,19 @@ def dead(proof: Proof) -> Row:
     return row("dead", figures, itertools.chain.from_iterable((
         *(claim(proof, run) for run in died for claim in (_overlooked, _kept)),
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
-        *(claim(proof, run, death) for run in proof.peers if not run.chat
-          for death in run.found_dead for claim in (_found, _reported, _lived)),
+        *(claim(proof, run, *death) for run in proof.peers if not run.chat
+          for death in run.told("dead") for claim in (_found, _reported, _lived)),
         *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
-          for at, address, seed in run.reported),
+          for at, seed, address, _ in run.told("reported")),
         *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
-          for at, address, reporter in seed.reports),
+          for at, address, reporter in seed.told("dead report")),
         *(_removals(proof, seed) for seed in proof.seeds))))
 
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
-    return [(death.at, other) for other in proof.peers for death in other.found_dead
-            if death.peer == run.address and death.at >= run.last]
+    return [(at, other) for other in proof.peers
+            for at in other.when("dead", run.address, run.last)]
 
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
@@ -89,8 +88,8 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
     found = finders(proof, run)
     for seed in proof.seeds if found and not run.superseded else ():
-        listed = max(about(seed.registered, run.address, 0.0, math.inf), default=math.inf)
-        removed = about(seed.removed, run.address, listed, math.inf)
+        listed = max(seed.when("registered", run.address), default=math.inf)
+        removed = seed.when("removed", run.address, listed)
         since = max(listed, min(at for at, _ in found))
         end = min([seed.end, *removed])
         if end < since or removed and end <= since + REMOVAL_TIME:
@@ -102,43 +101,40 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                     end, REMOVAL_TIME, spans)
 
 
-def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
+def _found(proof: Proof, run: PeerRun, at: float, address: str, _) -> Iterator[Fault]:
     """A peer that finds another dead has counted its misses in a row."""
-    at, address, _ = death
-    before = max((one.at for one in run.found_dead if one.peer == address and one.at < at),
-                 default=0.0)
-    counts = [one.count for one in run.missed.get(address, ()) if before <= one.at <= at]
-    if not run.finds_at_once and (len(counts) < run.misses or counts[-run.misses:] != [
+    before = max((one for one in run.when("dead", address) if one < at), default=0.0)
+    counts = [int(count) for _, _, count in run.told("liveness missed", address, before, at)]
+    if not run.told("deaths") and (len(counts) < run.misses or counts[-run.misses:] != [
             *range(1, run.misses + 1)]):
         yield proof.by_file(f"{run} found {address} dead without {run.misses} misses in a row", run)
 
 
-def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
+def _reported(proof: Proof, run: PeerRun, at: float, peer: str, _) -> Iterator[Fault]:
     """A peer reports each death to its seeds, which hear of it, if not from others."""
-    at, peer, _ = death
     words, until = f"{run} found {peer} dead, and", at + REPORT_TIME
     may_lack = run.left <= at or (  # else it lacks nothing, because one call writes both
         run.ended in (None, KICKED) and run.last <= at + ON_ITS_WAY)
     for seed in () if may_lack else sorted(run.registered(at - ON_ITS_WAY, until)):
         lives = proof.registries.get(seed, ())
-        if (peer, seed) not in {one[1:] for one in run.reported if at <= one[0] <= until}:
+        if peer not in [dead for _, _, dead, _ in run.told("reported", seed, at, until)]:
             yield proof.by_file(f"{words} has not reported it to seed {seed}", run)
-        elif lives and not any(about(life.reports, peer, at - REPORT_TIME, math.inf) or about(
-                life.removed, peer, at - FINDING, at) for life in lives):
+        elif lives and not any(life.told("dead report", peer, at - REPORT_TIME)
+                               or life.told("removed", peer, at - FINDING, at) for life in lives):
             yield judge(f"{words} seed {seed} has not heard of it", at,
                         min(until, max(life.last for life in lives)), REPORT_TIME - ON_ITS_WAY,
                         proof.trouble(seed, run, (run, seed)))
 
 
-def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
+def _lived(proof: Proof, finder: PeerRun, at: float, address: str, silent: str
+           ) -> Iterator[Fault]:
     """Nobody finds a peer dead that goes on, and has heard the finder meanwhile."""
-    at, address, since = death
+    since = at - float(silent)
     missed = since + finder.interval
     for run in proof.runs.get(address, ()):
         if run.first < since - ON_ITS_WAY and run.last > at + ON_ITS_WAY and (
                 since > at - (finder.misses - 1) * finder.interval
-                or any(missed <= reply <= at - PROBE_TIME
-                       for reply in run.replies.get(finder.address, ()))):
+                or run.told("liveness reply", finder.address, missed, at - PROBE_TIME)):
             yield judge(f"{finder} found {address} dead, which lived", since, at, (at - missed) / 2,
                         proof.trouble(run, finder, (run, finder.address)))
 
@@ -148,19 +144,19 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
     """A peer that reports a death to a seed has found it."""
     runs = proof.runs.get(reporter, [])
     if runs and reporter not in proof.unproven and not any(
-            at - FINDING < found.at < at + ON_ITS_WAY for run in runs
-            for found in run.found_dead if found.peer == address):
+            run.told("dead", address, at - FINDING, at + ON_ITS_WAY) for run in runs):
         yield proof.by_file(f"{address} was reported dead to seed {seed} by {reporter}, which did "
                             "not find it dead", *runs, *files)
 
 
 def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
     """A seed removes whom it lists; as `left` only who has said goodbye; and nobody that lives."""
-    for removed in (*seed.removed, *(Removed(*told, "dead", "") for told in seed.passed_on)):
-        at, peer, reason, _, was_listed = removed
-        runs = proof.runs.get(peer, [])
-        yield from removed_alive(proof, seed, removed)
-        if not (was_listed or removed.is_kick):
+    told_others = [(at, peer, "dead", "") for at, peer, _ in seed.told("passed on")]
+    for at, peer, reason, badness in seed.told("removed") + told_others:
+        runs, is_kick = proof.runs.get(peer, []), reason == "malicious" and badness
+        if not (proof.is_watched and is_kick):  # of which another row tells
+            yield from removed_alive(proof, seed, at, peer)
+        if (at, peer) in seed.unlisted and not is_kick:
             yield proof.by_file(f"seed {seed} removed {peer}, which it did not list", seed)
         if reason == "left" and runs and peer not in proof.unproven and all(
                 run.left > at + ON_ITS_WAY for run in runs):
@@ -168,12 +164,9 @@ def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
                                 seed, *runs)
 
 
-def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fault]:
+def removed_alive(proof: Proof, seed: SeedRun, at: float, peer: str) -> Iterator[Fault]:
     """A living peer that a seed removes notices it, and registers again."""
-    at = removed.at
-    if proof.is_watched and removed.is_kick:
-        return  # another row tells of it
-    for run in proof.runs.get(removed.peer, ()):
+    for run in proof.runs.get(peer, ()):
         if not run.first < at < min(run.last, run.left) - ON_ITS_WAY:
             continue  # before all that takes long: a node may have had thousands of lives
         notice = NOTICE_ROUNDS * run.interval + ANSWER_TIME
@@ -181,7 +174,7 @@ def removed_alive(proof: Proof, seed: SeedRun, removed: Removed) -> Iterator[Fau
                       if begin < at + notice and until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
         if seed.address in run.registered(at + ON_ITS_WAY, at + ON_ITS_WAY) and not (
-                about(seed.registered, run.address, at, at + notice)
+                seed.told("registered", run.address, at, at + notice)
                 or any(at - ON_ITS_WAY < moment < at + notice
                        for one in run.registrations[seed.address] for moment in one[:2]
                        if moment > run.registrations[seed.address][0].begin)):

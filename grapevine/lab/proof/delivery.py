@@ -27,7 +27,7 @@ Times = list[tuple[float, float]]  # from when until when, in order
 
 
 def gossips(proof: Proof) -> Row:
-    """Every peer generates a message in each interval in which it is awake."""
+    """Every peer generated what its settings say."""
     faults, expected = [], 0
     for run in proof.peers:
         awake = quiet(run.first, min(run.left, run.last),
@@ -45,7 +45,7 @@ def gossips(proof: Proof) -> Row:
 
 
 def broadcast(proof: Proof) -> Row:
-    """Every message reaches, unaltered, every peer to which it has a way."""
+    """Every message reached every peer that was up, or came later."""
     def disturb(one: PeerRun, other: PeerRun) -> list:  # also from when on one may be frozen
         return [*proof.trouble(one, other, (one, other.address), (other, one.address)),
                 (min(one.last, other.last), math.inf)]
@@ -122,13 +122,14 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
     if _longest(ways) <= ON_ITS_WAY:
         return None
     said_in = message.rpartition(":")[0]  # a run, as in `unconfirmed:RUN`
-    if any(said_in in other.denied for other in proof.peers):  # others may still ask
+    if any(other.told("unconfirmed", said_in) for other in proof.peers):  # others may still ask
         return Fault(UNCLEAR, f"{words}: nobody confirmed {said_in}")
     way = run.settings.get("spread", "flood")
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0
     compared = run.setting("antientropy-interval")
     need = COMPARISONS.get(way, 2) * compared + MORE + asked if compared else math.inf
-    evicted = [always(f"{gone.peer} had it no more") for gone in run.gone if gone.has(message)]
+    evicted = [always(f"{peer} had it no more") for _, peer, of, numbers in run.told("gone")
+               if of == said_in and _has(numbers, int(message.rpartition(":")[2]))]
     at_once = _longest(time for time in calm if time[0] == lacking.since)
     if at_once >= AT_ONCE.get(way, math.inf) + asked or (
             not evicted and _longest(calm) >= need):
@@ -141,6 +142,12 @@ def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault 
     if not any(span.overlaps(lacking.since, run.end) > 0 for span in spans):
         spans = [span for one in proof.peers for span in proof.around(one)]
     return judge(words, lacking.since, run.end, math.inf, spans)
+
+
+def _has(ranges: str, number: int) -> bool:
+    """Tell whether a number is in ranges like `1-3,7`."""
+    return any(int(first) <= number <= int(last or first)
+               for first, _, last in (each.partition("-") for each in ranges.split(",")))
 
 
 def _longest(times: Iterable[tuple[float, float]]) -> float:
@@ -195,14 +202,14 @@ def _from_nowhere(proof: Proof, message: str, run: PeerRun, seen: list[str]) -> 
 
 
 def once(proof: Proof) -> Row:
-    """Nobody receives a message twice. A file that lacks lines may not tell that a life began."""
+    """Nothing was received twice."""
     faults = [proof.by_file(f"{run} received or generated {message} more than once", run)
               for run in proof.peers for message in run.repeated]
     return row("once", f"{len(faults)} messages received twice", faults)
 
 
 def latency(proof: Proof) -> Row:
-    """Nothing is received before it was generated."""
+    """How long messages took; none was received before it was generated."""
     times, late, faults = [], 0, []
     for came in timed(proof.peers):  # of millions, which would take long to keep
         if came.late:

@@ -155,7 +155,8 @@ class Proof:
 
     def around(self, run: PeerRun) -> list[Span]:
         """Return all disturbances of a run, also between it and others."""
-        others = sorted({*run.missed, *run.links, *run.registrations})
+        missed = {address for _, address, _ in run.told("liveness missed")}
+        others = sorted({*missed, *run.links, *run.registrations})
         return self.trouble(run, *((run, other) for other in others))
 
     def _lived(self, address: str, at: float, more: float = 0.0) -> bool:
@@ -165,9 +166,9 @@ class Proof:
         """From the last sign of life before the round in which a reply was missed until the next;
         and from the last one on of a run that died, or was not heard when it left, because it may
         have missed one that it does not tell."""
-        signs = sorted([*run.replies.get(address, ()),
+        signs = sorted([*run.when("liveness reply", address),
                         *(link.begin for link in run.links.get(address, ()))])
-        for at, _ in run.missed.get(address, ()):
+        for at in run.when("liveness missed", address):
             if self._lived(address, at):
                 asked = at - run.interval - PROBE_TIME
                 since = max((sign for sign in signs if sign < asked), default=asked)
@@ -181,9 +182,8 @@ class Proof:
 
     def _is_missed(self, address: str, run: PeerRun) -> bool:
         """Tell whether a node missed a run that had ended, so that it has not heard its goodbye."""
-        return any(0 < at - run.last <= 2 * run.interval + PROBE_TIME
-                   for life in self.lives.get(address, ()) if isinstance(life, PeerRun)
-                   for at, _ in life.missed.get(run.address, ()))
+        return any(at > run.last for life in self.lives.get(address, ()) for at in life.when(
+            "liveness missed", run.address, run.last, run.last + 2 * run.interval + PROBE_TIME))
 
     def _broken(self, run: PeerRun, address: str):
         """From the round before a link broke, not by agreement, until it stands again."""

@@ -111,7 +111,7 @@ def largest(peers: list[PeerRun]) -> Snapshot:
     linked = {address: run.linked_at(at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
                    if one < other and one in linked.get(other, ()))
-    degrees = {address: next((degree for since, degree in reversed(run.degrees) if since <= at), 0)
+    degrees = {address: [0, *(int(degree) for _, degree in run.told("degree", end=at))][-1]
                for address, run in runs.items()}
     return Snapshot(runs, degrees, links)
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
 from grapevine.lab.proof.disturbances import FAILS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet, shared
-from grapevine.lab.proof.events import about
+from grapevine.lab.proof.events import RUN
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
-from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun
+from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun, judged_in
 
 SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
@@ -43,7 +43,7 @@ CHEAT_SECONDS = 5  # at least, because a text may take seconds to cross a networ
 
 
 def malicious(proof: Proof) -> Row | None:
-    """Check that only attackers were kicked, if anybody monitors."""
+    """Who attacked was kicked in time; nobody else was."""
     if not proof.is_watched:
         return None
     tally = tally_of(proof)
@@ -51,11 +51,12 @@ def malicious(proof: Proof) -> Row | None:
     if tally.took:
         figures.append(f"after {quantile(tally.took, 0.5):.1f} periods (median), "
                        f"{max(tally.took):.1f} (max)")
-    if loads := [load for seed in proof.seeds for load in seed.loads]:
-        last, hops = max(loads), [load.hops for load in loads if load.rows]
+    if loads := [tuple(map(float, load)) for seed in proof.seeds for load in seed.told("load")]:
+        _, _, largest, mean, _, _ = max(loads)
+        hops = [hops for _, rows, _, _, _, hops in loads if rows]
         figures.append(f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
-                       f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
-                       f"{sum(load.moved for load in loads):.0f} rows moved")
+                       f"{largest / (mean or 1):.2f} times the mean at most, "
+                       f"{sum(moved for *_, moved, _ in loads):.0f} rows moved")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures.append(f"{honest} deliveries among honest peers")
     found = row("malicious", "; ".join(figures),
@@ -122,7 +123,8 @@ def tally_of(proof: Proof) -> Tally:
     falsely, outvoted = [], []
     for kick in sorted(kick for peer, kick in kicks.items() if peer not in attackers):
         fault = f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-        reporters = [one for seed in proof.seeds for one in seed.convicted.get(kick.peer, ())]
+        reporters = [peer for seed in proof.seeds for told in seed.told("verdict", kick.peer)[-1:]
+                     for peer, _ in judged_in(told[-1])]
         if 0 < len(reporters) <= 2 * sum(one in proof.attacking for one in reporters):
             outvoted.append(f"{fault}, but half of its reporters attack")
         else:
@@ -181,22 +183,23 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
           if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
         *(judge(f"{run.address} had to leave {other} alone, which is honest, too",
                 run.address, other)
-          for run in proof.peers for other in sorted(run.left_alone - proof.attacking)),
+          for run in proof.peers for other in sorted(
+              {who for _, who in run.told("unconfirmed") if not RUN.fullmatch(who)}
+              - proof.attacking)),
         *(judge(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})")
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone
-        *(fault for seed in proof.seeds for removed in seed.removed
-          if removed.reason == "dead" and set() < {
-              who for heard, whom, who in seed.reports
-              if whom == removed.peer and heard <= removed.at} <= alone
-          for fault in deaths.removed_alive(proof, seed, removed))]
+        *(fault for seed in proof.seeds for at, peer, reason, _ in seed.told("removed")
+          if reason == "dead" and set() < {
+              who for *_, who in seed.told("dead report", peer, end=at)} <= alone
+          for fault in deaths.removed_alive(proof, seed, at, peer))]
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
     """Tell whether a run kept an attacker for too long. The time begins anew when a seed found that
     rows may be late, because after that it warns nobody for long."""
     period, standing = run.setting("report-interval"), 2 * SETTLE
-    anew = max((at for seed in proof.seeds for at in seed.behind), default=-math.inf)
+    anew = max((at for seed in proof.seeds for at in seed.when("behind")), default=-math.inf)
     kept = (quiet(max(link.begin + standing, anew), end, run.late)
             for link in run.links.get(attacker.address, ()) if end < link.end)
     return run.last >= end and any(seconds > SHUNNED * period for seconds in kept)
@@ -204,8 +207,8 @@ def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
-    times = about(seed.untrue, run.address, 0.0, math.inf)
+    times = [at for at, _, reporter in seed.told("rejected") if reporter == run.address]
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    disbelieved = seed.disbelieved.get(run.address, math.inf)
+    disbelieved = min(seed.when("disbelieved", run.address), default=math.inf)
     return any(third < first + window and third + ON_ITS_WAY < disbelieved
                for first, third in zip(times, times[UNTRUE - 1:]))

@@ -6,13 +6,14 @@ kicked ends, because what the peer does while it is shut out proves nothing.
 
 import collections
 import math
+import re
 import sys
 import time
+from typing import NamedTuple
 
-from grapevine.events import about, end_of_link
+from grapevine.events import BROKEN, about, end_of_link
 from grapevine.lab.proof.events import (
-    ALIVE, BY_GENERATOR, COUNT, DEAD, FOUND_DEAD, GONE, GOSSIP, JUDGED, KICKED_FOR, LOAD, REFUSED,
-    REMOVED, RUN, SECONDS, SEEDS, Death, Delivery, Gone, Linked, Load, Missed, Removed, Said)
+    ALIVE, BY_GENERATOR, GOSSIP, JUDGED, KICKED_FOR, OF_PEERS, OF_SEEDS, REFUSED, SECONDS, SEEDS)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -21,8 +22,43 @@ TEXT_SHOWN = 40  # characters by which a message is named
 QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
 
 
+class Said(NamedTuple):  # a message that a run generated
+    at: float
+    mark: int  # hash of its line
+    text: str  # maybe cut
+
+
+class Delivery(NamedTuple):  # a message that a run received
+    at: float
+    source: str  # the neighbour that sent it
+    mark: int  # hash of its line, which is compared with that at the origin
+
+
+class Linked(NamedTuple):  # a time in which a peer was a neighbour, or a run registered with a seed
+    begin: float
+    end: float  # infinity if the file does not tell an end; the beginning, if it could not register
+    reason: str = ""  # of the end
+    who: str = ""  # has ended a link: HERE, THERE or BROKEN
+
+    @property
+    def stood(self) -> bool:
+        return self.begin < self.end
+
+    def is_trouble(self) -> bool:
+        """Tell whether it ended, and not by agreement."""
+        return self.who == BROKEN or self.reason == "silent, but alive"
+
+
+class Kick(NamedTuple):  # a malicious peer that a seed removed
+    at: float
+    peer: str
+    badness: float
+
+
 class Run:
     """A life of a node. Times are Unix seconds."""
+
+    KEPT: dict[str, re.Pattern] = {}  # event -> pattern of the lines that are just kept
 
     def __init__(self, address: str, at: float):
         self.address = address
@@ -41,6 +77,7 @@ class Run:
         self.interval = 0.0  # seconds between its rounds, and lines `alive`; 0: nobody knows
         self.misplaced: list[float] = []  # times of lines that stand where they do not belong
         self._before, self._set_back = at, 0.0  # the time of the last line but one
+        self._told: dict[tuple[str, str], list] = collections.defaultdict(list)
 
     def __str__(self) -> str:
         return self.address + self.since
@@ -50,6 +87,16 @@ class Run:
         """Words that tell it from other lives of its node, if there are any."""
         start = time.strftime("%F %T", time.gmtime(self.first))
         return f" (started {start})" if self.has_others else ""
+
+    def told(self, event: str, who: str = "", begin: float = -math.inf, end: float = math.inf
+             ) -> list[tuple]:
+        """Return (when, *parts) of lines, maybe only those that begin with a node, in a time."""
+        return [line for line in self._told.get((event, who), ()) if begin <= line[0] <= end]
+
+    def when(self, event: str, who: str = "", begin: float = -math.inf, end: float = math.inf
+             ) -> list[float]:
+        """Return the times of these lines."""
+        return [at for at, *_ in self.told(event, who, begin, end)]
 
     @property
     def set_back(self) -> float:
@@ -98,6 +145,10 @@ class Run:
             return
         self._keep_order(at)
         self.last = at
+        if event in self.KEPT and (found := self.KEPT[event].fullmatch(rest)):
+            line = (at, *map(sys.intern, found.groups("")))
+            for who in {"", *line[1:2]}:
+                self._told[event, who].append(line)
         self._take(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
@@ -116,6 +167,8 @@ class Run:
 class PeerRun(Run):
     """A life of a peer."""
 
+    KEPT = OF_PEERS
+
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.settings: dict[str, str] = {}
@@ -124,22 +177,11 @@ class PeerRun(Run):
         self.generated: dict[str, Said] = {}  # by message, IP:PORT:RUN:NUMBER
         self.by_generator = 0  # how many messages the generator made
         self.received: dict[str, Delivery] = {}
+        self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
         self.registrations: dict[str, list[Linked]] = {}  # seed -> when it was registered there
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
         self.misnamed: list[str] = []  # messages generated in another's name
-        self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
-        self.links: dict[str, list[Linked]] = {}  # neighbour, now or earlier -> its links
-        self.rounds: collections.Counter[float] = collections.Counter()  # when -> neighbours asked
-        self.replies: dict[str, list[float]] = {}  # neighbour -> when it answered
-        self.missed: dict[str, list[Missed]] = {}  # neighbour -> requests without an answer
-        self.found_dead: list[Death] = []
-        self.finds_at_once = False  # the dead whose links broke, without misses
-        self.reported: list[tuple[float, str, str]] = []  # when, whose death, to which seed
-        self.tried: list[float] = []  # when a registration succeeded, or failed
-        self.gone: list[Gone] = []
-        self.denied: set[str] = set()  # runs that nobody confirmed
-        self.left_alone: set[str] = set()  # neighbours whose reports rarely name it, as seeds find
 
     def setting(self, name: str) -> float:
         """Return a setting as a number, by default the usual one."""
@@ -193,32 +235,20 @@ class PeerRun(Run):
             case "forbidden" if self.settings.get("filter", "0") != "0" and (
                     found := GOSSIP.match(line := rest[rest.find("gmessage:"):])):
                 self.forbidden.add((found[2], hash(line)))
-            case "liveness request":
-                self.rounds[at] += 1
-            case "degree" if COUNT.fullmatch(degree := rest.partition("=>")[2]):
-                self.degrees.append((at, int(degree)))
             case "settings":
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.chat = "chat" in self.settings
                 self.interval = self.setting("liveness-interval")
-            case "dead" if found := FOUND_DEAD.fullmatch(rest):
-                self.found_dead.append(Death(at, found[1], at - float(found[2])))
-            case "gone" if found := GONE.fullmatch(rest):
-                self.gone.append(Gone(*found.groups()))
-            case "unconfirmed":  # a run, IP:PORT:START, or a neighbour, IP:PORT
-                (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
             case "misbehaving" if self.settings.get("monitor") == "yes":
                 self.malice = rest.partition(":")[0] if rest.isprintable() else "?"
-            case "deaths":
-                self.finds_at_once = True
             case "leaving":
                 self.left = at
             case "alive":
                 self.left = math.inf  # who leaves has no more rounds
             case "kicked" if self.settings.get("monitor") == "yes" and KICKED_FOR.fullmatch(rest):
                 self.ended = KICKED
-            case _:
-                self._take_of_another(at, event, *about(rest))
+            case "connected" | "disconnected" | "registered" | "unregistered" | "refused":
+                self._take_link(at, event, *about(rest))
 
     def _take_message(self, at: float, line: str, source: str | None = None) -> None:
         """Take a message that was generated, or received from a source."""
@@ -238,9 +268,8 @@ class PeerRun(Run):
             self.generated[message] = Said(at, hash(line), sys.intern(cut))
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
 
-    def _take_of_another(self, at: float, event: str, who: str, rest: str) -> None:
-        if event in ("tried", "registered", "unregistered"):  # perhaps by a name that leads nowhere
-            self.tried.append(at)
+    def _take_link(self, at: float, event: str, who: str, rest: str) -> None:
+        """Take the beginning or the end of a link, or of a registration, which may have failed."""
         match who and event:
             case "connected":
                 _begin(self.links.setdefault(who, []), at)
@@ -251,14 +280,7 @@ class PeerRun(Run):
             case "unregistered":
                 _end(self.registrations.setdefault(who, []), at, rest)
             case "refused" if rest.startswith(REFUSED):
-                self.tried.append(at)
                 _end(self.registrations.setdefault(who, []), at, rest)
-            case "liveness reply":
-                self.replies.setdefault(who, []).append(at)
-            case "liveness missed" if COUNT.fullmatch(rest):
-                self.missed.setdefault(who, []).append(Missed(at, int(rest)))
-            case "reported" if dead := DEAD.match(rest):
-                self.reported.append((at, dead[1], who))
 
 
 def _begin(times: list[Linked], at: float) -> None:
@@ -279,56 +301,42 @@ def _standing(times: dict[str, list[Linked]], begin: float, end: float) -> set[s
 class SeedRun(Run):
     """A life of a seed."""
 
+    KEPT = OF_SEEDS
+
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.until = at  # its last line that is not `alive`
-        self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
-        self.removed: list[Removed] = []
+        self.unlisted: set[tuple[float, str]] = set()  # its removals of who was not listed
         self._listed: set[str] = set()
-        self.convicted: dict[str, list[str]] = {}  # whom it found guilty -> the reporters
-        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
-        self.loads: list[Load] = []
-        self.reports: list[tuple[float, str, str]] = []  # when, whose death, by whom
-        self.untrue: list[tuple[float, str]] = []  # when, by whom; the dead peer answered
-        self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
-        self.behind: list[float] = []  # when it found that rows may be late, and so warns nobody
-        self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
 
     def _take(self, at: float, event: str, rest: str) -> None:
         if event == "alive":
             return
         self.until = at
-        dead = DEAD.match(rest)
         match event:
             case "registered":
-                self.registered.append((at, rest))
                 self._listed.add(rest)
-            case "dead report" if dead:
-                self.reports.append((at, dead[1], dead[2]))
-            case "passed on" if dead:
-                self.passed_on.append((at, dead[1]))
-            case "rejected" if dead and rest.endswith(":it answers"):
-                self.untrue.append((at, dead[2]))
-            case "removed" if found := REMOVED.fullmatch(rest):
-                self.removed.append(Removed(at, *found.groups(""), found[1] in self._listed))
-                self._listed.discard(found[1])
-            case "verdict" if found := KICKED_FOR.match(rest):
-                self.convicted[found[1]] = [peer.replace("#", ":")
-                                            for peer, _ in JUDGED.findall(rest)]
-            case "judged":
-                self.judged.append((at, {peer.replace("#", ":"): float(badness)
-                                         for peer, badness in JUDGED.findall(rest)}))
-            case "load" if found := LOAD.fullmatch(rest):
-                self.loads.append(Load(at, *map(float, found.groups())))
-            case "behind":
-                self.behind.append(at)
-            case "disbelieved":
-                self.disbelieved.setdefault(rest, at)
+            case "removed" if found := self.KEPT[event].fullmatch(rest):
+                peer = found[1]
+                if peer not in self._listed:
+                    self.unlisted.add((at, peer))
+                self._listed.discard(peer)
             case "settings" if found := SEEDS.search(rest):
                 self.known = int(found[1])
 
     @property
-    def kicks(self) -> list[Removed]:
+    def kicks(self) -> list[Kick]:
         """Its removals of malicious peers."""
-        return [one for one in self.removed if one.is_kick]
+        return [Kick(at, peer, float(badness)) for at, peer, reason, badness in self.told("removed")
+                if reason == "malicious" and badness]
+
+    @property
+    def judged(self) -> list[tuple[float, dict[str, float]]]:
+        """When it judged whom, and how bad these were."""
+        return [(at, dict(judged_in(told))) for at, told in self.told("judged")]
+
+
+def judged_in(text: str) -> list[tuple[str, float]]:
+    """Return the peers in a text like `10.0.0.1#5001=0.250 …`, and their figures."""
+    return [(peer.replace("#", ":"), float(figure)) for peer, figure in JUDGED.findall(text)]
