@@ -11,7 +11,6 @@ from grapevine import events
 ADDRESS = f"({events.ADDRESS})"
 GOSSIP = re.compile(rf"gmessage:([0-9.]+):({events.ADDRESS}:[0-9]+:[0-9]+):(.*)", re.DOTALL)
 BY_GENERATOR = re.compile("message [0-9]+")
-SEEDS = re.compile("(?:^|:)seeds=([0-9]{1,4})(?:$|:)")
 COUNT = re.compile("[0-9]{1,6}")
 SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 ALIVE = re.compile(rf"({SECONDS.pattern})(?::[0-9]+)?")
@@ -55,5 +54,6 @@ OF_SEEDS = _compiled({
     "registered": _ANY,
     "rejected": f"{DEAD.pattern}.*:it answers",
     "removed": f"{ADDRESS}:([a-z]+)(?::{_FIGURE})?(?::[^:]*)?",
+    "settings": "(?:.*:)?seeds=([0-9]{1,4})(?::.*)?",
     "verdict": f"{KICKED_FOR.pattern}{_ANY}",
 })

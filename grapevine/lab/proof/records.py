@@ -6,6 +6,7 @@ The runner and the benchmark follow a network with records; the check reads its 
 import contextlib
 import datetime
 import functools
+import itertools
 import pathlib
 import re
 from collections.abc import Iterator
@@ -58,12 +59,12 @@ class Tail:
 
 
 class File(Tail):
-    """The output file of a node, and its runs in order."""
+    """The output file of a node."""
 
     def __init__(self, path: pathlib.Path):
         super().__init__(CHUNK)
         self.path = path
-        self.runs: list[Run] = []
+        self.run: Run | None = None  # the last
         self.is_copy = False  # of another file, such as a second download
 
 
@@ -106,6 +107,7 @@ class Records:
         self.folder = folder
         self._ahead = ahead or {}  # machine -> seconds by which its clock is ahead, to put it right
         self._files: dict[str, File] = {}  # by name
+        self._runs: list[Run] = []  # of each node in order
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self.newest = 0.0  # the time of the newest line, without the seeds' `alive:`
         self.clocks = None  # what clocks.py has found
@@ -123,16 +125,14 @@ class Records:
                 ours = self._files.setdefault(path.name, File(path))
                 for at in range(ours.position, size, CHUNK):
                     self._take(ours, file, min(CHUNK, size - at))
-        self._files = dict(sorted(self._files.items(), key=lambda item: (
-            item[1].node or "", item[1].runs[0].first if item[1].runs else 0.0)))
+        self._runs.sort(key=lambda run: (run.address, run.first))
         self.newest = max([*(run.last for run in self.peers),
                            *(seed.until for seed in self.seeds)], default=0.0)
-        later: dict[str, Run] = {}  # node -> its next run
-        for run in reversed(self._runs(Run)):
+        for run in self._runs:
             run.newest = self.newest
-            if after := later.get(run.address):
+        for run, after in itertools.pairwise(self._runs):
+            if run.address == after.address:
                 run.next, run.has_others, after.has_others = after.first, True, True
-            later[run.address] = run
         self._read_scenario()
         return self
 
@@ -147,7 +147,7 @@ class Records:
                 ahead = self._ahead.get(machine_of(nodes[0]), 0.0) if nodes else 0.0
                 acts.append(Act(at - ahead, kind, nodes))
         self.scenario = Scenario(acts, len(lines) - len(acts))
-        for run in self._runs(Run):
+        for run in self._runs:
             deaths = self.scenario.deaths[run.address]
             run.killed = next((at for at in deaths if run.first <= at <= run.next), None)
             if run.killed is not None:  # each ends one run, also of two in the same moment
@@ -162,25 +162,26 @@ class Records:
             if ours.is_copy:
                 continue
             if event == "started":  # a life that lost power may end in a damaged line
-                run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
-                ours.runs.append(run)
+                kind = SeedRun if rest.startswith("seed:") else PeerRun
+                ours.run = kind(ours.node, at - ahead)
+                self._runs.append(ours.run)
             else:
-                ours.runs[-1].take(at - ahead, event, rest)
-                ours.runs[-1].is_damaged |= damaged
+                ours.run.take(at - ahead, event, rest)
+                ours.run.is_damaged |= damaged
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""
         return sorted(file.path.name for file in self._files.values()
-                      if not file.runs and not file.is_copy)
+                      if file.run is None and not file.is_copy)
 
     def headless(self) -> set[str]:
         """Return the nodes whose first `started:` is missing."""
-        return {file.node for file in self._files.values() if file.runs and file.lacks_beginning}
+        return {file.node for file in self._files.values() if file.run and file.lacks_beginning}
 
     @property
     def peers(self) -> list[PeerRun]:
         """All runs of all peers, with the runs of each in order."""
-        return self._runs(PeerRun)
+        return [run for run in self._runs if isinstance(run, PeerRun)]
 
     @property
     def honest(self) -> list[PeerRun]:
@@ -189,10 +190,7 @@ class Records:
 
     @property
     def seeds(self) -> list[SeedRun]:
-        return self._runs(SeedRun)
-
-    def _runs(self, kind: type[Run]) -> list:
-        return [run for file in self._files.values() for run in file.runs if isinstance(run, kind)]
+        return [run for run in self._runs if isinstance(run, SeedRun)]
 
 
 def read_folder(folder: pathlib.Path) -> Records:

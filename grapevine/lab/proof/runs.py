@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from grapevine.events import BROKEN, about, end_of_link
 from grapevine.lab.proof.events import (
-    ALIVE, BY_GENERATOR, GOSSIP, JUDGED, KICKED_FOR, OF_PEERS, OF_SEEDS, REFUSED, SECONDS, SEEDS)
+    ALIVE, BY_GENERATOR, GOSSIP, JUDGED, KICKED_FOR, OF_PEERS, OF_SEEDS, REFUSED, SECONDS)
 from grapevine.settings import Settings
 
 USUAL = Settings()
@@ -306,24 +306,23 @@ class SeedRun(Run):
     def __init__(self, address: str, at: float):
         super().__init__(address, at)
         self.until = at  # its last line that is not `alive`
-        self.known = 0  # how many seeds its configuration names
         self.unlisted: set[tuple[float, str]] = set()  # its removals of who was not listed
         self._listed: set[str] = set()
 
     def _take(self, at: float, event: str, rest: str) -> None:
-        if event == "alive":
-            return
-        self.until = at
-        match event:
-            case "registered":
-                self._listed.add(rest)
-            case "removed" if found := self.KEPT[event].fullmatch(rest):
-                peer = found[1]
-                if peer not in self._listed:
-                    self.unlisted.add((at, peer))
-                self._listed.discard(peer)
-            case "settings" if found := SEEDS.search(rest):
-                self.known = int(found[1])
+        if event != "alive":
+            self.until = at
+        if event == "registered":
+            self._listed.add(rest)
+        elif event == "removed" and (found := self.KEPT[event].fullmatch(rest)):
+            if found[1] not in self._listed:
+                self.unlisted.add((at, found[1]))
+            self._listed.discard(found[1])
+
+    @property
+    def known(self) -> int:
+        """How many seeds its configuration names; 0: nobody knows."""
+        return int(([(0.0, "0")] + self.told("settings"))[-1][1])
 
     @property
     def kicks(self) -> list[Kick]:
