@@ -8,7 +8,7 @@ evidence      a row, what rows ask, and what disturbed the nodes
 graph         links over time, how many pieces there were, and which power law fits the degrees
 clocks        which clocks were wrong, and how their times are put right
 records       files, read as they grow
-runs          lives of peers and of seeds      events     what a line tells
+runs          lives of peers and of seeds      events     the lines that runs keep
 
 What a runner did to the nodes (lab/scenario.py) is read with their files. Nothing here knows a
 node, a socket or a thread.

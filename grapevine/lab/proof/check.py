@@ -23,7 +23,7 @@ from grapevine.lab.proof.events import ADDRESS
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
-from grapevine.lab.proof.runs import PeerRun
+from grapevine.lab.proof.runs import PeerRun, standing
 from grapevine.node import LATE_FOR
 from grapevine.settings import majority
 from grapevine.terminal.command_line import Parser, printable, show
@@ -122,7 +122,7 @@ def _idle(proof: Proof, run: PeerRun, enough: list, wanted: int) -> Iterator[Fau
         tries = [begin, *(at for at in told if begin < at < end), end]
         for since, until in itertools.pairwise(tries):
             if quiet(since, until, run.late) > TRIED:
-                count = len(run.registered(since, since))
+                count = len(standing(run.registrations, since, since))
                 yield proof.by_file(f"{run} was registered with {count} seeds of {wanted}, and "
                                     f"tried no other from {clock(since)} to {clock(until)}", run)
 

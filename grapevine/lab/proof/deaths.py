@@ -12,12 +12,14 @@ from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
     ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, Fault, always, clock, judge)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
-from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun
+from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 REMOVAL_TIME = 10.0  # seconds until a seed has removed the dead: another may have probed first
 FINDING = 120.0  # seconds at most from a death found until a seed hears of it
+
+Death = tuple[float, str, str]  # when whom a peer found dead, and seconds for which it was silent
 
 
 def dead(proof: Proof) -> Row:
@@ -33,7 +35,7 @@ def dead(proof: Proof) -> Row:
     return row("dead", figures, itertools.chain.from_iterable((
         *(claim(proof, run) for run in died for claim in (_overlooked, _kept)),
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
-        *(claim(proof, run, *death) for run in proof.peers if not run.chat
+        *(claim(proof, run, death) for run in proof.peers if not run.chat
           for death in run.told("dead") for claim in (_found, _reported, _lived)),
         *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
           for at, seed, address, _ in run.told("reported")),
@@ -101,8 +103,9 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
                     end, REMOVAL_TIME, spans)
 
 
-def _found(proof: Proof, run: PeerRun, at: float, address: str, _) -> Iterator[Fault]:
+def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer that finds another dead has counted its misses in a row."""
+    at, address, _ = death
     before = max((one for one in run.when("dead", address) if one < at), default=0.0)
     counts = [int(count) for _, _, count in run.told("liveness missed", address, before, at)]
     if not run.told("deaths") and (len(counts) < run.misses or counts[-run.misses:] != [
@@ -110,12 +113,13 @@ def _found(proof: Proof, run: PeerRun, at: float, address: str, _) -> Iterator[F
         yield proof.by_file(f"{run} found {address} dead without {run.misses} misses in a row", run)
 
 
-def _reported(proof: Proof, run: PeerRun, at: float, peer: str, _) -> Iterator[Fault]:
+def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer reports each death to its seeds, which hear of it, if not from others."""
+    at, peer, _ = death
     words, until = f"{run} found {peer} dead, and", at + REPORT_TIME
     may_lack = run.left <= at or (  # else it lacks nothing, because one call writes both
         run.ended in (None, KICKED) and run.last <= at + ON_ITS_WAY)
-    for seed in () if may_lack else sorted(run.registered(at - ON_ITS_WAY, until)):
+    for seed in () if may_lack else sorted(standing(run.registrations, at - ON_ITS_WAY, until)):
         lives = proof.registries.get(seed, ())
         if peer not in [dead for _, _, dead, _ in run.told("reported", seed, at, until)]:
             yield proof.by_file(f"{words} has not reported it to seed {seed}", run)
@@ -126,9 +130,9 @@ def _reported(proof: Proof, run: PeerRun, at: float, peer: str, _) -> Iterator[F
                         proof.trouble(seed, run, (run, seed)))
 
 
-def _lived(proof: Proof, finder: PeerRun, at: float, address: str, silent: str
-           ) -> Iterator[Fault]:
+def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
     """Nobody finds a peer dead that goes on, and has heard the finder meanwhile."""
+    at, address, silent = death
     since = at - float(silent)
     missed = since + finder.interval
     for run in proof.runs.get(address, ()):
@@ -144,7 +148,8 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
     """A peer that reports a death to a seed has found it."""
     runs = proof.runs.get(reporter, [])
     if runs and reporter not in proof.unproven and not any(
-            run.told("dead", address, at - FINDING, at + ON_ITS_WAY) for run in runs):
+            at - FINDING < found < at + ON_ITS_WAY for run in runs
+            for found in run.when("dead", address)):
         yield proof.by_file(f"{address} was reported dead to seed {seed} by {reporter}, which did "
                             "not find it dead", *runs, *files)
 
@@ -173,7 +178,7 @@ def removed_alive(proof: Proof, seed: SeedRun, at: float, peer: str) -> Iterator
         notice += sum(until - begin for begin, until in run.late
                       if begin < at + notice and until > at)
         begin, end = max(at - notice, run.first), min(at + notice, proof.newest)
-        if seed.address in run.registered(at + ON_ITS_WAY, at + ON_ITS_WAY) and not (
+        if seed.address in standing(run.registrations, at + ON_ITS_WAY, at + ON_ITS_WAY) and not (
                 seed.told("registered", run.address, at, at + notice)
                 or any(at - ON_ITS_WAY < moment < at + notice
                        for one in run.registrations[seed.address] for moment in one[:2]

@@ -5,8 +5,10 @@ graph with a peer that had it for longer than a line takes. It FAILS if they sha
 enough without disturbances at the ends of any of its links.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
 
 from grapevine.lab.proof import graph
@@ -50,57 +52,57 @@ def broadcast(proof: Proof) -> Row:
         return [*proof.trouble(one, other, (one, other.address), (other, one.address)),
                 (min(one.last, other.last), math.inf)]
 
-    without = _without(proof)
-    alike = {one.alike: one for one in without}  # which differ in nothing but the message
-    ways, calm = (dict(zip(alike, _ways(list(alike.values()), graph.replay(proof.peers, *how))))
-                  for how in ((), (disturb,)))
-    missing = [fault for one in without
-               if (fault := _missing(proof, one, ways[one.alike], calm[one.alike]))]
+    lacking = _lacking(proof)
+    ways, calm = (_ways(lacking, graph.replay(proof.peers, *how)) for how in ((), (disturb,)))
+    missing = [fault for _, _, fault in sorted((
+        (one.since, message, _missing(proof, one, message, calm_times))
+        for one, times, calm_times in zip(lacking, ways, calm) if _longest(times) > ON_ITS_WAY
+        for message in one.messages), key=itemgetter(0, 1))]
     delivered = sum(len(run.received) for run in proof.peers)
     through = sum(not message.startswith(delivery.source + ":")
                   for run in proof.peers for message, delivery in run.received.items())
-    lost = len(without) - len(missing)
+    lost = sum(len(one.messages) for one in lacking) - len(missing)
     return row("broadcast", f"{delivered} of {delivered + len(missing)} deliveries, {through} of "
                "them through others than the origin" + (f"; {lost} had no way" if lost else ""),
                [*missing, *_strange(proof)])
 
 
-class Lacking(NamedTuple):  # a message that a run lacks
-    message: str
+class Lacking(NamedTuple):  # messages that a run lacks, and that had the same ways to it
     run: PeerRun
-    since: float  # from when on it could have it
-    had: dict[PeerRun, float]  # who had it, and from when on
-    alike: tuple  # what decides when it had a way: the same of old ones that the same peers had
+    since: float  # from when on it could have them
+    had: dict[PeerRun, float]  # who had one of them, and from when on
+    messages: list[str]
 
 
-def _without(proof: Proof) -> list[Lacking]:
-    """Return which messages runs lack that were up, or came later."""
+def _lacking(proof: Proof) -> list[Lacking]:
+    """Return which messages runs lack that were up, or came later. Old ones that the same peers had
+    are alike."""
     forbidden = set().union(*(run.forbidden for run in proof.peers))  # who takes none forwards none
     made = {message: said.at for run in proof.peers for message, said in run.generated.items()
             if (message, said.mark) not in forbidden}
-    lack: dict[str, list[PeerRun]] = {}
+
+    @functools.cache
+    def holders(message: str) -> tuple[dict[PeerRun, float], float, frozenset[PeerRun]]:
+        had = {one: at for one in proof.peers if (at := one.has_since(message)) < math.inf}
+        return had, max(had.values()), frozenset(had)
+
+    found: dict[tuple, Lacking] = {}
     for run in proof.peers:
         for message in made.keys() - run.received.keys() - run.generated.keys():
             if made[message] + ON_ITS_WAY < run.end:
-                lack.setdefault(message, []).append(run)
-    found, holders = [], {}  # sets of peers, each once
-    for message, runs in lack.items():
-        had = {one: at for one in proof.peers if (at := one.has_since(message)) < math.inf}
-        who, all_had = frozenset(had), max(had.values())
-        who = holders.setdefault(who, who)
-        for run in runs:
-            since = max(made[message], run.first)
-            found.append(Lacking(message, run, since, had,
-                                 (run, since, who if all_had <= since else message)))
-    return sorted(found, key=lambda lacking: (lacking.since, lacking.message))
+                since = max(made[message], run.first)
+                had, all_had, who = holders(message)
+                alike = run, since, who if all_had <= since else message
+                found.setdefault(alike, Lacking(run, since, had, [])).messages.append(message)
+    return sorted(found.values(), key=lambda one: one.since)
 
 
-def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pieces]]
+def _ways(every: list[Lacking], moments: Iterable[tuple[float, float, graph.Pieces]]
           ) -> list[Times]:
-    """Return when the run of each message that is lacking shared a piece with one that had it."""
-    found: list[Times] = [[] for _ in without]
-    left, active = list(zip(without, found))[::-1], []
-    for begin, end, pieces in moments if without else ():
+    """Return when each run that lacks messages shared a piece with one that had them."""
+    found: list[Times] = [[] for _ in every]
+    left, active = list(zip(every, found))[::-1], []
+    for begin, end, pieces in moments if every else ():
         while left and left[-1][0].since < end:
             active.append(left.pop())
         for lacking, times in active:
@@ -114,13 +116,9 @@ def _ways(without: list[Lacking], moments: Iterable[tuple[float, float, graph.Pi
     return found
 
 
-def _missing(proof: Proof, lacking: Lacking, ways: Times, calm: Times) -> Fault | None:
-    """Return what is wrong if a run lacks a message that had a way to it, some of the time without
-    disturbances."""
-    run, message = lacking.run, lacking.message
-    words = f"{message} did not reach {run}"
-    if _longest(ways) <= ON_ITS_WAY:
-        return None
+def _missing(proof: Proof, lacking: Lacking, message: str, calm: Times) -> Fault:
+    """Judge a run that lacks a message that had a way to it, and when without disturbances."""
+    run, words = lacking.run, f"{message} did not reach {lacking.run}"
     said_in = message.rpartition(":")[0]  # a run, as in `unconfirmed:RUN`
     if any(other.told("unconfirmed", said_in) for other in proof.peers):  # others may still ask
         return Fault(UNCLEAR, f"{words}: nobody confirmed {said_in}")

@@ -54,6 +54,6 @@ OF_SEEDS = _compiled({
     "registered": _ANY,
     "rejected": f"{DEAD.pattern}.*:it answers",
     "removed": f"{ADDRESS}:([a-z]+)(?::{_FIGURE})?(?::[^:]*)?",
-    "settings": "(?:.*:)?seeds=([0-9]{1,4})(?::.*)?",
+    "settings": "(?:.*?:)?seeds=([0-9]{1,4})(?::.*)?",
     "verdict": f"{KICKED_FOR.pattern}{_ANY}",
 })

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.disturbances import parts, shared
-from grapevine.lab.proof.runs import KICKED, PeerRun
+from grapevine.lab.proof.runs import KICKED, PeerRun, standing
 from grapevine.settings import SMALLEST, capacity_of, parse_capacity
 
 CLOSING = 5.0  # seconds within which peers end that were stopped together
@@ -108,7 +108,7 @@ def largest(peers: list[PeerRun]) -> Snapshot:
     _, at = max(((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
                  for end in ended), default=(0, 0.0))
     runs = {run.address: run for run, end in ends if run.first <= at <= end}
-    linked = {address: run.linked_at(at) for address, run in runs.items()}
+    linked = {address: standing(run.links, at, at) for address, run in runs.items()}
     links = sorted((one, other) for one in linked for other in linked[one]
                    if one < other and one in linked.get(other, ()))
     degrees = {address: [0, *(int(degree) for _, degree in run.told("degree", end=at))][-1]
@@ -156,10 +156,12 @@ def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tup
     to do with which nodes."""
     runs = collections.defaultdict(list)
     for run in peers:
-        if run.first_linked > run.end:
+        first_linked = min((link.begin for links in run.links.values() for link in links),
+                           default=math.inf)  # lines may stand in any order
+        if first_linked > run.end:
             continue  # it left before it had a neighbour
         runs[run.address].append(run)
-        yield run.first_linked, 1, Pieces.add, run
+        yield first_linked, 1, Pieces.add, run
         if run.end < end:  # the stop of the whole network is no change
             yield run.end, 3, Pieces.remove, run
     for one in itertools.chain(*runs.values()):

@@ -209,6 +209,6 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
     times = [at for at, _, reporter in seed.told("rejected") if reporter == run.address]
     window = UNTRUE_PERIODS * run.setting("report-interval")
-    disbelieved = min(seed.when("disbelieved", run.address), default=math.inf)
+    disbelieved, *_ = *seed.when("disbelieved", run.address), math.inf
     return any(third < first + window and third + ON_ITS_WAY < disbelieved
                for first, third in zip(times, times[UNTRUE - 1:]))

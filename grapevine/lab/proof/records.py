@@ -6,7 +6,6 @@ The runner and the benchmark follow a network with records; the check reads its 
 import contextlib
 import datetime
 import functools
-import itertools
 import pathlib
 import re
 from collections.abc import Iterator
@@ -59,12 +58,12 @@ class Tail:
 
 
 class File(Tail):
-    """The output file of a node."""
+    """The output file of a node, and its runs in order."""
 
     def __init__(self, path: pathlib.Path):
         super().__init__(CHUNK)
         self.path = path
-        self.run: Run | None = None  # the last
+        self.runs: list[Run] = []
         self.is_copy = False  # of another file, such as a second download
 
 
@@ -125,14 +124,16 @@ class Records:
                 ours = self._files.setdefault(path.name, File(path))
                 for at in range(ours.position, size, CHUNK):
                     self._take(ours, file, min(CHUNK, size - at))
-        self._runs.sort(key=lambda run: (run.address, run.first))
+        self._runs = [run for file in sorted(self._files.values(), key=lambda file: (
+            file.node or "", file.runs[0].first if file.runs else 0.0)) for run in file.runs]
         self.newest = max([*(run.last for run in self.peers),
                            *(seed.until for seed in self.seeds)], default=0.0)
-        for run in self._runs:
+        later: dict[str, Run] = {}  # node -> its next run
+        for run in reversed(self._runs):
             run.newest = self.newest
-        for run, after in itertools.pairwise(self._runs):
-            if run.address == after.address:
+            if after := later.get(run.address):
                 run.next, run.has_others, after.has_others = after.first, True, True
+            later[run.address] = run
         self._read_scenario()
         return self
 
@@ -162,21 +163,20 @@ class Records:
             if ours.is_copy:
                 continue
             if event == "started":  # a life that lost power may end in a damaged line
-                kind = SeedRun if rest.startswith("seed:") else PeerRun
-                ours.run = kind(ours.node, at - ahead)
-                self._runs.append(ours.run)
+                run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
+                ours.runs.append(run)
             else:
-                ours.run.take(at - ahead, event, rest)
-                ours.run.is_damaged |= damaged
+                ours.runs[-1].take(at - ahead, event, rest)
+                ours.runs[-1].is_damaged |= damaged
 
     def unread(self) -> list[str]:
         """Return the files with a node's name that tell of none."""
         return sorted(file.path.name for file in self._files.values()
-                      if file.run is None and not file.is_copy)
+                      if not file.runs and not file.is_copy)
 
     def headless(self) -> set[str]:
         """Return the nodes whose first `started:` is missing."""
-        return {file.node for file in self._files.values() if file.run and file.lacks_beginning}
+        return {file.node for file in self._files.values() if file.runs and file.lacks_beginning}
 
     @property
     def peers(self) -> list[PeerRun]:

@@ -198,12 +198,6 @@ class PeerRun(Run):
         return int(self.setting("liveness-misses"))
 
     @property
-    def first_linked(self) -> float:
-        """The time of its first neighbour, or infinity; lines may stand in any order."""
-        return min((link.begin for links in self.links.values() for link in links),
-                   default=math.inf)
-
-    @property
     def is_dead(self) -> bool:
         """Tell whether it ended without a word, or was started again."""
         return self.ended not in (QUIT, KICKED) and self.is_silent_at(self.newest)
@@ -217,13 +211,6 @@ class PeerRun(Run):
     def linked(self) -> set[str]:
         """Its neighbours now."""
         return {peer for peer, links in self.links.items() if links[-1].end == math.inf}
-
-    def linked_at(self, at: float) -> set[str]:
-        return _standing(self.links, at, at)
-
-    def registered(self, begin: float, end: float) -> set[str]:
-        """Return the seeds with which it was registered all the time."""
-        return _standing(self.registrations, begin, end)
 
     def _take(self, at: float, event: str, rest: str) -> None:
         match event:
@@ -293,7 +280,8 @@ def _end(times: list[Linked], at: float, reason: str, who: str = "") -> None:
     times.append(Linked(begin, at, reason, who))
 
 
-def _standing(times: dict[str, list[Linked]], begin: float, end: float) -> set[str]:
+def standing(times: dict[str, list[Linked]], begin: float, end: float) -> set[str]:
+    """Return the nodes with which links, or registrations, stood all the time."""
     return {who for who, links in times.items()
             if any(link.begin <= begin and end < link.end for link in links)}
 
