@@ -106,13 +106,11 @@ def _lines(records: Records) -> Iterator[tuple[str, str, float, float]]:
                 yield delivery.source, run.address, had, delivery.at
     # a registration goes from the peer's start to the seed's first `registered:` to the peer's;
     # if one of them tells of fewer, the other's file may begin earlier
-    listed = collections.defaultdict(list)  # (seed, peer) -> when
-    for seed in records.seeds:
-        for at, peer in seed.told("registered"):
-            listed[seed.address, peer].append(at)
-    for (seed, peer), times in listed.items():
-        begins = [one.begin for run in runs.get(peer, ())
-                  for one in run.registrations.get(seed, ()) if one.stood]
-        if len(begins) == len(times):
-            yield peer, seed, runs[peer][0].first, times[0]
-            yield seed, peer, times[0], begins[0]
+    for seed, lives in by_node(records.seeds).items():
+        for peer in runs:
+            times = [at for life in lives for at in life.when("registered", peer)]
+            begins = [one.begin for run in runs[peer]
+                      for one in run.registrations.get(seed, ()) if one.stood]
+            if times and len(begins) == len(times):
+                yield peer, seed, runs[peer][0].first, times[0]
+                yield seed, peer, times[0], begins[0]
