@@ -249,7 +249,7 @@ def threads(proof: Proof) -> Row:
 ROWS = (
     clocks, delivery.gossips, delivery.broadcast, delivery.once, delivery.latency, registered,
     liveness, deaths.dead, degrees, pieces, threads, malicious, files)
-CLAIMS = {make.__name__: make.__doc__ for make in ROWS}  # row -> what it proves, for people
+CLAIMS = {make.__name__: make.__doc__ or "" for make in ROWS}  # row -> what it proves, for people
 
 
 def check_folders(arguments: list[str]) -> int:
