@@ -65,6 +65,7 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     (None, [], {"across": (4,)}, HOLDS),
     # an honest peer leaves attackers alone
     (13, ["20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"], {}, HOLDS),
+    (13, ["20 5001 unconfirmed:@5003:1"], {}, HOLDS),  # a run that nobody confirmed
     # while the attacker or a seed is late, time does not run
     (25, ["24 5011 late:7.000"], {}, HOLDS), (25, ["24 5011 late:3.000"], {}, FAILS),
     (25, ["4.9 5011 late:3.500"], {}, FAILS), (25, ["24 8001 late:7.000"], {}, HOLDS),
@@ -153,6 +154,7 @@ BELIEVED = ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"]
     ("falsedead", untrue(6, 7), []), ("falsedead", untrue(6, 7, 8), BELIEVED),
     ("falsedead", [*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []),
     ("falsedead", untrue(6, 10, 14), []),
+    ("falsedead", [*untrue(6, 7), untrue(8)[1].replace("5011", "5001")], []),  # of another peer
     ("falsedead", [*untrue(6, 7, 8), "12 8001 disbelieved:@5011", "8.2 8002 disbelieved:@5011"],
      BELIEVED)])
 def test_who_is_silent_or_reports_the_living_dead_is_not_kicked_but_left_alone(tmp_path, vow, lines,

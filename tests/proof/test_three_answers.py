@@ -23,6 +23,12 @@ def test_the_times_that_several_nodes_share_are_joined():
     assert shared([[(0, 4)], [(1, 7)], [(3, 8)]], 3) == [(3, 4)] and shared([], 1) == []
 
 
+def test_times_of_a_node_that_overlap_count_once_and_none_ends_before_it_begins():
+    assert shared([[(0, 4), (2, 9)]], 1) == [(0, 9)] and shared([[(0, 4), (2, 9)]], 2) == []
+    assert shared([[(5, 1)], [(0, 9)]], 2) == [] and shared([[(5, 1), (3, 8)], [(0, 9)]], 2) == [
+        (3, 8)]
+
+
 @pytest.mark.parametrize("need, spans, verdict, why", [
     (4, [], FAILS, ""), (4, ["2-6"], FAILS, ""), (5, ["2-6"], UNCLEAR, ": 2-6"),
     (5, ["2-6", "0-1"], UNCLEAR, ": 2-6"), (5, ["20-26"], FAILS, ""), (11, [], UNCLEAR, f" {YET}"),
@@ -172,7 +178,8 @@ BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:cl
 @pytest.mark.parametrize("story, verdict", [
     ("9 5001 asks 5002", FAILS), ("30 5001 tried:@8082:Connection refused", HOLDS),
     ("30 5001 tried:seed-c:8082:no such name", HOLDS),
-    ("30 5001 unregistered:@8082:refused", HOLDS), ("45 5001 late:20.000", HOLDS),
+    ("30 5001 unregistered:@8082:refused", HOLDS),
+    ("30 5001 refused:@8082:registration refused:too many", HOLDS), ("45 5001 late:20.000", HOLDS),
     ("30 5001 joins 8081", HOLDS), ("30 5001 leaving:@5001", HOLDS), ("30 5001 dies", HOLDS),
     ("9 5001 lost:3", UNCLEAR)])
 def test_a_peer_that_lacks_a_seed_tries_others_again_and_again(tmp_path, story, verdict):
@@ -224,6 +231,8 @@ ENDING = "23.2 5001 stopped:interrupted"
      "has not removed it: a life that was listed at 03:04:35 has no file"),
     (FOUND.replace("23", "60") + REPORTED.replace("23", "60") + REMOVED.replace("24", "61"), FAILS,
      "5003 died at 03:04:23, and its neighbour 127.0.0.1:5002 has not found it dead"),
+    (FOUND + REMOVED + "\n 23 5001 reported:@8081:Dead Node:@5003:1.0:@5001", FAILS,
+     "and has not reported it to seed 127.0.0.1:8080"),
     (FOUND + REMOVED + "\n 23 5001 registered:@8080", FAILS, "and has not reported it to seed"),
     (ENDING + FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
     (ENDING + FOUND + REPORTED + REMOVED, HOLDS, ""),

@@ -56,12 +56,16 @@ def parts(begin: float, end: float, spans: Iterable[tuple]) -> list[tuple[float,
 
 
 def shared(times: Iterable[Iterable[tuple]], count: int) -> list[tuple[float, float]]:
-    """Return when so many of several nodes were in one of their times at once, in order. The times
-    of a node do not overlap."""
-    edges = sorted((at, step) for spans in times for begin, end, *_ in spans
-                   for at, step in ((begin, 1), (end, -1)))
-    found, number = [], 0
-    for (at, step), (until, _) in itertools.pairwise(edges):
+    """Return when so many of several nodes were in one of their times at once, in order. Where
+    lines were moved, times of a node may overlap, which count once, or end before they begin."""
+    edges, found, number = [], [], 0
+    for spans in times:
+        before = -math.inf
+        for begin, end, *_ in sorted(spans):
+            if max(begin, before) < end:
+                edges += [(max(begin, before), 1), (end, -1)]
+                before = end
+    for (at, step), (until, _) in itertools.pairwise(sorted(edges)):
         number += step
         if number >= count and at < until:
             extend(found, at, until)
