@@ -13,17 +13,14 @@ import contextlib
 import errno
 import functools
 import math
-import os
 import selectors
 import socket
 import threading
 import time
 
 from grapevine.addresses import Address, look_up
-from grapevine.node import SHORT
 from grapevine.worlds import Calls, sockets
 
-TAKEN_AT_ONCE = 32  # connections, or datagrams, of a door in one round
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 URGENT_WITHIN = 0.05  # seconds after which urgent sockets are served again
 
@@ -36,7 +33,7 @@ class Loop:
         self.is_over = False
         self._all = selectors.DefaultSelector()
         self._urgent = selectors.DefaultSelector()  # of some of them
-        self._watched: dict[socket.socket, tuple[int, bool]] = {}  # -> events, are they urgent
+        self._watched: dict[socket.socket, tuple[int, int]] = {}  # -> events in these two
         self._urgent_at = 0.0  # when urgent sockets were served last
         self._posted = collections.deque()  # calls that other threads ask for
         self._wake_reader, self._wake_sender = socket.socketpair()
@@ -47,14 +44,13 @@ class Loop:
     def watch(self, sock: socket.socket, events: int, served=None, is_urgent: bool = True) -> None:
         """Have `served(events)` called whenever a socket is ready for some of these events; 0 ends
         that, which has to be before the socket is closed."""
-        before, now = self._watched.get(sock, (0, False)), (events, is_urgent and events != 0)
+        before, now = self._watched.get(sock, (0, 0)), (events, events if is_urgent else 0)
         if before == now:
             return
-        for selector, was, is_now in ((self._all, before[0], now[0]),
-                                      (self._urgent, before[1], now[1])):
-            if was:
+        for selector, was, is_now in zip((self._all, self._urgent), before, now):
+            if was and was != is_now:
                 selector.unregister(sock)
-            if is_now:
+            if is_now and is_now != was:
                 selector.register(sock, events, served)
         self._watched[sock] = now
         if not events:
@@ -105,94 +101,64 @@ class Loop:
 class Connection(sockets.Connection):
     """A connection that the loop serves."""
 
-    def attach(self) -> None:
-        self.sock.setblocking(False)
-        super().attach()
+    def begin(self, remote: Address) -> None:
+        """Begin to connect, once it is known where to."""
+        try:
+            self.connect(remote, 0.0)
+            self.watch()
+        except OSError as error:
+            self.world.loop.soon(self.fail, error)
 
-    def blocked(self) -> None:
-        self.world.loop.soon(self.watch)  # its link knows by then what waits
-
-    def close(self) -> None:
-        if self.sock is not None:
-            self.world.loop.watch(self.sock, 0)
-        self.shut()
-        self.world.loop.soon(self.world.end_connection, self, "closed")
+    def time_out(self) -> None:
+        """The time for connecting is over."""
+        if not self.is_up and self.link.closed is None:
+            self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
 
     def watch(self) -> None:
         """Have it served when it can be read, unless its link is held, or written, if need be."""
         if self.link.closed is None:
-            is_dial = self.sender is None
-            events = WRITE if self.link.waiting or is_dial else 0
-            events |= 0 if self.link.is_held or is_dial else READ
-            self.world.loop.watch(self.sock, events, self.serve,
-                                  is_dial or self.link.deadline is not None)
+            events = WRITE if self.link.waiting or not self.is_up else 0
+            events |= READ if self.is_up and not self.link.is_held else 0
+            is_urgent = not self.is_up or self.link.deadline is not None
+            self.world.loop.watch(self.sock, events, self.serve, is_urgent)
 
     resume = watch
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
         try:
-            if self.sender is None:
-                self._connected()
+            if not self.is_up:
+                self.connected()
             elif events & WRITE:
                 self.world.call(self.link.flush, time.monotonic(), link=self.link)
-            if events & READ:
-                self._read()
+            if (events & READ and self.link.closed is None and not self.link.is_held
+                    and not self.read()):
+                self.end("closed by the other end")
         except OSError as error:
             self.fail(error)
         self.watch()
 
-    def _read(self) -> None:
-        """Read once, if there is something. OSError if it broke."""
-        if self.link.closed is None and not self.link.is_held:
-            try:
-                data = self.sock.recv(sockets.READ_SIZE)
-            except BlockingIOError:
-                return
-            if data:
-                self.world.call(self.world.node.took, self.link, data, link=self.link)
-            else:
-                self.world.end_connection(self, "closed by the other end")
+    def blocked(self) -> None:
+        self.world.loop.soon(self.watch)  # its link knows by then what waits
 
-    def connect(self, remote: Address) -> None:
-        """Begin to connect, once it is known where to."""
-        if self.link.closed is not None:
-            return
-        try:
-            self.sock = sockets.socket_from(self.world.own, remote.family)
-            self.sock.setblocking(False)
-            with contextlib.suppress(BlockingIOError):  # it is under way
-                self.sock.connect((remote.ip, remote.port))
-            self.watch()
-        except OSError as error:
-            self.world.loop.soon(self.fail, error)
+    def close(self) -> None:
+        super().close()
+        self.world.loop.soon(self.end, "closed")
 
-    def _connected(self) -> None:
-        """A dial has come to its end. OSError if it is a bad one."""
-        if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(number, os.strerror(number))
-        sockets.check_connected(self.sock)
-        self.attach()
-        self.link.remote = sockets.remote_address(self.sock.getpeername())
-        self.world.call(self.world.node.up, self.link, link=self.link)
-
-    def time_out(self) -> None:
-        """The time for connecting is over."""
-        if self.sender is None and self.link.closed is None:
-            self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
-
-    def fail(self, error: OSError) -> None:
-        self.world.end_connection(self, sockets.reason_of(error), error)
+    def drop(self) -> None:
+        if self.sock is not None:
+            self.world.loop.watch(self.sock, 0)
+        super().drop()
 
 
 class LoopWorld(sockets.World):
     CONNECTION = Connection
+    DOOR_WAIT = READ_WAIT = 0.0  # nothing waits
+    TAKEN_AT_ONCE = 32  # in a round
 
     def __init__(self, loop: Loop, own: Address, doors: list[socket.socket] | None = None):
         super().__init__(own, doors, contextlib.nullcontext())  # one thread calls all nodes
         self.loop = loop
-        for door in self.doors:
-            door.setblocking(False)
 
     def begin(self, node) -> None:
         """Start a node."""
@@ -203,16 +169,13 @@ class LoopWorld(sockets.World):
         """Stop the node, and close everything; no call of the node may be under way."""
         self.node.stop(reason)
         for connection in list(self.connections):
-            self.end_connection(connection, reason)
+            connection.end(reason)
         self.node.output.close()
 
     # What a node asks for.
 
-    def listen(self, accepted, door: int = 0) -> None:
-        self.loop.watch(self.doors[door], READ, functools.partial(self._accept, door, accepted))
-
-    def hear(self, heard, door: int) -> None:
-        self.loop.watch(self.doors[door], READ, functools.partial(self._hear, door, heard))
+    def open(self, name: str, door: socket.socket, take) -> None:
+        self.loop.watch(door, READ, functools.partial(self._take, name, door, take))
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         self.loop.calls.at(self.now() + seconds, self.call, call, *arguments)
@@ -221,7 +184,7 @@ class LoopWorld(sockets.World):
         connection = Connection(self, link)
         self.connections[connection] = None
         if isinstance(link.peer, Address):
-            connection.connect(link.peer)
+            connection.begin(link.peer)
         else:
             threading.Thread(target=self._look_up, args=(connection,), daemon=True).start()
         self.loop.calls.at(self.now() + seconds, connection.time_out)
@@ -238,42 +201,15 @@ class LoopWorld(sockets.World):
         except OSError as error:
             self.loop.post(connection.fail, error)
         else:
-            self.loop.post(connection.connect, remote)
+            self.loop.post(connection.begin, remote)
 
     # What the loop calls.
 
-    def _hear(self, door: int, heard, events: int) -> None:
-        for _ in range(TAKEN_AT_ONCE):
-            try:
-                data, remote = self.doors[door].recvfrom(sockets.READ_SIZE)
-            except OSError:
-                return  # there is none, an earlier one was refused, or the node has stopped
-            self.call(heard, data, sockets.remote_address(remote))
-
-    def _accept(self, door: int, accepted, events: int) -> None:
-        for _ in range(TAKEN_AT_ONCE):
-            try:
-                sock, remote = self.doors[door].accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in SHORT:
-                    self.call(self.node.crowd_out)
-                    self.loop.watch(self.doors[door], 0)
-                    self.later(sockets.SHORT_REST, self.listen, accepted, door)
-                return  # or the node has stopped
-            self.welcome(accepted, sock, remote)
+    def _take(self, name: str, door: socket.socket, take, events: int) -> None:
+        if pause := self.take_all(take):
+            self.loop.watch(door, 0)
+            self.later(pause, self.open, name, door, take)
 
     def attend(self, connection: Connection) -> None:
         self.connections[connection] = None
         connection.serve(READ)  # at once, because a round may last long
-
-    def end_connection(self, connection: Connection, reason: str, error: OSError | None = None
-                       ) -> None:
-        """Close a connection, and tell the node the end of its link, once."""
-        link = connection.link  # is served no more, also if its node was killed, and hears nothing
-        link.closed = link.closed or reason
-        if connection.sock is not None:
-            self.loop.watch(connection.sock, 0)
-        connection.drop()
-        self.call(self.tell_end, connection, reason, error)

@@ -1,14 +1,17 @@
-"""Sockets, and calls of a node that may fail: shared by the worlds of threads and of a loop."""
+"""Doors and connections: what the worlds of threads and of a loop share."""
 
 import contextlib
+import errno
 import os
 import random
+import select
 import socket
 import sys
 import threading
 import time
 
 from grapevine.addresses import Address, address_of
+from grapevine.node import SHORT
 
 READ_SIZE = 65_536  # bytes; also more than a datagram has
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
@@ -18,24 +21,63 @@ IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faste
 
 
 class Connection:
-    """One TCP connection of a node, from its dial or its acceptance to its end. A dial that is
-    under way has no sender yet."""
+    """One TCP connection of a node, from its dial or its acceptance to its end. Its world calls
+    `connect` and `connected` for a dial, and then `read`, again and again. A thread waits in them;
+    a loop calls them when there is nothing to wait for."""
 
     def __init__(self, world: "World", link=None, sock: socket.socket | None = None):
         self.world, self.link = world, link
         self.sock = sock  # None until a dial has one
-        self.sender: socket.socket | None = None  # the same, never waiting
+        self.is_up = False  # it is connected
         self.is_broken = False  # nothing can be sent any more
 
+    def connect(self, remote: Address, seconds: float) -> None:
+        """Connect, or begin to, if no seconds are given. OSError if it fails."""
+        self.sock = socket_from(self.world.own, remote.family)
+        self.sock.settimeout(seconds)
+        if self.link.closed:  # before there was a socket to shut
+            raise OSError(errno.ECANCELED, "the link has ended")
+        with contextlib.suppress(BlockingIOError):  # it is under way
+            self.sock.connect((remote.ip, remote.port))
+
+    def connected(self) -> None:
+        """A dial has come to its end. OSError if it is a bad one."""
+        if number := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number))
+        check_connected(self.sock)
+        self.attach()
+        remote = remote_address(self.sock.getpeername())
+        self.world.call(self._up, remote, link=self.link)
+
+    def _up(self, remote: Address) -> None:
+        self.link.remote = remote
+        self.world.node.up(self.link)
+
     def attach(self) -> None:
-        """Make a connected socket ready. OSError if it broke, or descriptors are short."""
+        """Make a connected socket ready. OSError if it broke."""
         send_at_once(self.sock)
-        self.sender = self.sock
+        self.sock.settimeout(self.world.READ_WAIT)
+        self.is_up = True
+
+    def read(self) -> bool:
+        """Hand the node what has come; return whether more may come. OSError if it broke."""
+        try:
+            data = self.sock.recv(READ_SIZE)
+        except (BlockingIOError, TimeoutError) as error:
+            if error.errno == errno.ETIMEDOUT:  # the time of the connection is over
+                raise
+            return True  # that of this call is
+        if data:
+            self.world.call(self.took, data, link=self.link)
+        return bool(data)
+
+    def took(self, data: bytes) -> None:
+        self.world.node.took(self.link, data)
 
     def send(self, data: bytes) -> int:
         """Hand the kernel what it takes at once. If that is not all, `blocked` is told."""
         try:
-            sent = self.sender.send(data, DONT_WAIT)
+            sent = self.sock.send(data, DONT_WAIT) if DONT_WAIT or has_room(self.sock) else 0
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -49,23 +91,41 @@ class Connection:
         """Have `link.flush` called as soon as the kernel takes more."""
         raise NotImplementedError
 
-    def shut(self) -> None:
-        """End it, which wakes who reads; what the kernel has taken still arrives."""
+    def close(self) -> None:
+        """End it, soon, and wake who reads; what the kernel has taken still arrives."""
         if self.sock is not None:
             shut(self.sock)
 
+    def end(self, reason: str, error: OSError | None = None) -> None:
+        """Close the socket, and tell the node the end of its link."""
+        self.drop()
+        self.world.call(self.tell_end, reason, error)
+        self.link.closed = self.link.closed or reason  # also if its node has stopped
+
+    def fail(self, error: OSError) -> None:
+        """End it by an error."""
+        self.end(error.strerror or str(error), error)
+
+    def tell_end(self, reason: str, error: OSError | None = None) -> None:
+        """Tell the node the end of its link, once."""
+        if self in self.world.connections:
+            del self.world.connections[self]
+            self.world.node.ended(self.link, reason, error)
+
     def drop(self) -> None:
-        """Close the descriptors."""
+        """Close the socket."""
         self.is_broken = True
-        for sock in (self.sender, self.sock):
-            if sock is not None:
-                sock.close()
+        if self.sock is not None:
+            self.sock.close()
 
 
 class World:
     """The world of a node that listens at an address, or has these doors; OSError if it cannot."""
 
     CONNECTION = Connection
+    DOOR_WAIT: float | None = None  # seconds for which a door waits; None: until somebody comes
+    READ_WAIT: float | None = None  # and a connection, until bytes come
+    TAKEN_AT_ONCE = 1  # connections, or datagrams, of a door
 
     def __init__(self, own: Address, doors: list[socket.socket] | None, lock):
         self.lock = lock  # held in each call of the node
@@ -73,12 +133,9 @@ class World:
         self.node = None
         self.own = own
         self.doors = doors or [listener_at(own)]
+        for door in self.doors:
+            door.settimeout(self.DOOR_WAIT)
         self.connections: dict[Connection, None] = {}  # those whose links have not ended
-
-    def post(self, data: bytes, to: Address, door: int) -> None:
-        """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
-        with contextlib.suppress(OSError):
-            self.doors[door].sendto(data, DONT_WAIT, (to.ip, to.port))
 
     def call(self, call, *arguments, link=None) -> None:
         """Call the node, of a link unless that has ended. A link whose call fails ends, because it
@@ -92,35 +149,60 @@ class World:
                 if link is not None:
                     link.close("failed")
 
-    def welcome(self, accepted, sock: socket.socket, remote: tuple) -> None:
-        """Make a link of a connection that somebody has made."""
+    # Doors.
+
+    def listen(self, accepted, door: int = 0) -> None:
+        sock = self.doors[door]
+        self.open("listener", sock, lambda: self._welcome(accepted, *sock.accept()))
+
+    def hear(self, heard, door: int) -> None:
+        sock = self.doors[door]
+        self.open("datagrams", sock, lambda: self._hand(heard, *sock.recvfrom(READ_SIZE)))
+
+    def post(self, data: bytes, to: Address, door: int) -> None:
+        """Send a datagram, unless the kernel has no room for it: it may get lost anyway."""
+        with contextlib.suppress(OSError):
+            self.doors[door].sendto(data, DONT_WAIT, (to.ip, to.port))
+
+    def open(self, name: str, door: socket.socket, take) -> None:
+        """Have `take_all(take)` called whenever something comes to a door, in a thread of this name
+        where there are threads."""
+        raise NotImplementedError
+
+    def take_all(self, take) -> float:
+        """Take what has come to a door; return the seconds until more can be taken."""
+        try:
+            for _ in range(self.TAKEN_AT_ONCE):
+                take()
+        except (BlockingIOError, TimeoutError):
+            pass  # nothing more has come
+        except OSError as error:  # else it was shut, or a datagram that was sent is refused
+            if error.errno in SHORT:
+                self.call(self.node.crowd_out)
+                return SHORT_REST
+        return 0.0
+
+    def _welcome(self, accepted, sock: socket.socket, remote: tuple) -> None:
+        """Make a link of a connection that somebody has made, unless it broke already."""
         connection = self.CONNECTION(self, sock=sock)
-        self.call(self._welcome, accepted, connection, remote)
+        with contextlib.suppress(OSError):
+            connection.attach()
+            self.call(self._link, accepted, connection, remote)
         if connection.link is None:
             connection.drop()
 
-    def _welcome(self, accepted, connection: Connection, remote: tuple) -> None:
-        try:
-            connection.attach()
-        except OSError:
-            return  # it broke already, or no descriptor is left
+    def _link(self, accepted, connection: Connection, remote: tuple) -> None:
         connection.link = accepted(connection, remote_address(remote))
         self.attend(connection)
+
+    def _hand(self, heard, data: bytes, remote: tuple | None) -> None:
+        """Hand the node a datagram; a door that was shut has none from anybody."""
+        if remote:
+            self.call(heard, data, remote_address(remote))
 
     def attend(self, connection: Connection) -> None:
         """Begin to read a connection."""
         raise NotImplementedError
-
-    def tell_end(self, connection: Connection, reason: str, error: OSError | None = None) -> None:
-        """Tell the node the end of a link, once."""
-        if connection in self.connections:
-            del self.connections[connection]
-            self.node.ended(connection.link, reason, error)
-
-
-def reason_of(error: OSError) -> str:
-    """Return the reason of an end by an error."""
-    return error.strerror or str(error)
 
 
 def listener_at(own: Address) -> socket.socket:
@@ -147,6 +229,11 @@ def check_connected(sock: socket.socket) -> None:
     """ConnectionRefusedError if a socket has connected to itself, because nobody listens there."""
     if sock.getsockname() == sock.getpeername():
         raise ConnectionRefusedError("connected to itself: nobody listens there")
+
+
+def has_room(sock: socket.socket) -> bool:
+    """Tell whether the kernel takes something at once: else `send` waits, without DONT_WAIT."""
+    return bool(select.select([], [sock.fileno()], [], 0.0)[1])
 
 
 def send_at_once(sock: socket.socket) -> None:

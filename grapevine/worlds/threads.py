@@ -25,14 +25,9 @@ import time
 import weakref
 
 from grapevine.addresses import Address, address_of, look_up
-from grapevine.node import SHORT
 from grapevine.worlds import Calls, sockets
 
-DOOR_LOOK = None if sys.platform == "linux" else 0.5  # seconds after which a thread looks
-READER_LOOK = None if sockets.DONT_WAIT else 0.5  # whether all is over; None: it is woken
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
-
-
 CROWDED_WAIT, CROWDED_LOOK = 2.0, 0.002  # seconds: at most, and between two looks
 
 
@@ -51,36 +46,38 @@ class Connection(sockets.Connection):
         super().__init__(world, link, sock)
         self.go_on = threading.Condition(world.lock)  # its link is held no more, or has ended
 
-    def attach(self) -> None:
-        super().attach()
-        self.sock.settimeout(READER_LOOK)
-        if not sockets.DONT_WAIT:
-            self.sender = self.sock.dup()
-            self.sender.setblocking(False)
-
-    def blocked(self) -> None:
-        self.world.wake_writer()
-
-    def close(self) -> None:
-        self.shut()
-        self.world.later(0.0, self.world.tell_end, self, "closed")
-
-    def resume(self) -> None:
-        """Have it read again."""
-        self.go_on.notify()
+    def took(self, data: bytes) -> None:
+        self.wait_while_held()
+        if self.link.closed is None:
+            super().took(data)
 
     def wait_while_held(self) -> None:
         """Wait until what came before is handled: its link is held no more, or has ended."""
         while self.link.is_held and self.link.closed is None:
             self.go_on.wait()
 
-    def shut(self) -> None:
+    def resume(self) -> None:
+        """Have it read again."""
         self.go_on.notify()
-        super().shut()
+
+    def blocked(self) -> None:
+        self.world.wake_writer()
+
+    def close(self) -> None:
+        super().close()
+        self.go_on.notify()
+        self.world.later(0.0, self.tell_end, "closed")
+
+    def end(self, reason: str, error: OSError | None = None) -> None:
+        with self.world.lock:  # in which nobody is just about to hold the link again
+            self.wait_while_held()
+        super().end(reason, error)
 
 
 class ThreadWorld(sockets.World):
     CONNECTION = Connection
+    DOOR_WAIT = None if sys.platform == "linux" else 0.5  # elsewhere nobody wakes a thread there
+    READ_WAIT = None if sockets.DONT_WAIT else 0.5  # on Windows nor here
 
     def __init__(self, own: Address, doors: list[socket.socket] | None = None):
         super().__init__(own, doors, threading.Lock())
@@ -88,8 +85,6 @@ class ThreadWorld(sockets.World):
         self.has_failed = False  # because of an error of its threads
         port = self.doors[0].getsockname()[1]  # which the system has chosen, if any would do
         self.address = address_of(own.ip, port)
-        for door in self.doors:
-            door.settimeout(DOOR_LOOK)
         self._threads: set[threading.Thread] = set()
         self._timers: dict[str, tuple[Calls, threading.Condition]] = {}  # by name of the thread
         self._wake_reader, self._wake_sender = socket.socketpair()
@@ -119,11 +114,8 @@ class ThreadWorld(sockets.World):
 
     # What a node and its links ask for, with the lock held.
 
-    def listen(self, accepted, door: int = 0) -> None:
-        self._start_thread("listener", self._accept, self.doors[door], accepted)
-
-    def hear(self, heard, door: int) -> None:
-        self._start_thread("datagrams", self._hear, self.doors[door], heard)
+    def open(self, name: str, door: socket.socket, take) -> None:
+        self._start_thread(name, self._take, door, take)
 
     def later(self, seconds: float, call, *arguments, thread: str = "timer") -> None:
         if self.over.is_set():
@@ -145,7 +137,7 @@ class ThreadWorld(sockets.World):
             self._start_thread("reader", self._serve, connection, until)
         except OSError as error:
             connection.drop()
-            self.later(0.0, self.tell_end, connection, error.strerror, error)
+            self.later(0.0, connection.tell_end, error.strerror, error)
 
     def stop(self) -> None:
         self.over.set()
@@ -153,8 +145,6 @@ class ThreadWorld(sockets.World):
             sooner.notify()
         for door in self.doors:
             sockets.shut(door)
-        for connection in self.connections:
-            connection.shut()
         self.wake_writer()
 
     def wake_writer(self) -> None:
@@ -211,7 +201,7 @@ class ThreadWorld(sockets.World):
                     with self.lock:
                         for each in self.connections:
                             if each.link.waiting and not (each.link.closed or each.is_broken):
-                                selector.register(each.sender, selectors.EVENT_WRITE, each.link)
+                                selector.register(each.sock, selectors.EVENT_WRITE, each.link)
                     try:
                         ready = selector.select()
                     except OSError:
@@ -222,79 +212,26 @@ class ThreadWorld(sockets.World):
                     else:
                         self.call(key.data.flush, self.now(), link=key.data)
 
-    # Connections.
-
-    def _hear(self, door: socket.socket, heard) -> None:
-        """Hand datagrams to the node."""
+    def _take(self, door: socket.socket, take) -> None:
         with door:
-            while not self.over.is_set():
-                try:
-                    data, remote = door.recvfrom(sockets.READ_SIZE)
-                except OSError:  # a look is over, or an earlier datagram was refused
-                    continue
-                if remote:  # else it was shut
-                    self.call(heard, data, sockets.remote_address(remote))
-
-    def _accept(self, door: socket.socket, accepted) -> None:
-        with door:
-            while not self.over.is_set():
-                try:
-                    sock, remote = door.accept()
-                except TimeoutError:
-                    continue
-                except OSError as error:
-                    if error.errno in SHORT:
-                        self.call(self.node.crowd_out)
-                    self.over.wait(sockets.SHORT_REST)
-                    continue
-                self.welcome(accepted, sock, remote)
+            pause = 0.0
+            while not self.over.wait(pause):
+                pause = self.take_all(take)
 
     def _serve(self, connection: Connection, until: float | None) -> None:
         """Connect, if this is a dial, and read to the end."""
-        reason, failure = "closed by the other end", None
         try:
             if until is not None:
-                remote = self._connect(connection, until)
-                self.call(self._up, connection.link, remote, link=connection.link)
-            self._read(connection)
+                remote = look_up(connection.link.peer, self.own)[0]
+                connection.connect(remote, max(0.01, until - self.now()))
+                connection.connected()
+            while connection.link.closed is None and connection.read():
+                pass
+            connection.end("closed by the other end")
         except OSError as error:
-            reason, failure = sockets.reason_of(error), error
+            connection.fail(error)
         finally:
-            with self.lock:  # in which nobody is just about to hold the link again
-                connection.wait_while_held()
-                connection.drop()
-        self.call(self.tell_end, connection, reason, failure)
-
-    def _connect(self, connection: Connection, until: float) -> Address:
-        remote = look_up(connection.link.peer, self.own)[0]
-        sock = connection.sock = sockets.socket_from(self.own, remote.family)
-        sock.settimeout(max(0.01, until - self.now()))
-        if connection.link.closed or self.over.is_set():
-            raise OSError(errno.ECANCELED, "the link has ended")
-        sock.connect((remote.ip, remote.port))
-        sockets.check_connected(sock)
-        connection.attach()
-        return remote
-
-    def _up(self, link, remote: Address) -> None:
-        link.remote = remote
-        self.node.up(link)
-
-    def _read(self, connection: Connection) -> None:
-        link = connection.link
-        while link.closed is None:
-            try:
-                data = connection.sock.recv(sockets.READ_SIZE)
-            except TimeoutError as error:
-                if error.errno is None:
-                    continue  # READER_LOOK is over
-                raise
-            if not data:
-                return
-            if link.is_held:
-                with self.lock:
-                    connection.wait_while_held()
-            self.call(self.node.took, link, data, link=link)
+            connection.drop()  # also when this code fails
 
     # A child of fork has the sockets of all worlds, and would keep their connections open.
 
