@@ -111,23 +111,24 @@ class Connection(sockets.Connection):
 
     def time_out(self) -> None:
         """The time for connecting is over."""
-        if not self.is_up and self.link.closed is None:
+        if self.link.remote is None and self.link.closed is None:
             self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
 
     def watch(self) -> None:
         """Have it served when it can be read, unless its link is held, or written, if need be."""
         if self.link.closed is None:
-            events = WRITE if self.link.waiting or not self.is_up else 0
-            events |= READ if self.is_up and not self.link.is_held else 0
-            is_urgent = not self.is_up or self.link.deadline is not None
-            self.world.loop.watch(self.sock, events, self.serve, is_urgent)
+            is_dial = self.link.remote is None
+            events = WRITE if self.link.waiting or is_dial else 0
+            events |= 0 if self.link.is_held or is_dial else READ
+            self.world.loop.watch(self.sock, events, self.serve,
+                                  is_dial or self.link.deadline is not None)
 
     resume = watch
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
         try:
-            if not self.is_up:
+            if self.link.remote is None:
                 self.connected()
             elif events & WRITE:
                 self.world.call(self.link.flush, time.monotonic(), link=self.link)

@@ -28,7 +28,6 @@ class Connection:
     def __init__(self, world: "World", link=None, sock: socket.socket | None = None):
         self.world, self.link = world, link
         self.sock = sock  # None until a dial has one
-        self.is_up = False  # it is connected
         self.is_broken = False  # nothing can be sent any more
 
     def connect(self, remote: Address, seconds: float) -> None:
@@ -57,7 +56,6 @@ class Connection:
         """Make a connected socket ready. OSError if it broke."""
         send_at_once(self.sock)
         self.sock.settimeout(self.world.READ_WAIT)
-        self.is_up = True
 
     def read(self) -> bool:
         """Hand the node what has come; return whether more may come. OSError if it broke."""
