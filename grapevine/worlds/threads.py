@@ -76,8 +76,8 @@ class Connection(sockets.Connection):
 
 class ThreadWorld(sockets.World):
     CONNECTION = Connection
-    DOOR_WAIT = None if sys.platform == "linux" else 0.5  # elsewhere nobody wakes a thread there
-    READ_WAIT = None if sockets.DONT_WAIT else 0.5  # on Windows nor here
+    DOOR_WAIT = None if sys.platform == "linux" else 0.5  # where no `shutdown` wakes who accepts
+    READ_WAIT = None if sockets.DONT_WAIT else 0.5  # where none wakes who reads: on Windows
 
     def __init__(self, own: Address, doors: list[socket.socket] | None = None):
         super().__init__(own, doors, threading.Lock())
