@@ -65,6 +65,9 @@ def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_agai
     with monkeypatch.context() as shortage:
         shortage.setattr(socket.socket, "accept", fail)
         other.dial(stage.address(node))
+        assert stage.passes(lambda: "crowd_out" in node.words())
+        begun = time.monotonic()
         assert stage.passes(lambda: node.words().count("crowd_out") == 2)
+        assert time.monotonic() - begun > 0.05, "it rests meanwhile"
     assert stage.passes(lambda: "accepted" in node.words())
     stage.close()

@@ -237,6 +237,17 @@ def test_an_accepted_link_may_be_closed_in_the_call_that_accepts_it(stage):
     assert other.words() == ["accepted", "ended"] and node.of(link)[-1] == "ended"
 
 
+def test_links_may_follow_one_another_and_leave_nothing_behind(stage):
+    node, other = stage.node(), stage.node()
+    for _ in range(3):  # the next one may have the same descriptor
+        link = node.dial(stage.address(other))
+        assert stage.passes(lambda: node.of(link) == ["up"] and other.links)
+        node.send(link, b"hello")
+        assert stage.passes(lambda: other.heard(other.links[0]))
+        node.close(link)
+        assert stage.passes(lambda: not node.links and not other.links)
+
+
 def test_a_link_to_a_node_that_stops_ends_and_what_it_had_sent_has_come(stage):
     pair = Pair(stage)
     pair.b.send(pair.there, b"last words")
