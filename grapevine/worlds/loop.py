@@ -127,13 +127,14 @@ class Connection(sockets.Connection):
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
+        if self.link.closed is not None:
+            return  # its end is told soon
         try:
             if self.link.remote is None:
                 self.connected()
             elif events & WRITE:
                 self.world.call(self.link.flush, time.monotonic(), link=self.link)
-            if (events & READ and self.link.closed is None and not self.link.is_held
-                    and not self.read()):
+            if events & READ and not self.link.is_held and not self.read():
                 self.end("closed by the other end")
         except OSError as error:
             self.fail(error)

@@ -3,11 +3,12 @@
 import socket
 import struct
 import sys
+import threading
 
 import pytest
 
 from grapevine.addresses import address_of
-from grapevine.worlds import sockets
+from grapevine.worlds import loop, sockets, threads
 from tests.worlds.stages import NOWHERE, LoopStage, Pair, ThreadStage
 
 
@@ -81,6 +82,19 @@ def test_a_dial_that_is_closed_before_it_is_up_ends_soon_and_is_never_up(stage, 
     assert not stage.passes(lambda: "up" in node.words(), 0.1)
     assert all(node.of(link) == ["ended"] for link in links)
     assert stage.passes(lambda: not other.links)
+
+
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_a_dial_that_is_closed_while_its_name_is_looked_up_waits_for_nobody(stage, monkeypatch):
+    silent, is_found = stage.silent(), threading.Event()
+    for world in threads, loop:
+        monkeypatch.setattr(world, "look_up", lambda *_: is_found.wait() and [silent])
+    node = stage.node()
+    link = node.dial(NOWHERE, 60.0)
+    node.close(link)
+    assert stage.passes(lambda: not node.links)
+    is_found.set()
+    assert stage.passes(lambda: link.connection.sock and link.connection.sock.fileno() == -1)
 
 
 def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage):
