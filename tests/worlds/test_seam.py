@@ -1,9 +1,11 @@
 """The seam between a node and its world (grapevine/worlds/__init__.py): the same in all worlds."""
 
+import contextlib
 import socket
 import struct
 import sys
 import threading
+import time
 
 import pytest
 
@@ -163,6 +165,24 @@ def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, is_smal
     assert pair.here.taken_at and pair.there.taken_at, "some of it had to wait"
     assert stage.passes(lambda: pair.b.size(pair.there) == pair.a.size(pair.here) == len(sent))
     assert pair.b.heard(pair.there) == pair.a.heard(pair.here) == sent
+
+
+@pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
+def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stage, monkeypatch):
+    monkeypatch.setattr(sockets, "DONT_WAIT", 0)
+    monkeypatch.setattr(threads.ThreadWorld, "READ_WAIT", 5.0)
+    node = stage.node()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = node.dial(address_of(*server.getsockname()))
+        assert stage.passes(lambda: node.of(link) == ["up"])
+        with link.connection.sock.dup() as other, contextlib.suppress(BlockingIOError):
+            other.setblocking(False)
+            while True:
+                other.send(bytes(1 << 20))
+        begun = time.monotonic()
+        with node.lock:
+            assert link.connection.send(b"more") == 0
+        assert time.monotonic() - begun < 4.0
 
 
 def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage):
