@@ -16,7 +16,7 @@ from grapevine.node import SHORT
 READ_SIZE = 65_536  # bytes; also more than a datagram has
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 BACKLOG = 4_096  # connections that the kernel keeps for a listener
-SHORT_REST = 0.1  # seconds without `accept` when no descriptor is left
+REST = 0.1  # seconds for which a door is left alone that fails, because no descriptor is left
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
 
 
@@ -172,12 +172,12 @@ class World:
         try:
             for _ in range(self.TAKEN_AT_ONCE):
                 take()
-        except (BlockingIOError, TimeoutError):
-            pass  # nothing more has come
-        except OSError as error:  # else it was shut, or a datagram that was sent is refused
+        except (BlockingIOError, TimeoutError, ConnectionError):
+            pass  # nothing more has come, or it has gone again
+        except OSError as error:
             if error.errno in SHORT:
                 self.call(self.node.crowd_out)
-                return SHORT_REST
+            return REST
         return 0.0
 
     def _welcome(self, accepted, sock: socket.socket, remote: tuple) -> None:
