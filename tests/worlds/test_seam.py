@@ -50,12 +50,19 @@ def test_a_dial_of_an_address_that_never_answers_ends_with_an_error_in_time(stag
     assert link.remote is None
 
 
-def test_a_socket_that_has_connected_to_itself_has_reached_nobody():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.connect(sock.getsockname())
-        with pytest.raises(ConnectionRefusedError):
-            sockets.check_connected(sock)
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_a_dial_that_has_connected_to_itself_has_reached_nobody(stage, monkeypatch):
+    def socket_at_target(own, family) -> socket.socket:
+        sock = socket.socket(family)
+        sock.bind((target.ip, target.port))
+        return sock
+
+    target = stage.refusing()
+    monkeypatch.setattr(sockets, "socket_from", socket_at_target)
+    node = stage.node()
+    link = node.dial(target)
+    assert stage.passes(lambda: not node.links)
+    assert node.of(link) == ["ended"] and isinstance(node.error(link), ConnectionRefusedError)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others have no second loopback address")
