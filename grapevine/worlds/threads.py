@@ -69,8 +69,9 @@ class Connection(sockets.Connection):
         self.world.later(0.0, self.tell_end, "closed")
 
     def end(self, reason: str, error: OSError | None = None) -> None:
-        with self.world.lock:  # in which nobody is just about to hold the link again
+        with self.world.lock:  # or another thread might send by a descriptor of others
             self.wait_while_held()
+            self.drop()
         super().end(reason, error)
 
 
