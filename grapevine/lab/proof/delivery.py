@@ -70,6 +70,7 @@ def broadcast(proof: Proof) -> Row:
 class Lacking(NamedTuple):  # messages that a run lacks, and that had the same ways to it
     run: PeerRun
     since: float  # from when on it could have them
+    until: float  # when its run ended
     had: dict[PeerRun, float]  # who had one of them, and from when on
     messages: list[str]
 
@@ -88,12 +89,14 @@ def _lacking(proof: Proof) -> list[Lacking]:
 
     found: dict[tuple, Lacking] = {}
     for run in proof.peers:
+        until = run.end
         for message in made.keys() - run.received.keys() - run.generated.keys():
-            if made[message] + ON_ITS_WAY < run.end:
+            if made[message] + ON_ITS_WAY < until:
                 since = max(made[message], run.first)
                 had, all_had, who = holders(message)
                 alike = run, since, who if all_had <= since else message
-                found.setdefault(alike, Lacking(run, since, had, [])).messages.append(message)
+                lacking = found.setdefault(alike, Lacking(run, since, until, had, []))
+                lacking.messages.append(message)
     return sorted(found.values(), key=lambda one: one.since)
 
 
@@ -109,10 +112,10 @@ def _ways(every: list[Lacking], moments: Iterable[tuple[float, float, graph.Piec
             piece, holders = pieces.of(lacking.run), lacking.had
             had = begin if any(holders.get(one, math.inf) <= begin for one in piece) else min(
                 (holders[one] for one in piece if one in holders), default=math.inf)
-            since, until = max(begin, had, lacking.since), min(end, lacking.run.end)
+            since, until = max(begin, had, lacking.since), min(end, lacking.until)
             if since < until:
                 extend(times, since, until)
-        active = [one for one in active if one[0].run.end > end]
+        active = [one for one in active if one[0].until > end]
     return found
 
 

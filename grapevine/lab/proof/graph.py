@@ -140,15 +140,19 @@ Disturb = Callable[[PeerRun, PeerRun], Iterable[tuple]]
 
 def replay(peers: list[PeerRun], disturb: Disturb = lambda one, other: ()
            ) -> Iterator[tuple[float, float, Pieces]]:
-    """Yield from when until when the graph of runs stayed as it was, and the graph, which is the
+    """Yield from when until when the graph of runs had the same pieces, and the graph, which is the
     same object again. Links are out of it in the times that `disturb` returns for their ends."""
-    end, pieces = end_of(peers), Pieces()
+    end, pieces, begin = end_of(peers), Pieces(), math.inf
     changes = sorted((change for change in _changes(peers, end, disturb) if change[0] <= end),
                      key=itemgetter(0, 1))
-    for (at, _, change, *nodes), (until, *_) in itertools.pairwise([*changes, (math.inf,)]):
+    for at, _, change, *nodes in changes:
+        if begin < at and not (change == Pieces.link and nodes[1] in pieces.of(nodes[0])):
+            yield begin, at, pieces
+            begin = at
         change(pieces, *nodes)
-        if at < until:
-            yield at, min(until, end), pieces
+        begin = min(begin, at)
+    if begin < math.inf:
+        yield begin, end, pieces
 
 
 def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tuple]:
