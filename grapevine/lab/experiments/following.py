@@ -85,7 +85,8 @@ class Progress:
         """Return numbers that change while the network makes progress."""
         peers = self.records.peers
         return (len(peers), sum(bool(run.links) for run in peers),
-                sum(len(run.generated) + len(run.received) + len(run.told("dead")) for run in peers),
+                sum(len(run.generated) + len(run.received) for run in peers),
+                sum(len(run.told("dead")) for run in peers),
                 sum(len(seed.told("removed")) for seed in self.records.seeds))
 
     def settle(self, done, patience: float) -> bool:
