@@ -74,6 +74,8 @@ class Connection:
 
     def send(self, data: bytes) -> int:
         """Hand the kernel what it takes at once. If that is not all, `blocked` is told."""
+        if self.is_broken:  # and maybe closed, of which `select` makes another error
+            return len(data)
         try:
             sent = self.sock.send(data, DONT_WAIT) if DONT_WAIT or has_room(self.sock) else 0
         except BlockingIOError:

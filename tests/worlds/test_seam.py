@@ -192,6 +192,18 @@ def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stag
         assert time.monotonic() - begun < 4.0
 
 
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+@pytest.mark.parametrize("flag", {sockets.DONT_WAIT, 0})
+def test_what_is_sent_before_the_end_of_a_closed_descriptor_is_told_is_lost(stage, monkeypatch,
+                                                                            flag):
+    monkeypatch.setattr(sockets, "DONT_WAIT", flag)
+    pair = Pair(stage)
+    with pair.b.lock:
+        pair.there.connection.drop()
+        pair.there.send(b"too late")
+        assert not pair.there.waiting and not pair.there.takes()
+
+
 def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage):
     pair = Pair(stage)
     with pair.a.lock:
