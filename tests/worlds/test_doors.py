@@ -163,7 +163,10 @@ def test_a_link_that_has_ended_keeps_no_beginning_of_a_message(stage, pair):
 
 def test_a_stop_closes_every_door(stage, pair):
     customer, shop = pair
+    failures: list[str] = []
+    shop.output.failed = failures.append
     call(shop, lambda: shop.stop("closed"))
     links = [order(customer, shop, door) for door in (0, 1)]
     assert stage.passes(lambda: all(link.closed for link in links))
     assert all("refused" in link.closed for link in links)
+    assert not failures, "a datagram from nobody comes of a door that is shut"
