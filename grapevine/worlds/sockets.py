@@ -16,7 +16,7 @@ from grapevine.node import SHORT
 READ_SIZE = 65_536  # bytes; also more than a datagram has
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
 BACKLOG = 4_096  # connections that the kernel keeps for a listener
-REST = 0.1  # seconds for which a door is left alone that fails, because no descriptor is left
+REST = 0.1  # seconds for which a door is left alone that fails, for lack of descriptors mostly
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
 
 
