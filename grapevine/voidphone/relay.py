@@ -26,8 +26,8 @@ ALONE = 100  # messages a second over a link that go out in a `send` each, becau
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS = 4.0  # seconds since it has read something, after which others wait for it no longer
-NEIGHBOUR_WAIT = 2.0  # seconds at most that clients wait for neighbours
+READS = 4.0  # seconds since a client has read something, after which others wait for it no longer
+NEIGHBOUR_WAIT = 2.0  # seconds that clients wait for neighbours at a time, in all for silent ones
 CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
 PIECES = 8  # a second that are taken from all neighbours together after waits in vain
@@ -204,12 +204,12 @@ class Relay(Node):
                 waited >= self._client_wait and self._pieces.spend(1, self.now()))
         if are_clients_behind or told and not self._keep_up(link, told, data_type):
             return False
-        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours())
+        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours(), NEIGHBOUR_WAIT)
 
-    def _are_crowded(self, links: list[Link]) -> bool:
-        """Tell whether much waits for one of these that has read some lately."""
+    def _are_crowded(self, links: list[Link], patience: float = READS) -> bool:
+        """Tell whether much waits for one of these that has read some within so many seconds."""
         now = self.now()
-        return any([link.takes() and link.is_crowded(now, CROWDED, READS) for link in links])
+        return any([link.takes() and link.is_crowded(now, CROWDED, patience) for link in links])
 
     def _keep_up(self, link: Link, told: list[Link], data_type: int) -> bool:
         """Tell whether clients keep up with validations of a type, or have stopped. An announcer

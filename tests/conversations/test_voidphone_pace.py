@@ -136,6 +136,13 @@ def test_a_neighbour_that_hardly_reads_keeps_no_announcer_waiting_for_long():
     assert slow.closed is None
 
 
+def test_a_neighbour_that_never_reads_keeps_an_announcer_waiting_for_two_seconds_in_all():
+    scene, announcer, listener, never = stage()
+    never.stop_reading()
+    announcer.say(*[Announce(0, TYPE + 1, bytes(60_000))] * 100, Announce(0, TYPE, b"soon"))
+    assert listener.told(2.5).data == b"soon" and never.closed is None
+
+
 def test_much_that_is_validated_at_once_reaches_a_neighbour_that_reads():
     scene, announcer, client, peer = stage(buffer=256 << 10)
     announcer.say(*numbered(Announce, 250, size=60_000))  # 15 MB, more than may wait
