@@ -102,6 +102,8 @@ def test_who_wrote_nothing_since_a_message_may_be_frozen(tmp_path, lives, verdic
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70", FAILS),
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70 \n "
      "61 5003 gone:@5001:@5001:1=7,0-3", UNCLEAR),
+    ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 70 \n "
+     "61 5003 gone:@5001:@5001:2=7,0-3", FAILS),  # of another run
     ("20 5003 starts \n 60 5003 links 5001 \n 60 5003 asks 5001 until 61 \n 61.5 5003 stopped:quit",
      UNCLEAR)])
 def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, verdict):
