@@ -26,7 +26,8 @@ ALONE = 100  # messages a second over a link that go out in a `send` each, becau
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS = 4.0  # seconds since a client has read something, after which others wait for it no longer
+READS, READS_SLOWLY = 2.0, 4.0  # seconds since it has read something, after which announcers (and
+# neighbours) wait for a client no longer
 NEIGHBOUR_WAIT = 2.0  # seconds that clients wait for neighbours at a time, in all for silent ones
 CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
@@ -198,15 +199,16 @@ class Relay(Node):
     def _may_go_on(self, link: Link, told: list[Link], data_type: int, since: float) -> bool:
         """Tell whether those that were told what a link has brought keep up. After a wait in vain,
         a client waits for no neighbours, and a neighbour may bring a little."""
-        waited, are_clients_behind = self.now() - since, self._are_crowded(told)
-        if link.peer is not None:
+        waited, is_client = self.now() - since, link.peer is None
+        are_clients_behind = self._are_crowded(told, READS if is_client else READS_SLOWLY)
+        if not is_client:
             return not are_clients_behind or (
                 waited >= self._client_wait and self._pieces.spend(1, self.now()))
         if are_clients_behind or told and not self._keep_up(link, told, data_type):
             return False
-        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours(), NEIGHBOUR_WAIT)
+        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours(), READS)
 
-    def _are_crowded(self, links: list[Link], patience: float = READS) -> bool:
+    def _are_crowded(self, links: list[Link], patience: float) -> bool:
         """Tell whether much waits for one of these that has read some within so many seconds."""
         now = self.now()
         return any([link.takes() and link.is_crowded(now, CROWDED, patience) for link in links])
