@@ -18,7 +18,8 @@ from grapevine.settings import majority
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
 MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds must be one piece again
-LOOKS = 5.0  # seconds between the two looks at states that should not last
+LOOKS = 12.0  # seconds between the two looks at states that should not last: longer than a question
+# about a run takes where all calls are late, which may be asked again and again
 SPEAKERS = 3  # peers that say something after the rest
 HOPS = 12  # links on the way of a message to the last peer, at most
 TREE_REPAIR = 3.0  # seconds more: two announcements, by which a part that lost its parent hears
