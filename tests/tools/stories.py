@@ -40,6 +40,13 @@ PAIR = """
     2.0 5001 asks 5002 until 70
     2.5 5002 asks 5001 until 70
 """
+THIRD = """
+    0.5 5003 starts
+    1.0 5003 links 5001
+    1.0 5003 links 5002
+    2.0 5003 asks 5001 until {last}
+    2.0 5003 asks 5002 until {last}
+"""
 THREE = """
     0.0 8080 starts
     0.0 8081 starts
