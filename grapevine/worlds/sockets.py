@@ -98,7 +98,8 @@ class Connection:
 
     def end(self, reason: str, error: OSError | None = None) -> None:
         """Close the socket, and tell the node the end of its link."""
-        self.drop()
+        with self.world.lock:  # or another thread might send by a descriptor of others
+            self.drop()
         self.world.call(self.tell_end, reason, error)
         self.link.closed = self.link.closed or reason  # also if its node has stopped
 

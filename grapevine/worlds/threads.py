@@ -69,9 +69,8 @@ class Connection(sockets.Connection):
         self.world.later(0.0, self.tell_end, "closed")
 
     def end(self, reason: str, error: OSError | None = None) -> None:
-        with self.world.lock:  # or another thread might send by a descriptor of others
-            self.wait_while_held()
-            self.drop()
+        with self.world.lock:
+            self.wait_while_held()  # what came last may not be handled yet
         super().end(reason, error)
 
 

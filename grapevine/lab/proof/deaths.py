@@ -23,7 +23,7 @@ Death = tuple[float, str, str]  # when whom a peer found dead, and seconds for w
 
 
 def dead(proof: Proof) -> Row:
-    """Who died was reported and removed; nobody who lived was."""
+    """Every peer that died was reported and removed; none that lived was."""
     died = [run for run in proof.peers if run.is_dead and not run.chat]
     delays = [max(removed[0], *seed.when("dead report", run.address, run.last, run.next)[:1],
                   run.ended_at) - run.ended_at for run in died for seed in proof.seeds

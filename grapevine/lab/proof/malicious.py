@@ -43,7 +43,7 @@ CHEAT_SECONDS = 5  # at least, because a text may take seconds to cross a networ
 
 
 def malicious(proof: Proof) -> Row | None:
-    """Who attacked was kicked in time; nobody else was."""
+    """Every attacker was kicked in time; nobody else was."""
     if not proof.is_watched:
         return None
     tally = tally_of(proof)
