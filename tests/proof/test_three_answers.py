@@ -146,6 +146,23 @@ def test_of_two_messages_of_the_same_peers_one_came_too_late_to_have_a_way(tmp_p
     assert found.details[0].startswith("127.0.0.1:5002:1:2 did not reach 127.0.0.1:5003")
 
 
+@pytest.mark.parametrize("story, verdict", [
+    # soon over, or not
+    ("59.0 5001 links 5002 \n 59.1 5002 hears 5001/1 from 5001 \n 59.6 {parts}", HOLDS),
+    ("20.0 5001 links 5002 \n 20.1 5002 hears 5001/1 from 5001 \n 59.6 {parts}", FAILS),
+    # the origin came twice, first shortly
+    ("20.0 5001 links 5003 \n 20.5 5003 parts 5001 closed \n 59.6 {parts}", HOLDS),
+    ("20.0 5001 links 5003 \n 20.5 5003 parts 5001 closed \n 30.0 5001 links 5003 \n 59.6 {parts}",
+     FAILS)])
+def test_a_way_lasts_from_when_one_has_a_message_until_the_piece_falls_apart(
+        tmp_path, story, verdict):
+    expect(verdict, "" if verdict == HOLDS else "did not reach 127.0.0.1:5003", delivery.broadcast,
+           tmp_path, SEED, "0.5 5001 starts \n 0.5 5002 starts \n 0.5 5003 starts",
+           "1.0 5001 links 5009 \n 1.0 5002 links 5003 \n 5.0 5001 says 1",
+           story.format(parts="5003 parts 5002 closed"), antientropy_interval=2,
+           *[f"2.0 {port} lives until 70" for port in (5001, 5002, 5003)])
+
+
 def test_a_life_whose_beginning_a_full_disk_refused_may_receive_again(tmp_path):
     expect(UNCLEAR, "127.0.0.1:5002 received or generated 127.0.0.1:5001:1:1 more than once",
            delivery.once, tmp_path, SEED, PAIR,

@@ -5,15 +5,17 @@ graph with a peer that had it for longer than a line takes. It FAILS if they sha
 enough without disturbances at the ends of any of its links.
 """
 
+import collections
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
 from grapevine.lab.proof import graph
 from grapevine.lab.proof.disturbances import (
-    FAILS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet)
+    FAILS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, extend, judge, quiet,
+    shared)
 from grapevine.lab.proof.evidence import Proof, Row, origin_of, quantile, row
 from grapevine.lab.proof.runs import PeerRun
 
@@ -53,7 +55,8 @@ def broadcast(proof: Proof) -> Row:
                 (min(one.last, other.last), math.inf)]
 
     lacking = _lacking(proof)
-    ways, calm = (_ways(lacking, graph.replay(proof.peers, *how)) for how in ((), (disturb,)))
+    ways, calm = (_ways(lacking, graph.stays(proof.peers, *how) if lacking else {})
+                  for how in ((), (disturb,)))
     missing = [fault for _, _, fault in sorted((
         (one.since, message, _missing(proof, one, message, calm_times))
         for one, times, calm_times in zip(lacking, ways, calm) if _longest(times) > ON_ITS_WAY
@@ -70,7 +73,6 @@ def broadcast(proof: Proof) -> Row:
 class Lacking(NamedTuple):  # messages that a run lacks, and that had the same ways to it
     run: PeerRun
     since: float  # from when on it could have them
-    until: float  # when its run ended
     had: dict[PeerRun, float]  # who had one of them, and from when on
     messages: list[str]
 
@@ -89,41 +91,43 @@ def _lacking(proof: Proof) -> list[Lacking]:
 
     found: dict[tuple, Lacking] = {}
     for run in proof.peers:
-        until = run.end
         for message in made.keys() - run.received.keys() - run.generated.keys():
-            if made[message] + ON_ITS_WAY < until:
+            if made[message] + ON_ITS_WAY < run.end:
                 since = max(made[message], run.first)
                 had, all_had, who = holders(message)
                 alike = run, since, who if all_had <= since else message
-                lacking = found.setdefault(alike, Lacking(run, since, until, had, []))
+                lacking = found.setdefault(alike, Lacking(run, since, had, []))
                 lacking.messages.append(message)
     return sorted(found.values(), key=lambda one: one.since)
 
 
-def _ways(every: list[Lacking], moments: Iterable[tuple[float, float, graph.Pieces]]
-          ) -> list[Times]:
-    """Return when each run that lacks messages shared a piece with one that had them."""
-    found: list[Times] = [[] for _ in every]
-    left, active = list(zip(every, found))[::-1], []
-    for begin, end, pieces in moments if every else ():
-        while left and left[-1][0].since < end:
-            active.append(left.pop())
-        for lacking, times in active:
-            piece, holders = pieces.of(lacking.run), lacking.had
-            had = begin if any(holders.get(one, math.inf) <= begin for one in piece) else min(
-                (holders[one] for one in piece if one in holders), default=math.inf)
-            since, until = max(begin, had, lacking.since), min(end, lacking.until)
-            if since < until:
-                extend(times, since, until)
-        active = [one for one in active if one[0].until > end]
-    return found
+def _ways(every: list[Lacking], stays: Mapping[PeerRun, list]) -> Iterator[Times]:
+    """Yield when each run that lacks messages shared a piece with one that had them."""
+    @functools.cache
+    def held(at: int) -> dict[int, Times]:  # when there was one that had them in which piece
+        found = collections.defaultdict(list)
+        for one, had in holders[at].items():
+            for begin, end, piece in stays.get(one, ()):
+                if had < end:
+                    found[piece].append((max(begin, had), end))
+        return {piece: shared([times], 1) for piece, times in found.items()}
+
+    holders = {id(lacking.had): lacking.had for lacking in every}
+    for lacking in every:
+        times: Times = []
+        for begin, end, piece in stays.get(lacking.run, ()):
+            for since, until in held(id(lacking.had)).get(piece, ()):
+                since, until = max(since, begin, lacking.since), min(until, end)
+                if since < until:
+                    extend(times, since, until)
+        yield times
 
 
 def _missing(proof: Proof, lacking: Lacking, message: str, calm: Times) -> Fault:
     """Judge a run that lacks a message that had a way to it, and when without disturbances."""
     run, words = lacking.run, f"{message} did not reach {lacking.run}"
     said_in = message.rpartition(":")[0]  # a run, as in `unconfirmed:RUN`
-    if any(other.told("unconfirmed", said_in) for other in proof.peers):  # others may still ask
+    if said_in in proof.unconfirmed:  # others may still ask
         return Fault(UNCLEAR, f"{words}: nobody confirmed {said_in}")
     way = run.settings.get("spread", "flood")
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0

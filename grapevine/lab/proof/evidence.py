@@ -53,6 +53,7 @@ class Proof:
         self.lives = by_node([*self.peers, *self.seeds])
         self.runs, self.registries = by_node(self.peers), by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
+        self.unconfirmed = {what for run in self.peers for _, what in run.told("unconfirmed")}
         self._cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
         self._headless = records.headless() | {  # or others were linked to it before it began

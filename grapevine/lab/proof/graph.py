@@ -54,7 +54,8 @@ class Pieces:
     def add(self, node: Hashable) -> None:
         """Add a node, a piece by itself."""
         if node not in self._links:
-            self._links[node], self._piece[node] = set(), {node}
+            self._links[node] = set()
+            self._put({node})
             self._count += 1
 
     def remove(self, node: Hashable) -> None:
@@ -71,7 +72,7 @@ class Pieces:
         small, large = sorted((self._piece[one], self._piece[other]), key=len)
         if small is not large:
             large |= small
-            self._piece.update(dict.fromkeys(small, large))
+            self._put(small, large)
             self._count -= 1
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
@@ -90,8 +91,26 @@ class Pieces:
             todo += new
             seen, todo, theirs, their_todo = theirs, their_todo, seen, todo
         self._piece[one] -= seen
-        self._piece.update(dict.fromkeys(seen, seen))
+        self._put(seen)
         self._count += 1
+
+    def _put(self, nodes: set, piece: set | None = None) -> None:
+        """Have nodes form a piece, or join one."""
+        self._piece.update(dict.fromkeys(nodes, nodes if piece is None else piece))
+
+
+class _Dated(Pieces):
+    """A graph that keeps since when each node is in which piece, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.stays = collections.defaultdict(list)
+
+    def _put(self, nodes: set, piece: set | None = None) -> None:
+        super()._put(nodes, piece)
+        for node in nodes:
+            self.stays[node].append((self.now, self.of(node)))
 
 
 class Snapshot(NamedTuple):  # the peers that were up at a moment, and their links
@@ -135,48 +154,56 @@ def end_of(peers: list[PeerRun]) -> float:
                default=max((run.newest for run in peers), default=0.0))
 
 
-Disturb = Callable[[PeerRun, PeerRun], Iterable[tuple]]
-
-
-def replay(peers: list[PeerRun], disturb: Disturb = lambda one, other: ()
-           ) -> Iterator[tuple[float, float, Pieces]]:
-    """Yield from when until when the graph of runs had the same pieces, and the graph, which is the
-    same object again. Links are out of it in the times that `disturb` returns for their ends."""
+def replay(peers: list[PeerRun]) -> Iterator[tuple[float, float, Pieces]]:
+    """Yield from when until when the graph of runs was which, the same object again."""
     end, pieces, begin = end_of(peers), Pieces(), math.inf
-    changes = sorted((change for change in _changes(peers, end, disturb) if change[0] <= end),
-                     key=itemgetter(0, 1))
-    for at, _, change, *nodes in changes:
-        if begin < at and not (change == Pieces.link and nodes[1] in pieces.of(nodes[0])):
+    for at, _, change, *nodes in _changes(peers, end):
+        if begin < at:
             yield begin, at, pieces
-            begin = at
         change(pieces, *nodes)
-        begin = min(begin, at)
+        begin = at
     if begin < math.inf:
         yield begin, end, pieces
 
 
-def _changes(peers: list[PeerRun], end: float, disturb: Disturb) -> Iterator[tuple]:
-    """Yield when a peer or a link came or went, its place among changes at the same time, and what
-    to do with which nodes."""
-    runs = collections.defaultdict(list)
+Disturb = Callable[[PeerRun, PeerRun], Iterable[tuple]]
+
+
+def stays(peers: list[PeerRun], disturb: Disturb | None = None
+          ) -> dict[PeerRun, list[tuple[float, float, int]]]:
+    """Return from when until when each run was in which piece, in order. Links are out of the graph
+    in the times that `disturb` returns for their ends. A piece that another joins, or that a
+    smaller one leaves, remains the same."""
+    end, pieces = end_of(peers), _Dated()
+    for pieces.now, _, change, *nodes in _changes(peers, end, disturb):
+        change(pieces, *nodes)
+    return {run: [(since, until, id(piece)) for (since, piece), (until, _) in itertools.pairwise(
+        [*moves, (end, None)]) if since < until] for run, moves in pieces.stays.items()}
+
+
+def _changes(peers: list[PeerRun], end: float, disturb: Disturb | None = None) -> list[tuple]:
+    """Return until the end of the network, in order, when a peer or a link came or went, its place
+    among changes at the same time, and what to do with which nodes."""
+    changes, runs = [], collections.defaultdict(list)
     for run in peers:
         first_linked = min((link.begin for links in run.links.values() for link in links),
                            default=math.inf)  # lines may stand in any order
         if first_linked > run.end:
             continue  # it left before it had a neighbour
         runs[run.address].append(run)
-        yield first_linked, 1, Pieces.add, run
+        changes.append((first_linked, 1, Pieces.add, run))
         if run.end < end:  # the stop of the whole network is no change
-            yield run.end, 3, Pieces.remove, run
+            changes.append((run.end, 3, Pieces.remove, run))
     for one in itertools.chain(*runs.values()):
         for address, mine in one.links.items():
             for other in runs.get(address, ()) if one.address < address else ():
                 for since, until in shared((mine, other.links.get(one.address, ())), 2):
                     for begin, over in parts(since, min(until, one.end, other.end),
-                                             disturb(one, other)):
-                        yield begin, 2, Pieces.link, one, other
+                                             disturb(one, other) if disturb else ()):
+                        changes.append((begin, 2, Pieces.link, one, other))
                         if over < end:
-                            yield over, 0, Pieces.unlink, one, other
+                            changes.append((over, 0, Pieces.unlink, one, other))
+    return sorted((change for change in changes if change[0] <= end), key=itemgetter(0, 1))
 
 
 def history(peers: list[PeerRun]) -> list[tuple[float, int]]:
