@@ -217,7 +217,7 @@ class Peer(Asker, Gossiper):
         if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
             return  # it has replied, or linked again
         if alive and row.is_silent():
-            self.peer_list.lose(peer)  # maybe no list names it any more
+            self.peer_list.remember(peer)  # maybe no list names it any more
             self.unlink(peer, "silent, but alive")
         elif alive:
             row.clear_suspicion()  # its link is slow
@@ -239,7 +239,7 @@ class Peer(Asker, Gossiper):
 
     def remove_dead(self, peer: Address, reason: str) -> None:
         self.peer_list.discard(peer)
-        self.peer_list.lose(peer)
+        self.peer_list.remember(peer)
         self.unlink(peer, reason)
 
     def on_probe(self, link: Link, time: str, asker: Address) -> None:
@@ -313,7 +313,7 @@ class Peer(Asker, Gossiper):
         row = self.neighbours.rows.get(link.peer)
         if row is not None and row.link is None:
             self.neighbours.remove(link.peer)
-            self.peer_list.lose(link.peer)
+            self.peer_list.remember(link.peer)
         if self.neighbours.link(link.peer) is None:  # else it has dialled, too
             self.places.refused(link.peer, self.now())
         if reason == "full":

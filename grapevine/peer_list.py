@@ -61,7 +61,7 @@ class PeerList:
         self._heard.update(new[:HEARD_LIMIT])
         self._add(new[:HEARD_LIMIT])
 
-    def lose(self, peer: Address) -> None:
+    def remember(self, peer: Address) -> None:
         """Remember a former neighbour. Of too many, the IP that has most loses its oldest: a peer
         with many ports, on the same side of a cut, makes nobody forget the other side."""
         self.lost[peer] = True
