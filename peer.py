@@ -1,9 +1,9 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
 Here tables and conversations meet, top to bottom: duties, gossip, liveness, links, newcomers,
-seeds, leaving. ANSWERS is the whole protocol. Every method but `is_crowded` is called with the
-node's lock held, and never waits; the tables (grapevine/) decide. Each duty has a thread of its
-name: gossip generator, liveness, membership, anti-entropy (grapevine/worlds/threads.py).
+seeds, leaving. ANSWERS is the whole protocol. Every method that does not say `Needs no lock` is
+called with the node's lock held, and never waits; the tables (grapevine/) decide. Each duty has a
+thread of its name: gossip generator, liveness, membership, anti-entropy (worlds/threads.py).
 
 Left out on purpose: encryption, a memory on disk, and, without `--sign`, proof of who said what. A
 peer has to be reachable at the address that it announces.
@@ -119,7 +119,7 @@ class Peer(Asker, Gossiper):
     # Gossip.
 
     def generate(self, now: float) -> float:
-        """Make the next of `message 1` to `message 10`; return when the one after it is due."""
+        """Make `message 1`, `message 2` and so on; return when the next one is due."""
         self._generated += 1
         self.originate([f"message {self._generated}"])
         is_last = self._generated >= self.settings.gossip_count

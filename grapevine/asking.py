@@ -58,7 +58,7 @@ class Asker(LineNode):
     def took(self, link: Link, data: bytes) -> None:
         super().took(link, data)
         try:
-            if not link.pending:  # which may change its role
+            if not link.pending:  # else those lines may change its role
                 self._check_brief(link, link.rest)
             elif len(link.pending) > PACE_BURST and link.role in self.CUT_OFF:
                 raise ProtocolError(f"more than {PACE} lines a second")

@@ -36,7 +36,7 @@ class Gossiper(LineNode):
         self.way = self.make_way()
         self.is_leaving = False
         self.said_at = -math.inf  # when it said something last
-        self.is_unheard = False  # it has said something that no neighbour can have, or pass on
+        self.is_unheard = False  # no neighbour can have, or pass on, something that it has said
         self.numbers = itertools.count(1)  # of its messages; the next one is taken without a lock
 
     def gossip_links(self) -> list:
@@ -50,7 +50,7 @@ class Gossiper(LineNode):
     # What is made here.
 
     def check(self, text: str) -> None:
-        """Raise ValueError if this text is no message: too long, for example."""
+        """Raise ValueError if this text is no message: too long, for example. Needs no lock."""
         wire.make_gossip(wire.format_time(self.time()), self.run, wire.NUMBER_LIMIT, text)
         if self.messages.forbids(text):
             raise ValueError("it has a forbidden word; nothing was sent")

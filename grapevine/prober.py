@@ -3,8 +3,8 @@
 An address that says nothing in the seconds of one stage goes to the queue of the next, so that
 silent addresses do not delay those that answer. One that refuses the connection is dead at once:
 nobody listens there. While nothing can be found out, the address is asked again and again. One for
-which only strangers have asked that hung up is not probed any more, or a flood of those would keep
-others waiting.
+which only strangers have asked, all of whom have hung up, is not probed any more, or a flood of
+those would keep others waiting.
 """
 
 import collections
@@ -34,8 +34,8 @@ class Prober:
         return peer in self._verdicts
 
     def ask(self, peer: Address, on_verdict, link=None) -> None:
-        """Have `on_verdict` called with a verdict but UNKNOWN. Two questions share a probe. If all
-        that have asked did so over links that have ended, the address may count as silent."""
+        """Have `on_verdict` called with any verdict but UNKNOWN. Two questions share a probe. If
+        all that have asked did so over links that have ended, the address may count as silent."""
         if peer in self._verdicts:
             self._verdicts[peer].append((on_verdict, link))
         else:

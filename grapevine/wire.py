@@ -154,7 +154,7 @@ def rumor_told(line: bytes) -> bytes:
 
 
 def by_form(lines: list[bytes]):
-    """Yield adjacent lines of the same form together: (GOSSIP, RUMOR or None, list of lines)."""
+    """Yield adjacent lines of the same form together, behind this form: GOSSIP, RUMOR or None."""
     if all(map(_is_plain, lines)):  # as nearly always; this is much faster
         yield GOSSIP, lines
     else:

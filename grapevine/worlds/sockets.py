@@ -139,8 +139,8 @@ class World:
         self.connections: dict[Connection, None] = {}  # those whose links have not ended
 
     def call(self, call, *arguments, link=None) -> None:
-        """Call the node, of a link unless that has ended. A link whose call fails ends, because it
-        could cause that again."""
+        """Call the node; because of a link, only if that has not ended. A link whose call fails
+        ends, because it could cause that again."""
         with self.lock:
             try:
                 if not self.node.stopping and (link is None or link.closed is None):

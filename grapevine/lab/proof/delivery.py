@@ -1,8 +1,8 @@
 """The rows about messages.
 
-What is lacking is claimed only if it had a way: if the one that lacks it was in one piece of the
-graph with a peer that had it for longer than a line takes. It FAILS if they shared a piece for long
-enough without disturbances at the ends of any of its links.
+What is lacking is claimed only if it had a way: if the one that lacks it was, for longer than a
+line takes, in one piece of the graph with a peer that had it. It FAILS if links without
+disturbances at their ends held the two in one piece for long enough.
 """
 
 import collections
@@ -104,9 +104,9 @@ def _lacking(proof: Proof) -> list[Lacking]:
 def _ways(every: list[Lacking], stays: Mapping[PeerRun, list]) -> Iterator[Times]:
     """Yield when each run that lacks messages shared a piece with one that had them."""
     @functools.cache
-    def held(at: int) -> dict[int, Times]:  # when there was one that had them in which piece
+    def held(by: int) -> dict[int, Times]:  # piece -> when somebody in it had them
         found = collections.defaultdict(list)
-        for one, had in holders[at].items():
+        for one, had in holders[by].items():
             for begin, end, piece in stays.get(one, ()):
                 if had < end:
                     found[piece].append((max(begin, had), end))

@@ -155,7 +155,7 @@ def end_of(peers: list[PeerRun]) -> float:
 
 
 def replay(peers: list[PeerRun]) -> Iterator[tuple[float, float, Pieces]]:
-    """Yield from when until when the graph of runs was which, the same object again."""
+    """Yield from when until when the graph of runs did not change, and this graph, one object."""
     end, pieces, begin = end_of(peers), Pieces(), math.inf
     for at, _, change, *nodes in _changes(peers, end):
         if begin < at:
