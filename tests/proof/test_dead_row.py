@@ -58,6 +58,13 @@ def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
 
 
+@pytest.mark.parametrize("others, verdict", [(10, FAILS), (110, HOLDS)])
+def test_a_seed_needs_longer_to_remove_the_silent_when_many_have_died(tmp_path, others, verdict):
+    expect(verdict, "" if verdict == HOLDS else "has not removed it", deaths.dead, tmp_path, SEED,
+           PAIR, DIED, FOUND + REPORTED + REMOVED.replace("24", "36"),
+           *[f"0.5 {port} starts \n 1 {port} lives until 18" for port in range(6001, 6001 + others)])
+
+
 @pytest.mark.parametrize("stopped, verdict, why", [
     (24, UNCLEAR, "seed 127.0.0.1:8080 has not removed it (yet)"),
     (40, FAILS, "seed 127.0.0.1:8080 has not removed it")])

@@ -17,6 +17,7 @@ from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 REMOVAL_TIME = 10.0  # seconds until a seed has removed the dead: another may have probed first
+SILENT = 32.0  # addresses a second that a seed can find silent, when many have died at once
 FINDING = 120.0  # seconds at most from a death found until a seed hears of it
 
 Death = tuple[float, str, str]  # when whom a peer found dead, and seconds for which it was silent
@@ -89,18 +90,19 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
     found = finders(proof, run)
+    need = REMOVAL_TIME + sum(one.is_dead for one in proof.peers) / SILENT
     for seed in proof.seeds if found and not run.superseded else ():
         listed = max(seed.when("registered", run.address), default=math.inf)
         removed = seed.when("removed", run.address, listed)
         since = max(listed, min(at for at, _ in found))
         end = min([seed.end, *removed])
-        if end < since or removed and end <= since + REMOVAL_TIME:
+        if end < since or removed and end <= since + need:
             continue
         spans = proof.trouble(seed, *((finder, seed.address) for _, finder in found))
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,
-                    end, REMOVAL_TIME, spans)
+                    end, need, spans)
 
 
 def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
