@@ -217,7 +217,6 @@ class WatchedPeer(SignedPeer):
         is_news = before[0] <= now
         self._shut_out[peer] = max(before, (now + min(seconds, self.settings.ban), why))
         self.peer_list.discard(peer)
-        self.peer_list.lost.pop(peer, None)
         if self.neighbours.rows.get(peer) is not None:
             self.unlink(peer, why)
         return is_news
