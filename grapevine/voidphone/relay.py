@@ -29,7 +29,7 @@ CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
 READS, READS_SLOWLY = 2.0, 4.0  # seconds since it has read something, after which announcers (and
 # neighbours) wait for a client no longer
 NEIGHBOUR_WAIT = 2.0  # seconds that clients wait for neighbours at a time, in all for silent ones
-CLIENT_WAIT = 4.0  # seconds at once, or half a liveness interval, that neighbours wait for clients
+CLIENT_WAIT = 4.0  # seconds at once that neighbours wait for clients
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
 PIECES = 8  # a second that are taken from all neighbours together after waits in vain
 PORTION, PORTION_PAUSE = 256 << 10, 0.005  # bytes that a newcomer is told at once; seconds between
@@ -52,7 +52,6 @@ class Relay(Node):
         self._events: list[str] = []  # what messages that came together cause: for the file,
         self._to_say: dict[Link, list[bytes]] = collections.defaultdict(list)  # and for others
         self._types: dict[Link, set[int]] = {}  # client -> its subscriptions
-        self._client_wait = min(CLIENT_WAIT, settings.liveness_interval / 2)
         self._pieces = Budget(PIECES, PIECES)
         self._validated_at: dict[int, float] = {}  # type -> when a client validated last
 
@@ -203,7 +202,7 @@ class Relay(Node):
         are_clients_behind = self._are_crowded(told, READS if is_client else READS_SLOWLY)
         if not is_client:
             return not are_clients_behind or (
-                waited >= self._client_wait and self._pieces.spend(1, self.now()))
+                waited >= CLIENT_WAIT and self._pieces.spend(1, self.now()))
         if are_clients_behind or told and not self._keep_up(link, told, data_type):
             return False
         return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours(), READS)
@@ -211,7 +210,7 @@ class Relay(Node):
     def _are_crowded(self, links: list[Link], patience: float) -> bool:
         """Tell whether much waits for one of these that has read some within so many seconds."""
         now = self.now()
-        return any([link.takes() and link.is_crowded(now, CROWDED, patience) for link in links])
+        return any([link.is_crowded(now, CROWDED, patience) for link in links])
 
     def _keep_up(self, link: Link, told: list[Link], data_type: int) -> bool:
         """Tell whether clients keep up with validations of a type, or have stopped. An announcer
