@@ -287,7 +287,7 @@ class Seed(Asker):
 
     def judge_silent(self, peer: Address, row: Listing, link: Link, alive: Verdict) -> None:
         """Say something to a silent peer that lives: a connection that is dead then breaks."""
-        if row.link is link and alive:
+        if alive:
             link.heard_at = self.now()  # it is not silent for now
             link.send(wire.say("registered"))
         elif row.link is link:
