@@ -111,7 +111,7 @@ class Connection(sockets.Connection):
 
     def time_out(self) -> None:
         """The time for connecting is over."""
-        if self.link.remote is None and self.link.closed is None:
+        if self.link.remote is None:
             self.fail(TimeoutError(errno.ETIMEDOUT, "timed out"))
 
     def watch(self) -> None:
@@ -127,8 +127,6 @@ class Connection(sockets.Connection):
 
     def serve(self, events: int) -> None:
         """Go on with a dial, with sending, or with reading."""
-        if self.link.closed is not None:
-            return  # its end is told soon
         try:
             if self.link.remote is None:
                 self.connected()
