@@ -101,7 +101,8 @@ class Connection:
         with self.world.lock:  # or another thread might send by a descriptor of others
             self.drop()
         self.world.call(self.tell_end, reason, error)
-        self.link.closed = self.link.closed or reason  # also if its node has stopped
+        if self.link is not None:  # else its node has failed to accept it
+            self.link.closed = self.link.closed or reason  # also if its node has stopped
 
     def fail(self, error: OSError) -> None:
         """End it by an error."""

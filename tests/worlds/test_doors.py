@@ -133,6 +133,7 @@ def test_datagrams_are_heard_and_posted(stage, pair):
 
     assert any(asks() for _ in range(20)), "some may get lost"
     assert customer.heard_of[0] == b"yes" and shop.heard_of[0] == b"open?"
+    call(customer, lambda: customer.world.post(bytes(1 << 17), shop.doors[2], 2))  # which is lost
 
 
 def test_a_link_whose_other_end_is_gone_takes_no_more_also_while_it_is_held(stage, pair):

@@ -18,6 +18,10 @@ def test_a_call_that_another_thread_posts_wakes_the_loop():
         stage.loop.round(10.0)
     thread.join()
     assert made == ["call"] and time.monotonic() - begun < 9.0
+    for number in range(1_000):  # more than the kernel keeps of what wakes it
+        stage.loop.post(made.append, number)
+    stage.loop.round(1.0)
+    assert made[1:] == list(range(1_000))
     stage.close()
 
 
@@ -33,9 +37,21 @@ def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_
         link is pair.b.links[5] and pair.a.send(pair.here, b"urgent"))
     for link in slow:
         pair.a.send(link, b"bulk")
+    stage.loop.post(pair.b.note, "posted")  # which is served in the midst of the round, too
     assert stage.passes(lambda: pair.b.words().count("took") == 22)
     order = [detail for what, _, detail in pair.b.told if what == "took"]
     assert order.index(b"urgent") < 19, "before the others of its round"
+    stage.close()
+
+
+def test_no_call_overtakes_bytes_that_have_come():
+    stage = LoopStage()
+    pair = Pair(stage)
+    pair.b.acts["took"] = lambda link, data: data == b"first" and (
+        pair.a.send(pair.here, b"second"), pair.b.later(0.0, "call"))
+    pair.a.send(pair.here, b"first")
+    assert stage.passes(lambda: "call" in pair.b.words())
+    assert pair.b.words() == ["accepted", "took", "took", "call"]
     stage.close()
 
 

@@ -1,6 +1,8 @@
 """The seam between a node and its world (grapevine/worlds/__init__.py): the same in all worlds."""
 
 import contextlib
+import errno
+import math
 import socket
 import struct
 import sys
@@ -32,12 +34,15 @@ def test_a_dial_is_told_as_up_and_the_other_node_accepts_it_before_any_bytes(sta
 
 
 @pytest.mark.parametrize("where, kind", [
-    (lambda stage: stage.refusing(), ConnectionRefusedError), (lambda stage: NOWHERE, OSError)],
-    ids=["an address at which nobody listens", "a name that leads nowhere"])
+    (lambda stage: stage.refusing(), ConnectionRefusedError), (lambda stage: NOWHERE, OSError),
+    (lambda stage: address_of("255.255.255.255", 7), OSError)],
+    ids=["an address at which nobody listens", "a name that leads nowhere", "no address of a node"])
 def test_a_dial_that_reaches_nobody_ends_with_an_error_and_nothing_else_is_told(stage, where, kind):
-    node = stage.node()
-    link = node.dial(where(stage))
-    assert stage.passes(lambda: not node.links)
+    node, links, target = stage.node(), [], where(stage)
+    node.acts["call"] = lambda *_: links.append(node.dial_locked(target))
+    node.later(0.0, "call")
+    assert stage.passes(lambda: links and not node.links)
+    [link] = links
     assert node.of(link) == ["ended"] and isinstance(node.error(link), kind)
 
 
@@ -71,6 +76,15 @@ def test_a_dial_comes_from_the_ip_that_its_node_announces():
         assert sock.getsockname()[0] == "127.0.0.2"
 
 
+def test_a_dial_from_an_ip_that_is_not_here_leaves_no_socket_open():
+    with pytest.raises(OSError):
+        sockets.socket_from(address_of("192.0.2.1", 7), socket.AF_INET)
+
+
+def test_the_address_of_a_connection_has_no_interface():
+    assert sockets.remote_address(("fe80::1%lo", 7, 0, 1)) == address_of("fe80::1", 7)
+
+
 def test_a_name_is_looked_up_when_it_is_dialled(stage):
     node, other = stage.node(), stage.node()
     link = node.dial(stage.name(other))
@@ -99,10 +113,11 @@ def test_a_dial_that_is_closed_while_its_name_is_looked_up_waits_for_nobody(stag
     for world in threads, loop:
         monkeypatch.setattr(world, "look_up", lambda *_: is_found.wait() and [silent])
     node = stage.node()
-    link = node.dial(NOWHERE, 60.0)
+    link, late = node.dial(NOWHERE, 60.0), node.dial(NOWHERE, 0.0)
     node.close(link)
-    assert stage.passes(lambda: not node.links)
+    assert stage.passes(lambda: link not in node.links)
     is_found.set()
+    assert stage.passes(lambda: not node.links) and isinstance(node.error(late), TimeoutError)
     assert stage.passes(lambda: link.connection.sock and link.connection.sock.fileno() == -1)
 
 
@@ -193,6 +208,23 @@ def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stag
 
 
 @pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_small_messages_are_sent_without_waiting_for_more(stage):
+    pair = Pair(stage)
+    assert all(link.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+               for link in (pair.here, pair.there))
+
+
+@pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
+def test_the_writer_passes_over_a_closed_descriptor_whose_end_is_not_told_yet(stage):
+    pair = Pair(stage)
+    with pair.b.lock:
+        pair.there.limit = math.inf
+        pair.there.send(bytes(50_000_000))
+        pair.there.connection.drop()
+    assert pair.there.waiting and not stage.passes(lambda: pair.b.stopping, 0.1)
+
+
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
 @pytest.mark.parametrize("flag", {sockets.DONT_WAIT, 0})
 def test_what_is_sent_before_the_end_of_a_closed_descriptor_is_told_is_lost(stage, monkeypatch,
                                                                             flag):
@@ -271,6 +303,19 @@ def test_a_reset_of_a_link_that_is_held_waits_behind_what_came_before(stage):
     assert isinstance(node.error(link), ConnectionResetError)
 
 
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_a_link_whose_other_end_acknowledges_nothing_ends_with_an_error(stage, monkeypatch):
+    def time_out(sock, size):
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(socket.socket, "recv", time_out)
+    node = stage.node()
+    with socket.create_connection(("127.0.0.1", stage.address(node).port)) as other:
+        other.send(b"hello")
+        assert stage.passes(lambda: node.told and not node.links, 2.0)
+    assert node.error(node.told[0][1]).errno == errno.ETIMEDOUT
+
+
 def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
     pair = Pair(stage)
     with pair.b.lock:
@@ -288,6 +333,32 @@ def test_an_accepted_link_may_be_closed_in_the_call_that_accepts_it(stage):
     link = node.dial(stage.address(other))
     assert stage.passes(lambda: node.told and not node.links and not other.links)
     assert other.words() == ["accepted", "ended"] and node.of(link)[-1] == "ended"
+
+
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+def test_a_node_that_fails_to_accept_a_link_that_it_has_closed_goes_on(stage):
+    node, other = stage.node(), stage.node()
+    other.acts["accepted"] = lambda link, detail: link.close("no, thanks") or 1 / 0
+    node.dial(stage.address(other))
+    assert stage.passes(lambda: node.told and not node.links)
+    assert "ZeroDivisionError" in other.output.lines.pop() and not other.output.lines
+
+
+@pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
+@pytest.mark.parametrize("where, name, error", [
+    (socket.socket, "accept", ConnectionAbortedError()), (sockets, "send_at_once", OSError())])
+def test_a_connection_that_breaks_while_it_is_accepted_has_no_other_wait(stage, monkeypatch, where,
+                                                                         name, error):
+    def fail_once(*_, before=getattr(where, name)):
+        monkeypatch.setattr(where, name, before)
+        raise error
+
+    monkeypatch.setattr(sockets, "REST", 60.0)
+    monkeypatch.setattr(where, name, fail_once)
+    node = stage.node()
+    address = "127.0.0.1", stage.address(node).port
+    with socket.create_connection(address), socket.create_connection(address):
+        assert stage.passes(lambda: node.links, 5.0)
 
 
 def test_links_may_follow_one_another_and_leave_nothing_behind(stage):
@@ -331,6 +402,19 @@ def test_a_call_that_is_due_sooner_than_all_others_is_made_in_time(stage):
         node.later(0.1, thread, thread)
         assert stage.passes(lambda: thread in node.words())
     assert node.words() == ["timer", "another"]
+
+
+@pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
+def test_a_call_for_which_no_thread_was_left_may_be_asked_for_again(stage, monkeypatch):
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    node = stage.node()
+    with monkeypatch.context() as shortage, pytest.raises(OSError):
+        shortage.setattr(threading.Thread, "start", fail)
+        node.later(0.0, "call", "another")
+    node.later(0.0, "call", "another")
+    assert stage.passes(lambda: node.words() == ["call"])
 
 
 def test_a_call_may_add_one_that_is_due_at_once_which_comes_behind_all_that_are_due(stage):

@@ -80,6 +80,9 @@ def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     pair.run()
     assert pair.a.timed == [(2.0 + LATENCY, b"quick")]
     assert [when for when, _ in pair.b.timed] == [2.0 + LATENCY + 2.0 + 1.0]
+    pair.a.dial(B, 4.0)
+    pair.run()
+    assert pair.a.words() == ["Connection timed out"], "the answer would come later"
 
 
 # Cuts.
@@ -182,15 +185,21 @@ def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_so
     assert pair.b.words() == ["Connection reset by peer"]
 
 
-def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections():
+@pytest.mark.parametrize("unread, reason", [
+    (b"", "closed by the other end"), (b"unread", "Connection reset by peer")])
+def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections(unread, reason):
     pair = Pair()
+    pair.there.is_held = True
+    pair.here.send(unread)
+    pair.run()
+    pair.b.timed.clear()
     pair.b.later(0.0, "too late")
     pair.b.world.kill()
     pair.run()
-    assert pair.a.words() == ["closed by the other end"] and pair.b.timed == []
+    assert pair.a.words()[-1] == reason and pair.b.timed == []
     pair.a.dial(B)
     pair.run()
-    assert pair.a.words()[1:] == ["Connection refused"]
+    assert pair.a.words()[-1] == "Connection refused"
 
 
 # Power.
