@@ -83,9 +83,15 @@ def test_a_clock_that_was_set_meanwhile_is_named(files, tmp_path, step, way):
         rf"clocks +unclear .*\n +the clock of {WRONG} was set {way}", text), text
 
 
-def test_a_machine_that_nothing_came_from_is_named(files, tmp_path):
-    folder = spread_out(files, tmp_path)
-    (tmp_path / "peer_10.0.0.9_5001.txt").write_text(
-        "2026-01-01 00:00:00.000000:started:peer:10.0.0.9:5001\n")
+@pytest.mark.parametrize("told", [[], ["registered:{}", "unregistered:{}:lost", "registered:{}"]])
+def test_a_machine_that_nothing_came_from_is_named(files, tmp_path, told):
+    """Of two registrations, one of which the seed does not tell, nobody knows which is the other's.
+    """
+    folder, seed = spread_out(files, tmp_path), "10.0.0.1:4000"
+    (tmp_path / "peer_10.0.0.9_5001.txt").write_text("".join(
+        f"2026-01-01 00:00:0{at}.000000:{event}\n" for at, event in enumerate(
+            ["started:peer:10.0.0.9:5001", *[event.format(seed) for event in told]])))
+    with open(tmp_path / "seed_10.0.0.1_4000.txt", "a") as file:
+        file.write("2023-11-14 22:13:36.000000:registered:10.0.0.9:5001\n" if told else "")
     assert rows_of(folder)["clocks"].details == [
         "no lines went to 10.0.0.9 and back: nobody knows whether its clock is right"]

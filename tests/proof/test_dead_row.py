@@ -52,8 +52,8 @@ ENDING = "23.2 5001 stopped:interrupted"
      + REMOVED, HOLDS, ""),
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,
      "5001 found 127.0.0.1:5003 dead without 3 misses in a row"),
-    (FOUND + REPORTED + REMOVED + "\n 30 5001 dead:@5003:3.6", FAILS,
-     "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
+    *((FOUND + REPORTED + REMOVED + f"\n {at} 5001 dead:@5003:3.6", FAILS,
+       "5001 found 127.0.0.1:5003 dead without 3 misses in a row") for at in (20, 30))])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
 
@@ -110,6 +110,7 @@ def test_who_lives_is_not_found_dead_by_one_that_it_hears(tmp_path, story, verdi
 @pytest.mark.parametrize("story, verdict", [
     *((f"30 8080 removed:@5003:{reason}", FAILS) for reason in (
         "gone", "dead", "left", "malicious:0.900")),  # nobody monitors
+    ("30 8080 passed on:Dead Node:@5003:1.000000:@5001", FAILS),
     ("30 8080 removed:@5003:gone \n 31 5003 unregistered:@8080:silent \n 32 5003 joins 8080",
      HOLDS),
     ("30 8080 removed:@5003:gone \n 25 8080 lost:2", UNCLEAR),

@@ -128,7 +128,8 @@ def test_who_was_not_kicked_is_missed_when_it_was_on_time_for_too_long(tmp_path,
 def test_an_honest_peer_may_be_kicked_if_half_of_its_reporters_attack(tmp_path, reporters, holds):
     rates = " ".join(f"127.0.0.1#{port}=0.500" for port in reporters.split())
     found = row(tmp_path, *kicked(5010), *kicked(5011), *kicked(5003),
-                f"13 8001 verdict:@5003:0.500:{rates}")
+                f"13 8001 verdict:@5003:0.500:{rates}",
+                "14 8001 verdict:@5004:0.500:127.0.0.1#5001=0.500")
     assert found.verdict == (HOLDS if holds else FAILS)
     assert (", and falsely 0 of 9 honest peers, 1 more by liars; " in found.figures) is holds
 
@@ -142,6 +143,7 @@ def untrue(*seconds):
 
 KEPT = ["127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"]
 BELIEVED = ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"]
+REMOVED = ["seed 127.0.0.1:8001 removed 127.0.0.1:5003, which lived"]
 
 
 @pytest.mark.parametrize("vow, lines, failures", [
@@ -154,6 +156,8 @@ BELIEVED = ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"]
     ("falsedead", untrue(6, 7), []), ("falsedead", untrue(6, 7, 8), BELIEVED),
     ("falsedead", [*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []),
     ("falsedead", untrue(6, 10, 14), []),
+    ("falsedead", [*untrue(6), "7 8001 removed:@5003:dead",
+                   untrue(9)[0].replace("5011", "5001")], REMOVED),
     ("falsedead", [*untrue(6, 7), untrue(8)[1].replace("5011", "5001")], []),  # of another peer
     ("falsedead", [*untrue(6, 7, 8), "12 8001 disbelieved:@5011", "8.2 8002 disbelieved:@5011"],
      BELIEVED)])
