@@ -50,13 +50,13 @@ def test_a_digest_is_said_to_a_random_neighbour_every_interval_and_at_once_by_wh
 def test_what_is_lacking_is_asked_for_and_what_comes_is_forwarded():
     one, other = neighbours(A, B)
     one.say(gossip(C, 2))
-    one.say(f"status:seen:{C}:7=1-5 {B}:6=1")
-    assert one.hear() == f"status:want:{B}:6=1 {C}:7=1,3-5"
-    one.say(gossip(C, 1), gossip(C, 3), gossip(B, 1, start=6), "status:sent")
+    one.say(f"status:seen:{C}:7=1-5 {B}:8=1 {B}:6=1")
+    assert one.hear() == f"status:want:{B}:6=1 {B}:8=1 {C}:7=1,3-5"
+    one.say(gossip(C, 1), gossip(C, 3), *[gossip(B, 1, start=at) for at in (6, 8)], "status:sent")
     assert one.hear() == f"status:want:{C}:7=4-5"
     one.say(gossip(C, 4), gossip(C, 5), "status:sent")
     assert one.hear_all() == []
-    assert len(other.hear_all()) == 6
+    assert len(other.hear_all()) == 7
 
 
 def test_one_neighbour_at_a_time_is_asked_and_another_after_two_seconds():

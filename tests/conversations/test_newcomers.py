@@ -2,6 +2,7 @@
 
 import pytest
 
+from grapevine.addresses import parse_address
 from grapevine.peer import Peer
 from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of, with_seed
 
@@ -53,6 +54,18 @@ def test_newcomers_at_silent_addresses_delay_nobody_who_answers():
     began = scene.now
     neighbour(scene, A)
     assert scene.now - began < 1.0
+
+
+def test_newcomers_that_hang_up_delay_nobody():
+    scene = Scene(Peer)
+    silent = [f"127.0.0.1:{port}" for port in range(7001, 8001)]
+    scene.net.cut(frozenset(map(parse_address, silent)))
+    for peer, end in zip(silent, scene.machine(B).dial_often(len(silent))):
+        end.say(f"Connection with Peer:{peer}")
+        end.hang_up()
+    began = scene.now
+    neighbour(scene, A)
+    assert scene.now - began < 0.5
 
 
 def test_a_newcomer_may_only_say_liveness_requests_until_it_is_accepted():

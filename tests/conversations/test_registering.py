@@ -271,6 +271,16 @@ def test_a_registration_stands_if_register_comes_on_it_within_a_second_of_the_pr
     assert not older.ends_within(1.0)
 
 
+def test_a_registration_stands_if_register_came_just_before_the_probe_which_it_does_after_another():
+    scene = Scene(Seed)
+    older = registered(scene, A)
+    scene.run(5.0)
+    older.say(f"register:{A}")
+    scene.run(0.5)
+    assert ask(older.machine).hear() == (
+        "registration refused:registered on another connection, which stands")
+
+
 def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_second():
     scene = Scene(Seed)
     older = registered(scene, A)

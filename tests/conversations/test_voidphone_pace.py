@@ -167,10 +167,23 @@ def test_an_announcer_waits_for_clients_that_validate_but_are_far_behind(monkeyp
     assert scene.count(news.CROWDED_OUT) == scene.count(WAITING) == 0
 
 
+def test_an_announcer_waits_for_nobody_who_validates_another_type_alone(monkeypatch):
+    monkeypatch.setattr(news, "WAITING", 400)
+    scene, announcer, client = stage(1, 0)
+    other, another = scene.client(TYPE + 1), scene.client()
+    announcer.say(*numbered(Announce, 1_000, size=1_000))
+    for _ in range(50):
+        another.announce(bytes(60_000), data_type=TYPE + 1)
+        other.validate(other.told())
+        scene.run(0.1)
+    assert len(client.hear_all(0.1)) == 1_000
+
+
 def test_clients_that_announce_and_validate_do_not_wait_for_each_other(monkeypatch):
     monkeypatch.setattr(news, "WAITING", 1_500)
     scene, *_ = stage(0, 0)
     both, begun, said = [scene.client(TYPE), scene.client(TYPE)], scene.now, 0
+    scene.client().say(*numbered(Announce, 1_500, size=1_000))  # it waits for both
     while said < 600 or scene.count(WAITING):
         for end in both:
             told = end.hear_all(0.001)

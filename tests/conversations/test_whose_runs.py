@@ -67,6 +67,16 @@ def test_a_run_that_most_seeds_do_not_name_is_denied_and_rests(named):
     assert end.closed is None and scene.events("corrupt:") == []
 
 
+def test_what_was_denied_is_compared_anew_until_seeds_name_it():
+    scene, machine, end, [seed] = scene_with_seeds(False, antientropy_interval=100.0)
+    machine.replies[f"status:show:{'f' * 16}"] = f"status:seen:{run_of(DEAD, KEY)}=1"
+    for _ in range(15):
+        end.say(f"status:digest:{'f' * 32}")
+        scene.run(2.0)
+        seed.runs = {DEAD: [KEY.start]}
+    assert f"status:want:{run_of(DEAD, KEY)}=1" in machine.said
+
+
 @pytest.mark.parametrize("named", [(None,), (None, None, True)])
 def test_where_seeds_do_not_decide_the_address_is_dialled(named):
     scene, _, end, _ = scene_with_seeds(*named)
