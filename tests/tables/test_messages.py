@@ -237,6 +237,11 @@ def test_eviction_drops_the_oldest_texts_of_the_largest_run(length, cache_size, 
     assert seen(messages)[run_of()] == [(1, 2_000)]
 
 
+def test_the_latest_text_is_held_also_if_there_is_room_for_one_alone():
+    messages = message_list(*numbered([1, 2]), cache_size=1)
+    assert messages.latest(9) == numbered([2])
+
+
 def test_this_share_is_as_large_as_that_of_a_named_run_also_in_a_burst():
     messages = message_list(cache_size=100, named=(B,))
     others = [*numbered(range(1, 31)), *numbered(range(1, 31), peer(9))]

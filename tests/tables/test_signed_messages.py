@@ -230,4 +230,6 @@ def test_the_latest_are_messages_in_order_of_arrival_and_a_line_is_read_as_its_m
     messages = message_list(said(3, "three", "four"), said(1, "one", "two"))
     assert messages.latest(3) == each(3, "three", "four")[1:] + each(1, "one", "two")
     assert messages.latest(0) == [] and len(messages.latest(99)) == 4
+    messages.add([said(4, "four", "five")])  # of which one is new
+    assert len(messages.latest(99)) == 5
     assert messages.span(said(5, *"xy")) == (run(), 5, 6) and not messages.span(b"x")

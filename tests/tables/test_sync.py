@@ -74,7 +74,9 @@ def test_of_slices_that_were_told_the_others_are_shown():
     parts[6] ^= 1
     assert node.hear(link, wire.say_slices("parts", parts)[:-1], 10.7) == b""
     same = wire.say_slices("parts", node.messages.slices())[:-1]
+    assert not node.sync.has_caught_up([link])
     assert node.hear(link, same, 30.0) == b"status:seen:\n", "what was on its way has come"
+    assert node.sync.has_caught_up([link])
 
 
 # Fetching.
@@ -89,6 +91,11 @@ def test_a_question_is_answered_in_portions_with_what_is_gone_and_an_end():
     forbidding = Node(line(1), line(2, text="virus"), line(3), words=("virus",))
     assert forbidding.hear(object(), b"status:want:%b=1-9" % RUN).splitlines() == [
         line(1), line(3), b"status:gone:%b=2" % RUN, b"status:sent"]
+    gaps = Node(*[line(number, text=("virus", "x")[number % 2]) for number in range(1, 1_201)],
+                words=("virus",))
+    [gone] = [told for told in gaps.hear(object(), b"status:want:%b=1-1200" % RUN).splitlines()
+              if told.startswith(b"status:gone:")]
+    assert gone.count(b",") == limits.WANT_LIMIT - 1, "a line has a limit"
 
 
 def test_one_neighbour_is_asked_at_a_time_for_the_oldest_runs_first():
