@@ -29,7 +29,8 @@ class SignedAdded(Added):
         self.unknown: list[Signed] = []  # of runs that are not known to be genuine
         self.no_room: list[Signed] = []
         self.contradictions: list[tuple[Signed, Signed]] = []  # good lines with a number in common
-        self.vain = 0  # lines that were looked at closely, and let nothing in; with READING
+        self.vain = 0  # corrupt lines, and READING of those not wanted; no contradictions, which
+        # honest neighbours cannot help passing on: each has taken another line first
 
 
 class SignedMessages(Messages):
@@ -145,7 +146,6 @@ class SignedMessages(Messages):
         if foul:
             self._foul[signed.run].remove(signed.first, signed.last)
         new = sorted(missing + foul)
-        added.vain += not new
         return [number for low, high in new for number in range(low, high + 1)]
 
     def _foul_of(self, signed: Signed) -> list[Range]:

@@ -121,6 +121,21 @@ def test_who_passes_on_what_is_not_wanted_here_is_heard_all_the_same(is_contradi
     assert honest.hear_until("Liveness Reply:", 10.0) and scene.now < before + 0.1
 
 
+def test_who_passes_on_contradictions_of_many_runs_is_heard_all_the_same():
+    """Two honest neighbours of whom each had the other line of each run did not hear each other."""
+    scene, (_, honest) = scene_with(B)
+    others = []
+    for at in range(250):
+        one, end = neighbour(scene, f"127.0.0.1:{7_000 + at}")
+        end.say(one.signed(1, "x"), f"leave:{one.address}")
+        others.append(one.signed(1, "y"))
+        scene.run(0.01)
+    before = scene.now
+    honest.say(*others, f"Liveness Request:{TIME}:{B}")
+    assert honest.hear_until("Liveness Reply:", 20.0) and scene.now < before + 0.1
+    assert len(scene.events("contradiction:")) == 250
+
+
 @pytest.mark.parametrize("spread", ["flood", "rumor", "tree"])
 def test_a_line_goes_on_in_every_way_of_spreading(spread):
     scene, (one, end), (_, other) = scene_with(A, B, spread=spread)
