@@ -2,9 +2,11 @@
 
 An address that says nothing in the seconds of one stage goes to the queue of the next, so that
 silent addresses do not delay those that answer. One that refuses the connection is dead at once:
-nobody listens there. While nothing can be found out, the address is asked again and again. One for
-which only strangers have asked, all of whom have hung up, is not probed any more, or a flood of
-those would keep others waiting.
+nobody listens there. While nothing can be found out, the address is asked again and again, and
+keeps its place among those probed at once: if all that wait had their turns meanwhile, all would be
+asked again in one second, which makes a node late, and then finds nothing out. One for which only
+strangers have asked, all of whom have hung up, is not probed any more, or a flood of those would
+keep others waiting.
 """
 
 import collections
@@ -45,9 +47,9 @@ class Prober:
     def _enqueue(self, peer: Address, stage: int) -> None:
         if len(self._queues[stage]) < self._limit:
             self._queues[stage].append(peer)
-            self._begin()
         else:
             self._tell(peer, Verdict.SILENT)
+        self._begin()
 
     def _tell(self, peer: Address, verdict: Verdict) -> None:
         for on_verdict, _ in self._verdicts.pop(peer):
@@ -65,11 +67,16 @@ class Prober:
                 self._node.probe(peer, ended, self._seconds[stage])
 
     def _ended(self, peer: Address, stage: int, verdict: Verdict) -> None:
-        self._free[stage] += 1
         if verdict is Verdict.UNKNOWN:
-            self._node.later(ASK_AGAIN, self._enqueue, peer, stage)
-        elif verdict is Verdict.SILENT and stage + 1 < len(self._queues):
+            self._node.later(ASK_AGAIN, self._ask_again, peer, stage)
+            return
+        self._free[stage] += 1
+        if verdict is Verdict.SILENT and stage + 1 < len(self._queues):
             self._enqueue(peer, stage + 1)
         else:
             self._tell(peer, verdict)
         self._begin()
+
+    def _ask_again(self, peer: Address, stage: int) -> None:
+        self._free[stage] += 1
+        self._enqueue(peer, stage)

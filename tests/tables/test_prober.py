@@ -84,6 +84,18 @@ def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
     assert node.verdicts[A] == [True]
 
 
+def test_who_is_to_be_asked_again_keeps_its_place_or_all_would_be_asked_in_one_second():
+    """Seeds of which 2,000 registrations broke at once were late for ever, and removed nobody."""
+    node = Node()
+    node.ask(A, B, C, D, E)
+    for unknown in (A, B, C):
+        node.end(unknown, Verdict.UNKNOWN)
+    assert not node.probes
+    for call in node.delayed:
+        call()
+    assert list(node.probes) == [D, E, A], "those that wait come first"
+
+
 def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     node = Node()
     many = [peer(port) for port in range(1, LIMIT + STAGES[0][1] + 2)]
