@@ -49,10 +49,13 @@ class Run:
         self.is_named = is_named  # its gaps are counted with those of named origins
 
     def hold(self, numbers, line: bytes) -> None:
-        self.held.update(dict.fromkeys(numbers, line))
-        # one insertion for all, because each moves whatever is above it
-        at, end = bisect_left(self.ordered, numbers[0]), bisect_right(self.ordered, numbers[-1])
-        self.ordered[at:end] = sorted([*self.ordered[at:end], *numbers])
+        for number in numbers:
+            self.held[number] = line
+        at = bisect_left(self.ordered, numbers[0])
+        above = self.ordered[at:at + 1]
+        self.ordered[at:at] = numbers  # at once, because each insertion moves all that is above
+        if above and above[0] < numbers[-1]:
+            self.ordered.sort()
 
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
