@@ -107,10 +107,14 @@ class Relay(Node):
             self._tell_recent(link, collections.deque(recent))
 
     def _tell_recent(self, link: Link, recent: collections.deque) -> None:
-        """Tell a newcomer of news, a portion at a time. It misses those that are gone meanwhile."""
+        """Tell a newcomer of news, a portion at a time. It misses those that are gone meanwhile,
+        so that this ends soon for one that reads nothing, too."""
         size = 0
-        while recent and size < PORTION and len(link.waiting) <= CROWDED:
-            news = self.pending.find(*recent.popleft(), link)
+        while recent and size < PORTION:
+            news = self.pending.find(*recent[0], link)
+            if news is not None and len(link.waiting) > CROWDED:
+                break
+            recent.popleft()
             if news is not None:
                 self.tell([link], news.notification())
                 size += len(news.message.data) + OVERHEAD
