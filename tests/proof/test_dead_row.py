@@ -58,11 +58,14 @@ def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
 
 
-@pytest.mark.parametrize("others, verdict", [(10, FAILS), (110, HOLDS)])
-def test_a_seed_needs_longer_to_remove_the_silent_when_many_have_died(tmp_path, others, verdict):
+@pytest.mark.parametrize("others, begun, verdict", [
+    (10, 0, FAILS), (110, 0, HOLDS), (110, -200, FAILS)])  # those had died long ago
+def test_a_seed_needs_longer_to_remove_the_silent_when_many_have_died_together(
+        tmp_path, others, begun, verdict):
     expect(verdict, "" if verdict == HOLDS else "has not removed it", deaths.dead, tmp_path, SEED,
            PAIR, DIED, FOUND + REPORTED + REMOVED.replace("24", "36"),
-           *[f"0.5 {port} starts \n 1 {port} lives until 18" for port in range(6001, 6001 + others)])
+           *[f"{begun} {port} starts \n {begun + 1} {port} lives until {begun + 18}"
+             for port in range(6001, 6001 + others)])
 
 
 @pytest.mark.parametrize("stopped, verdict, why", [

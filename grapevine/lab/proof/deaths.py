@@ -18,7 +18,8 @@ DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 REMOVAL_TIME = 10.0  # seconds until a seed has removed the dead: another may have probed first
 SILENT = 32.0  # addresses a second that a seed can find silent, when many have died at once
-FINDING = 120.0  # seconds at most from a death found until a seed hears of it
+FINDING = 120.0  # seconds at most from a death found until a seed hears of it; also between deaths
+# that a seed may have to find at once
 
 Death = tuple[float, str, str]  # when whom a peer found dead, and seconds for which it was silent
 
@@ -90,7 +91,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
     found = finders(proof, run)
-    need = REMOVAL_TIME + sum(one.is_dead for one in proof.peers) / SILENT
+    need = REMOVAL_TIME + sum(one.is_dead and abs(one.last - run.last) < FINDING
+                              for one in proof.peers) / SILENT
     for seed in proof.seeds if found and not run.superseded else ():
         listed = max(seed.when("registered", run.address), default=math.inf)
         removed = seed.when("removed", run.address, listed)
