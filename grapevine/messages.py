@@ -52,10 +52,10 @@ class Run:
         for number in numbers:
             self.held[number] = line
         at = bisect_left(self.ordered, numbers[0])
-        above = self.ordered[at:at + 1]
-        self.ordered[at:at] = numbers  # at once, because each insertion moves all that is above
-        if above and above[0] < numbers[-1]:
-            self.ordered.sort()
+        end = bisect_left(self.ordered, numbers[-1], at)
+        between = self.ordered[at:end]  # of other lines
+        # at once, because each insertion moves all that is above
+        self.ordered[at:end] = sorted([*between, *numbers]) if between else numbers
 
     def held_among(self, first: int, last: int) -> list[int]:
         """Return the numbers from first to last whose texts are held, in order."""
