@@ -153,7 +153,10 @@ def test_of_two_messages_of_the_same_peers_one_came_too_late_to_have_a_way(tmp_p
     # the origin came twice, first shortly
     ("20.0 5001 links 5003 \n 20.5 5003 parts 5001 closed \n 59.6 {parts}", HOLDS),
     ("20.0 5001 links 5003 \n 20.5 5003 parts 5001 closed \n 30.0 5001 links 5003 \n 59.6 {parts}",
-     FAILS)])
+     FAILS),
+    # it was there for six seconds, and another that had it for five, in all for ten
+    ("20.0 5001 links 5003 \n 24.0 5001 links 5002 \n 25.0 5002 hears 5001/1 from 5001 \n "
+     "26.0 5003 parts 5001 full \n 26.0 5002 parts 5001 full \n 30.0 5003 parts 5002 full", FAILS)])
 def test_a_way_lasts_from_when_one_has_a_message_until_the_piece_falls_apart(
         tmp_path, story, verdict):
     expect(verdict, "" if verdict == HOLDS else "did not reach 127.0.0.1:5003", delivery.broadcast,
