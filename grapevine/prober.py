@@ -47,9 +47,9 @@ class Prober:
     def _enqueue(self, peer: Address, stage: int) -> None:
         if len(self._queues[stage]) < self._limit:
             self._queues[stage].append(peer)
+            self._begin()
         else:
             self._tell(peer, Verdict.SILENT)
-        self._begin()
 
     def _tell(self, peer: Address, verdict: Verdict) -> None:
         for on_verdict, _ in self._verdicts.pop(peer):
@@ -79,4 +79,5 @@ class Prober:
 
     def _ask_again(self, peer: Address, stage: int) -> None:
         self._free[stage] += 1
+        self._begin()  # those that wait come first, so their queue has room for it
         self._enqueue(peer, stage)

@@ -38,7 +38,7 @@ class Node:
         self.probes.pop(address)[0](verdict)
 
 
-A, B, C, D, E = (peer(port) for port in range(1, 6))
+A, B, C, D, E, F = (peer(port) for port in range(1, 7))
 
 
 def test_an_address_is_not_probed_if_all_that_have_asked_for_it_hung_up():
@@ -90,10 +90,11 @@ def test_who_is_to_be_asked_again_keeps_its_place_or_all_would_be_asked_in_one_s
     node.ask(A, B, C, D, E)
     for unknown in (A, B, C):
         node.end(unknown, Verdict.UNKNOWN)
+    node.ask(F)
     assert not node.probes
     for call in node.delayed:
         call()
-    assert list(node.probes) == [D, E, A], "those that wait come first"
+    assert list(node.probes) == [D, E, F], "those that wait come first"
 
 
 def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
@@ -106,3 +107,9 @@ def test_beyond_the_limit_of_a_queue_an_address_counts_as_silent():
     node.end(next(iter(node.probes)), Verdict.ALIVE)
     node.ask(many[-1])
     assert node.verdicts[many[-1]] == [False] and many[-1] in node.prober, "there is room again"
+    for unknown in list(node.probes):
+        node.end(unknown, Verdict.UNKNOWN)
+    for call in node.delayed:
+        call()
+    assert sum(map(len, node.verdicts.values())) == 2, "who is to be asked again has room, too"
+    assert len(node.probes) == STAGES[0][1]
