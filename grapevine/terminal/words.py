@@ -255,6 +255,7 @@ class Words(Narrator):
 
     def _on_dead(self, one: str, _: str) -> None:
         self._dead[one] = True
+        self._silent.discard(one)
         self._say("dead", one, f"told my {many(len(self._registered), 'seed')}"
                   if self._registered else "no seed could be told")
 

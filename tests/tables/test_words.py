@@ -149,6 +149,12 @@ def test_who_was_silent_and_answers_is_told_of():
         "? 5002 does not answer: 1 of 3", "+ 5002 answers again"]
 
 
+def test_who_was_dead_and_starts_again_has_not_been_silent():
+    one = address(5002)
+    assert told(f"disconnected:{one}:broken:there", f"liveness missed:{one}:3", f"dead:{one}:41.000",
+                f"connected:{one}", f"liveness reply:{one}:1.5")[-1] == "+ 5002 is a neighbour (1 neighbour)"
+
+
 def test_a_link_that_replaces_another_is_no_news():
     words = Words(OWN, 3, 6)
     assert len(told(f"connected:{address(5002)}", words=words)) == 1
