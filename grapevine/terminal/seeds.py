@@ -90,8 +90,8 @@ def what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords(Narrator):
-    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it, or GATHER after
-    it came; and when the last seed removes it. One goodbye is enough."""
+    """The narrator of seeds' events. A peer is shown when `wanted` seeds list it; when it came
+    GATHER ago, if fewer list it then; and when the last seed removes it. One goodbye is enough."""
 
     def __init__(self, wanted: int, seeds: int):
         super().__init__()
@@ -121,8 +121,10 @@ class SeedWords(Narrator):
         if not listed:
             self._reported.pop(peer, None)
             self._coming[peer] = self._now, self._clock
+        is_new = self._seed not in listed
         listed[self._seed] = None
-        if len(listed) >= self._wanted:
+        if is_new and len(listed) == self._wanted:
+            self._coming.setdefault(peer, (self._now, self._clock))  # or fewer have been told
             self._tell_coming(peer)
 
     def _tell_coming(self, peer: str) -> None:

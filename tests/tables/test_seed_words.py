@@ -63,6 +63,14 @@ def test_a_peer_that_only_one_seed_knows_is_told_of_a_little_later(told):
     assert told.lines == ["+ 5005         known to 8080"] and not told.words.is_waiting()
 
 
+def test_a_peer_that_finds_more_seeds_later_is_told_of_again(told):
+    come(told, A)
+    told.wait(GATHER)
+    come(told, A, B, B)
+    come(told, C)
+    assert told.lines == ["+ 5005         known to 8080", "+ 5005         known to 8080 8081"]
+
+
 def test_a_peer_has_the_time_at_which_it_came(told):
     words = told.words
     words.tell("23:59:59.900", f"registered:{FIVE}", A)
