@@ -158,6 +158,11 @@ def test_a_death_is_told_from_the_kill_on(tmp_path, scenario, after):
     assert lane.moments == [pytest.approx(24.0 - after)]
 
 
+def test_a_death_of_which_no_seed_has_heard_was_not_reported_at_once(tmp_path):
+    proof = tell(tmp_path, SEED, PAIR, DIED, "18.2 8080 removed:@5003:gone:0.1:connection broke")
+    assert deaths.dead(proof).figures == "1 died"
+
+
 def test_who_was_linked_for_a_round_before_a_kill_has_to_be_found_dead(tmp_path):
     third = "11 5003 starts \n 12 5003 links 5001 \n 15 5003 asks 5001"
     expect(UNCLEAR, "its neighbour 127.0.0.1:5001 has not found it dead (yet)", deaths.dead,

@@ -27,9 +27,10 @@ Death = tuple[float, str, str]  # when whom a peer found dead, and seconds for w
 def dead(proof: Proof) -> Row:
     """Every peer that died was reported and removed; none that lived was."""
     died = [run for run in proof.peers if run.is_dead and not run.chat]
-    delays = [max(removed[0], *seed.when("dead report", run.address, run.last, run.next)[:1],
-                  run.ended_at) - run.ended_at for run in died for seed in proof.seeds
-              if (removed := seed.when("removed", run.address, run.last, run.next))]
+    delays = [max(removed[0], heard[0], run.ended_at) - run.ended_at
+              for run in died for seed in proof.seeds
+              if (removed := seed.when("removed", run.address, run.last, run.next))
+              and (heard := seed.when("dead report", run.address, run.last, run.next))]
     figures = f"{len(died)} died"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
