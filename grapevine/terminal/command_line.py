@@ -357,6 +357,7 @@ def typed_target(parser: Parser, args: argparse.Namespace) -> int | Target | Non
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
     why = {errno.EADDRINUSE: f"port {address.port} is in use",
+           errno.EACCES: f"the system does not allow port {address.port}",
            errno.EADDRNOTAVAIL: f"{address.ip} is not an address of this machine"
            }.get(error.errno, error.strerror or str(error))
     return CommandError(f"cannot listen on {address}: {why}", FAILED)

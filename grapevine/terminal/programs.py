@@ -140,8 +140,8 @@ def check_no_seed(address: Address, seeds: list[Target], config: str) -> None:
 
 
 def ask_port(keyboard: Keyboard, check=None) -> int:
-    """Ask until a port is typed. If `check(port)` is given, which raises PortTaken for one that is
-    of no use, ask until it accepts one, and offer the first that it does. CommandError if input
+    """Ask until a port is typed. If `check(port)` is given, which raises CommandError for one that
+    is of no use, ask until it accepts one, and offer the first that it does. CommandError if input
     ends."""
     while True:
         offered = check and first_free(check)
@@ -158,7 +158,7 @@ def ask_port(keyboard: Keyboard, check=None) -> int:
             return port
         except ValueError as error:
             show(f"{error}. Try again, for example {offered or FIRST_PORTS[0]}.")
-        except PortTaken as error:
+        except CommandError as error:
             show(f"{error}. Try again.")
 
 

@@ -1,6 +1,7 @@
 """Ports that are taken: a network gets others, unless they were named."""
 
 import contextlib
+import errno
 import socket
 import threading
 import types
@@ -9,7 +10,8 @@ import pytest
 
 from grapevine.addresses import address_of, parse_address
 from grapevine.lab.experiments import ports
-from grapevine.terminal.command_line import CommandError, load_seeds
+from grapevine.terminal.command_line import CommandError, cannot_listen, load_seeds
+from grapevine.terminal.programs import ask_port
 from tests.tools.programs import free_range
 
 LOCAL = "127.0.0.1"
@@ -145,3 +147,15 @@ def test_the_next_free_port_is_none_that_shall_be_avoided():
         assert ports.next_free(LOCAL, first, addresses(first, 2)) == address_of(LOCAL, first + 3)
     with pytest.raises(CommandError, match="no port above 65535"):
         ports.next_free(LOCAL, 65535, [])
+
+
+def test_a_port_that_the_system_does_not_allow_is_asked_for_again(capfd):
+    def check(port):
+        if port == 80:
+            raise cannot_listen(address_of(LOCAL, port), PermissionError(
+                errno.EACCES, f"Permission denied (while attempting to bind on {port})"))
+
+    typed = iter([b"80\n", b"5003\n"])
+    assert ask_port(types.SimpleNamespace(line=lambda: next(typed)), check) == 5003
+    assert ("cannot listen on 127.0.0.1:80: the system does not allow port 80. Try again.\n"
+            in capfd.readouterr().out)
