@@ -218,6 +218,13 @@ def test_plain_shows_the_events_of_each_seed(network):
         assert terminal.finish() == 0 and "The proof" not in terminal.text
 
 
+def test_a_benchmark_says_at_once_how_long_it_takes():
+    with Terminal("runner.py", "bench", "--peers", 2, "--runs", 2, "--spread", "tree") as terminal:
+        terminal.shows("measures 2 networks, about a minute each")
+        terminal.type(CTRL_C)
+        terminal.finish()
+
+
 # Errors.
 
 @pytest.mark.parametrize("usage", ["runner.py dmeo", "runner.py --once"])

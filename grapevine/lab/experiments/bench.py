@@ -8,6 +8,7 @@ the system (on Linux alone).
 import argparse
 import collections
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -76,7 +77,10 @@ def run_bench(arguments: list[str]) -> None:
     if args.library:
         bench_library()
         return
-    for way in [args.spread] if args.spread else WAYS:
+    ways = [args.spread] if args.spread else WAYS
+    if os.isatty(1):
+        show(f"measures {len(ways) * args.runs} networks, about a minute each")
+    for way in ways:
         for number in range(1, args.runs + 1):
             with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
                 args.outputs = pathlib.Path(folder)
