@@ -49,6 +49,7 @@ class Run:
         self.is_named = is_named  # its gaps are counted with those of named origins
 
     def hold(self, numbers, line: bytes) -> None:
+        """Hold a line under numbers that are in order, and under which none is held."""
         for number in numbers:
             self.held[number] = line
         at = bisect_left(self.ordered, numbers[0])

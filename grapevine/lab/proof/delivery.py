@@ -98,7 +98,7 @@ def _lacking(proof: Proof) -> list[Lacking]:
                 alike = run, since, who if all_had <= since else message
                 lacking = found.setdefault(alike, Lacking(run, since, had, []))
                 lacking.messages.append(message)
-    return sorted(found.values(), key=lambda one: one.since)
+    return list(found.values())
 
 
 def _ways(every: list[Lacking], stays: Mapping[PeerRun, list]) -> Iterator[Times]:
