@@ -271,7 +271,7 @@ def test_a_registration_stands_if_register_comes_on_it_within_a_second_of_the_pr
     assert not older.ends_within(1.0)
 
 
-def test_a_registration_stands_if_register_came_just_before_the_probe_which_it_does_after_another():
+def test_a_registration_stands_if_register_came_just_before_the_probe():
     scene = Scene(Seed)
     older = registered(scene, A)
     scene.run(5.0)

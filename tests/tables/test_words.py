@@ -151,8 +151,9 @@ def test_who_was_silent_and_answers_is_told_of():
 
 def test_who_was_dead_and_starts_again_has_not_been_silent():
     one = address(5002)
-    assert told(f"disconnected:{one}:broken:there", f"liveness missed:{one}:3", f"dead:{one}:41.000",
-                f"connected:{one}", f"liveness reply:{one}:1.5")[-1] == "+ 5002 is a neighbour (1 neighbour)"
+    lines = told(f"disconnected:{one}:broken:there", f"liveness missed:{one}:3",
+                 f"dead:{one}:41.000", f"connected:{one}", f"liveness reply:{one}:1.5")
+    assert lines[-1] == "+ 5002 is a neighbour (1 neighbour)"
 
 
 def test_a_link_that_replaces_another_is_no_news():
