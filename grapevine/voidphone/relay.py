@@ -112,12 +112,12 @@ class Relay(Node):
         size = 0
         while recent and size < PORTION:
             news = self.pending.find(*recent[0], link)
-            if news is not None and len(link.waiting) > CROWDED:
-                break
-            recent.popleft()
             if news is not None:
+                if len(link.waiting) > CROWDED:
+                    break
                 self.tell([link], news.notification())
                 size += len(news.message.data) + OVERHEAD
+            recent.popleft()
         self._carry_out()
         if recent and link.takes():
             self.later(PORTION_PAUSE, self._tell_recent, link, recent)

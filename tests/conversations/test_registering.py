@@ -271,22 +271,23 @@ def test_a_registration_stands_if_register_comes_on_it_within_a_second_of_the_pr
     assert not older.ends_within(1.0)
 
 
-def test_a_registration_stands_if_register_came_just_before_the_probe():
-    scene = Scene(Seed)
+def registration_that_spoke(scene, ago):
     older = registered(scene, A)
     scene.run(5.0)
     older.say(f"register:{A}")
-    scene.run(0.5)
+    scene.run(ago)
+    return older
+
+
+def test_a_registration_stands_if_register_came_just_before_the_probe():
+    older = registration_that_spoke(Scene(Seed), 0.5)
     assert ask(older.machine).hear() == (
         "registration refused:registered on another connection, which stands")
 
 
 def test_a_registration_that_does_not_show_that_it_stands_is_replaced_after_a_second():
     scene = Scene(Seed)
-    older = registered(scene, A)
-    scene.run(5.0)
-    older.say(f"register:{A}")
-    scene.run(5.0)
+    older = registration_that_spoke(scene, 5.0)
     newer = ask(older.machine)
     assert newer.hear(0.9) is None
     assert newer.hear(0.2) == "registered successfully"

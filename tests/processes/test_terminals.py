@@ -220,9 +220,10 @@ def test_plain_shows_the_events_of_each_seed(network):
 
 def test_a_benchmark_says_at_once_how_long_it_takes():
     with Terminal("runner.py", "bench", "--peers", 2, "--runs", 2, "--spread", "tree") as terminal:
-        terminal.shows("measures 2 networks, about a minute each")
+        terminal.shows("about a minute each")
+        assert terminal.texts()[0] == "measures 2 networks, about a minute each"
         terminal.type(CTRL_C)
-        terminal.finish()
+        assert terminal.finish() != 0
 
 
 # Errors.
