@@ -42,6 +42,9 @@ ENDING = "23.2 5001 stopped:interrupted"
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
+    ("""30 8080 dead report:Dead Node:@5002:1.000000:@5001
+        31 8080 rejected:Dead Node:@5002:1.000000:@5001:it answers""" + FOUND + REPORTED + REMOVED,
+     HOLDS, ""),
     (FOUND + REPORTED + REMOVED + "\n 30 5001 reported:@8080:Dead Node:@5002:1.000000:@5001", FAILS,
      "5002 was reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5001, which did not find it dead"),
     (FOUND + REPORTED + REMOVED + "\n 30 8080 removed:@5003:gone:1.000:silent", FAILS,

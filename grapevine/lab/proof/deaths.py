@@ -43,7 +43,9 @@ def dead(proof: Proof) -> Row:
         *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
           for at, seed, address, _ in run.told("reported")),
         *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
-          for at, address, reporter in seed.told("dead report")),
+          for at, address, reporter in seed.told("dead report")
+          if not any(reporter == whose for *_, whose, _ in seed.told(
+              "rejected", address, at, at + ANSWER_TIME))),  # anybody may say it in its name
         *(_removals(proof, seed) for seed in proof.seeds))))
 
 

@@ -52,7 +52,7 @@ OF_SEEDS = _compiled({
     "load": f"([0-9]{{1,10}}):{_FIGURE}/{_FIGURE}:([0-9]{{1,10}}):{_FIGURE}",
     "passed on": f"{DEAD.pattern}.*",
     "registered": _ANY,
-    "rejected": f"{DEAD.pattern}.*:it answers",
+    "rejected": f"{DEAD.pattern}:(.*)",
     "removed": f"{ADDRESS}:([a-z]+)(?::{_FIGURE})?(?::[^:]*)?",
     "settings": "(?:.*?:)?seeds=([0-9]{1,4})(?::.*)?",
     "verdict": f"{KICKED_FOR.pattern}{_ANY}",

@@ -35,6 +35,7 @@ REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
 FALSE_DEAD = "falsedead"  # the kind that reports the living dead
 HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
+ANSWERS = "it answers"  # why a seed rejects an untrue report
 UNTRUE = 3  # reports of deaths after which a seed has to disbelieve a peer
 UNTRUE_PERIODS = 7  # in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict
@@ -207,7 +208,7 @@ def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Tell whether a seed still believes an attacker after three untrue reports."""
-    times = [at for at, _, reporter in seed.told("rejected") if reporter == run.address]
+    times = [at for at, _, *whose in seed.told("rejected") if whose == [run.address, ANSWERS]]
     window = UNTRUE_PERIODS * run.setting("report-interval")
     disbelieved, *_ = *seed.when("disbelieved", run.address), math.inf
     return any(third < first + window and third + ON_ITS_WAY < disbelieved
