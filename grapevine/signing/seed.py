@@ -5,6 +5,7 @@ only with the key that is at home at its address, and while it is, nobody withou
 """
 
 import functools
+import math
 
 from grapevine.addresses import Address, Target
 from grapevine.asking import PROBE, Verdict
@@ -58,6 +59,8 @@ class VouchingSeed(Proving, Seed):
         if link.proof is None:
             stands = row is not None and row.link is not None and row.link.proof is not None
             return f"{link.peer} signs, and this is not signed" if start or stands else ""
+        if not start and (wait := self.vouched.wait(link.peer, self.now())):
+            return f"too many keys lately; try again in {math.ceil(wait)} seconds"
         if not start:
             return f"{link.peer} has not proved its key to this probe; try again in a second"
         if start != link.proof.start(link.peer, grammar.registering(link.peer, self.address)):

@@ -31,7 +31,7 @@ class VouchedRuns:
         nothing."""
         _, starts, came_at = self._homes.get(address, NOBODY)
         if start is not None and start not in starts:
-            if len(starts) < FIRST or now >= came_at + self._pause:
+            if not self.wait(address, now):
                 starts, came_at = [*starts, start], now
                 if len(starts) > STARTS_LIMIT:  # who listens there later makes nobody forget the
                     del starts[FIRST]  # first
@@ -45,6 +45,11 @@ class VouchedRuns:
                 self._forget()
         elif starts:
             self._homes[address] = None, starts, came_at
+
+    def wait(self, address: Address, now: float) -> float:
+        """Return for how many seconds a new run of an address still proves nothing."""
+        _, starts, came_at = self._homes.get(address, NOBODY)
+        return max(0.0, came_at + self._pause - now) if len(starts) >= FIRST else 0.0
 
     def _forget(self) -> None:
         most = max(self._of_ip.values())

@@ -217,3 +217,14 @@ def test_while_a_peer_is_asked_too_often_to_prove_itself_nobody_takes_its_regist
     machine.is_bare = True
     assert register(machine).startswith(f"{REFUSED}{A} signs")
     assert register(machine, registering(machine.key)).endswith("try again in a second")
+
+
+def test_an_address_with_a_new_key_too_soon_is_told_when_that_counts():
+    scene = Scene(VouchingSeed, report_interval=6.0)
+    machine = KeyMachine(scene, A)
+    for life in range(17):
+        machine.key = signer(A, f"life {life}")
+        answer = register(machine, registering(machine.key))
+    assert answer == f"{REFUSED}too many keys lately; try again in 3 seconds"
+    scene.run(3.0)
+    assert register(machine, registering(machine.key)) == "registered successfully"
