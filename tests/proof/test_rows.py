@@ -285,6 +285,7 @@ def test_files_are_read_that_a_download_has_renamed_and_once_if_there_are_two(tm
     path = tmp_path / "peer_127.0.0.1_5001.txt"
     (tmp_path / "peer_127.0.0.1_5001 (1).txt").write_bytes(path.read_bytes())
     path.rename(tmp_path / "Anna_peer_127.0.0.1_5001.txt")
+    path.with_name("peer_127.0.0.1_5002.txt").rename(tmp_path / "Copy of peer_127.0.0.1_5002.txt")
     early = path.with_name("Anna_peer_127.0.0.1_5001 copy.txt")  # sorts first, and is older
     early.write_bytes(path.with_name("Anna_peer_127.0.0.1_5001.txt").read_bytes()[:500])
     assert check.check_folder(tmp_path) == before
