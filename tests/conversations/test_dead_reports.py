@@ -122,6 +122,7 @@ def test_a_seed_reads_100_reports_at_once_of_each_peer_and_50_of_all_strangers()
     scene.run(0.1)
     read = len(scene.events("dead report:"))
     assert len(scene.ends) * 100 + 50 <= read <= len(scene.ends) * 101 + 56
+    assert scene.node.status()["reports not read"] == 190 * (2 + len(scene.ends)) - read
     scene.ends[0].say(*[report(A, "127.0.0.1:9999")] * 200)
     scene.run(1.0)
     later = len(scene.events("dead report:")) - read
@@ -229,6 +230,7 @@ def test_the_deaths_that_wait_for_a_seed_have_a_bound(monkeypatch):
     scene, other = sixty_deaths()
     scene.run(5.0)
     assert 30 <= len(other.said) < 60
+    assert scene.node.status()["deaths not told"] == 60 - len(other.said)
 
 
 def test_a_named_seed_that_is_down_is_looked_for_silently():
