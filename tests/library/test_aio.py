@@ -97,7 +97,7 @@ def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
         return grapevine.join(*arguments, **named)
 
     async def begin():
-        task = asyncio.ensure_future(grapevine.aio.join(address, seeds=net.seeds)._join())
+        task = asyncio.ensure_future(grapevine.aio.join(address, seeds=net.seeds))
         task.add_done_callback(lambda _: cancelled.set())
         await asyncio.sleep(0)
 
