@@ -1,5 +1,6 @@
 """How far a network is, in words, and how often the runner looks."""
 
+import os
 import pathlib
 import signal
 import types
@@ -9,7 +10,7 @@ import pytest
 from grapevine.lab.experiments import commands, following
 from grapevine.lab.experiments.commands import implied_by, network_parser, planned
 from grapevine.lab import FOR_EVER
-from grapevine.lab.experiments.hosts import Host
+from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.lab.experiments.following import Progress, until_next_look
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
@@ -218,3 +219,7 @@ def test_a_network_that_ends_once_is_proved(verdict, in_time, code, says, tmp_pa
     ended.steps.begin("gossip", ended.gossiped)
     assert commands.finish(ended, None, in_time, None, "demo") == code
     assert says in capfd.readouterr().out
+
+def test_what_processes_cost_is_zero_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.delattr(os, "sysconf")  # as on Windows
+    assert usage([]) == (0.0, 0.0, 0.0)

@@ -93,7 +93,8 @@ def usage(hosts: Collection[Host]) -> tuple[float, float, float]:
     system does not tell."""
     paths = [pathlib.Path(f"/proc/{host.process.pid}/stat") for host in hosts]
     stats = [path.read_text().rpartition(")")[2].split() for path in paths if path.exists()]
-    stats = stats or [["0"] * 22]
+    if not stats:
+        return 0.0, 0.0, 0.0
     cpu, size, threads = (sum(int(stat[at]) for stat in stats for at in fields)
                           for fields in ((11, 12), (21,), (17,)))
     return (cpu / os.sysconf("SC_CLK_TCK"),
