@@ -10,7 +10,7 @@ import enum
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.link import Link
-from grapevine.node import CONNECT, END, LATE, SHORT, UNIDENTIFIED, UP, Node
+from grapevine.node import CONNECT, END, LATE, RESOURCE_ERRNOS, UNIDENTIFIED, UP, Node
 from grapevine.tools import Budget, ProtocolError
 
 PROBE = "PROBED"  # the role of a link that was dialled to ask for a sign of life
@@ -101,7 +101,7 @@ class Asker(LineNode):
         if link.closed == ALIVE:
             link.on_verdict(Verdict.ALIVE)
             return
-        lacks = error is not None and error.errno in SHORT
+        lacks = error is not None and error.errno in RESOURCE_ERRNOS
         is_late = self.is_late() or self.now() > link.deadline + LATE  # maybe unnoticed so far
         verdict = Verdict.REFUSED if isinstance(error, ConnectionRefusedError) else Verdict.SILENT
         link.on_verdict(Verdict.UNKNOWN if lacks or is_late else verdict)

@@ -29,8 +29,8 @@ HELD_LOOK = 0.02  # seconds between two looks whether a held link may go on
 SLICE = 0.05  # seconds for messages of one link, before others may have the lock
 REFUSALS = 70  # lines `refused:` a second in the output file
 REASON_LIMIT = 100  # characters of a reason in the output file
-SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
-         errno.EAGAIN}  # errors that tell nothing about the other end
+RESOURCE_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
+                   errno.EAGAIN}  # errors that tell nothing about the other end
 
 
 class Duty:

@@ -11,7 +11,7 @@ import math
 
 from grapevine.addresses import Address
 from grapevine.link import Link
-from grapevine.node import SHORT
+from grapevine.node import RESOURCE_ERRNOS
 from grapevine.tools import Backoff, ProtocolError, Recent
 from grapevine.voidphone.messages import (
     Hello, PeerResponse, Push, VerificationRequest, VerificationResponse)
@@ -160,7 +160,7 @@ class Handshaker(Relay):
 
     def dial_ended(self, link: Link, error: OSError | None) -> None:
         self.view.end_dial(link.peer)
-        if error is not None and error.errno not in SHORT:
+        if error is not None and error.errno not in RESOURCE_ERRNOS:
             self.view.forget(link.peer)  # until a message names it again
 
     def work_ended(self, link: Link, error: OSError | None) -> None:

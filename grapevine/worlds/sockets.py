@@ -11,7 +11,7 @@ import threading
 import time
 
 from grapevine.addresses import Address, address_of
-from grapevine.node import SHORT
+from grapevine.node import RESOURCE_ERRNOS
 
 READ_SIZE = 65_536  # bytes; also more than a datagram has
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
@@ -179,7 +179,7 @@ class World:
         except (BlockingIOError, TimeoutError, ConnectionError):
             pass  # nothing more has come, or it has gone again
         except OSError as error:
-            if error.errno in SHORT:
+            if error.errno in RESOURCE_ERRNOS:
                 self.call(self.node.crowd_out)
             return REST
         return 0.0
