@@ -33,7 +33,7 @@ PORTION = 64 << 10  # characters of messages that are sent at once
 GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
 SAID, SAID_CHARACTERS = 2_000, 4 << 20  # messages, and their characters, that may wait to be sent
-UNJOINED = 5.0  # seconds after which the program is told that too few seeds answer
+UNJOINED = 5.0  # seconds after which the program is told that too few seeds list it, and why
 ASKS_AGAIN = 1.0  # seconds within which a neighbour asks for what it still lacks
 STAYS = 2.0  # seconds linked, after which a neighbour hardly leaves at the same time
 
@@ -95,10 +95,11 @@ class _Telling(DeathsAtOnce):
 
     def tell_unjoined(self) -> None:
         if not self._program.joined.is_set() and not self.is_leaving:
+            why = [f"{seed} ({'listed' if row.is_registered else row.failure or 'no answer'})"
+                   for seed, row in self.registrations.rows.items()]
             self._program.error(
-                f"fewer than {self._majority} of the seeds answer, which are "
-                f"{', '.join(map(str, self.registrations.rows))}; this program serves "
-                f"{', '.join(self._program.serves()) or 'none of them'}")
+                f"fewer than {self._majority} of the seeds list this peer: {', '.join(why)}; this "
+                f"program serves {', '.join(self._program.serves()) or 'none of them'}")
 
     def take(self, link, lines: list[bytes]) -> list[bytes]:
         """Take no more of a neighbour while the program's inbox is full, if that waits."""

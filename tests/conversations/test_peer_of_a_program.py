@@ -81,12 +81,17 @@ def test_a_majority_of_the_seeds_makes_a_peer_joined():
 
 
 @pytest.mark.parametrize("answering, errors", [
-    ([], [f"fewer than 2 of the seeds answer, which are {SEED}, {OTHER}; "
-          "this program serves none of them"]), ([SEED, OTHER], [])])
-def test_a_program_hears_once_that_its_seeds_do_not_answer(answering, errors):
+    ([], [f"fewer than 2 of the seeds list this peer: {SEED} (Connection refused), "
+          f"{OTHER} (Connection refused); this program serves none of them"]),
+    ([SEED], [f"fewer than 2 of the seeds list this peer: {SEED} (listed), {OTHER} "
+              "(registration refused: not your IP); this program serves none of them"]),
+    ([SEED, OTHER], [])])
+def test_a_program_hears_once_why_too_few_of_its_seeds_list_it(answering, errors):
     scene = ProgramScene(SEED, OTHER)
     for seed in answering:
         seed_of(scene, seed)
+    if answering == [SEED]:
+        seed_of(scene, OTHER).replies[f"register:{NODE}"] = "registration refused:not your IP"
     scene.run(30.0)
     assert scene.program.of("error") == errors
 
