@@ -102,7 +102,12 @@ class Places:
         return [Lottery(rest, self._rule).draw(self._rng)] if rest else []
 
     def next_at(self, now: float) -> float:
-        """Return when a pause ends next."""
+        """Return when a pause ends next. Forget those that are over, the oldest first, because each
+        look passes all, and where addresses come and go there were thousands."""
+        while self._unreachable and next(iter(self._unreachable.values())) <= now:
+            self._unreachable.popitem(last=False)
+        while self._refused and next(iter(self._refused.values()))[0] <= now:
+            self._refused.popitem(last=False)
         pauses = [self._backoff.due, *(wait.due for _, wait in self._refused.values()),
                   *self._unreachable.values()]
         return min((due for due in pauses if due > now), default=now + self._interval)

@@ -96,6 +96,16 @@ def test_the_next_look_is_when_the_next_pause_ends():
     assert places.next_at(9.5) == 18.0 and places.next_at(18.0) == 28.0
 
 
+def test_refusals_are_forgotten_ten_rounds_after_the_last_one():
+    places, known, now = places_of(50, capacity=2), ports(10, 60), 10.0 * INTERVAL
+    for moment in range(5):
+        places.refused(peer(60), float(moment))
+    assert places.next_at(now + 4.0) == now + 4.0 + INTERVAL
+    places.refused(peer(60), now + 4.0)
+    assert choose(places, known, now=now + 4.49) == []
+    assert choose(places, known, now=now + 4.5) == [peer(60)], "the pauses begin anew"
+
+
 # Draws.
 
 def test_the_only_fitting_peer_of_very_many_is_found():
