@@ -101,7 +101,7 @@ class SignedPeer(Proving, Peer):
         if status.verb == "seen":
             for run, ranges in status.entries:
                 if not self.runs.is_genuine(run):
-                    self.meet(link, run, ranges)
+                    self.meet(link, run, ranges, is_offer=True)
         return super().heard(link, status)
 
     def has_caught_up(self) -> bool:
@@ -110,10 +110,10 @@ class SignedPeer(Proving, Peer):
 
     # Whose runs these are.
 
-    def meet(self, link: ProvenLink, run: bytes, ranges: list) -> None:
+    def meet(self, link: ProvenLink, run: bytes, ranges: list, is_offer: bool = False) -> None:
         """A neighbour has messages of a run that is not known to be genuine: find out."""
         if run not in self.runs.open:
-            self.ask_about(run, link)
+            self.ask_about(run, link, is_offer)
         question = self.runs.open.get(run)
         if question is not None:
             if link is not question.brought_by and link not in question.offers:
@@ -123,10 +123,10 @@ class SignedPeer(Proving, Peer):
                     self.ask_seed(seed, question, link)
             question.offer(link, ranges)
 
-    def ask_about(self, run: bytes, link: ProvenLink) -> bool:
+    def ask_about(self, run: bytes, link: ProvenLink, is_offer: bool = False) -> bool:
         """Ask all seeds about a run that a neighbour, or the list of a seed, has brought; return
         whether that may be. The one who brought it is never blamed, because it may know better."""
-        if (self.runs.may_ask(run, link, self.now())
+        if (self.runs.may_ask(run, link, self.now(), is_offer)
                 and self._questions.of(link.peer).spend(1, self.now())):
             question = self.runs.ask(run, link)
             for seed in list(question.left):
@@ -223,7 +223,8 @@ class SignedPeer(Proving, Peer):
         if was_genuine or question is None or question.start == ANY:
             return
         if not is_genuine:
-            self.output.write(f"unconfirmed:{run.decode()}")
+            if not question.is_repeated:
+                self.output.write(f"unconfirmed:{run.decode()}")
             self.compare_later()
             return
         self._comparing.reset()

@@ -17,7 +17,8 @@ from grapevine.tools import Recent
 GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
 OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
 SURE = 8  # of its own
-REST = 15.0  # seconds until a denied run is asked about again
+REST, LONGEST_REST = 15.0, 600.0  # seconds until a denied run is asked about again; if it is only
+# offered, twice as many each time: once seeds began anew, they deny those of the dead for ever
 QUESTIONS = 50  # that a seed may owe an answer to at a time
 OFFER_LIMIT = 100  # ranges of an unknown run that are remembered of a neighbour
 ANY = 0  # in place of a START: all runs of the address
@@ -41,6 +42,7 @@ class Question:
         self.answers: dict[Address, tuple[int, ...]] = {}  # where a seed is -> the STARTs it names
         self.offers: dict[object, Intervals] = {}  # link -> its messages of this run
         self.is_dialled = False  # because seeds have not decided it
+        self.is_repeated = False  # the run was denied before
 
     def votes(self, chosen=set) -> collections.Counter[int]:
         """Return how many seeds name each START; `chosen` says which of an answer count."""
@@ -101,12 +103,14 @@ class Runs:
     def is_genuine(self, run: bytes) -> bool:
         return run in self._genuine or run == self._own_run
 
-    def may_ask(self, run: bytes, brought_by, now: float) -> bool:
+    def may_ask(self, run: bytes, brought_by, now: float, is_offer: bool = False) -> bool:
         """Tell whether a question may be opened: none is open, the run was not denied lately (or
         this link had not brought it then), and there is room. Each link may use half of what others
-        leave, so that there is some for all, and if there are too many for that, still a few."""
+        leave, so that there is some for all, and if there are too many for that, still a few.
+        `is_offer`: nobody has said a line of the run, so nothing new of it is missed."""
         own = self._of_one[brought_by]
-        return (run not in self.open and self._denied.get(self._rest(run, brought_by), 0.0) <= now
+        at, rest = self._denied.get(self._rest(run, brought_by), (0.0, 0.0))
+        return (run not in self.open and at + (rest if is_offer else min(rest, REST)) <= now
                 and (own < SURE or 2 * own < OPEN_LIMIT - (len(self.open) - own)))
 
     def _rest(self, run: bytes, link) -> tuple:
@@ -116,6 +120,7 @@ class Runs:
         """Open a question."""
         self._of_one[brought_by] += 1
         question = self.open[run] = Question(run, self._seeds, brought_by)
+        question.is_repeated = self._rest(run, brought_by) in self._denied
         return question
 
     def reopen(self, question: Question) -> None:
@@ -156,6 +161,8 @@ class Runs:
         if is_genuine:
             self._genuine[run] = True
         elif question is not None and question.start != ANY:
-            for link in dict.fromkeys([question.brought_by, *question.offers]):
-                self._denied[self._rest(run, link)] = now + REST
+            links = question.brought_by, *question.offers
+            for key in dict.fromkeys([self._rest(run, link) for link in links]):
+                _, rest = self._denied.get(key, (0.0, REST / 2))
+                self._denied[key] = now, min(2 * rest, LONGEST_REST)
         return question

@@ -67,6 +67,21 @@ def test_a_run_that_most_seeds_do_not_name_is_denied_and_rests(named):
     assert end.closed is None and scene.events("corrupt:") == []
 
 
+def test_a_run_that_is_denied_and_offered_all_the_time_is_asked_about_ever_more_rarely():
+    """Seeds that began anew know no run of a peer that has ended, which neighbours offer for ever.
+    """
+    scene, _, end, [seed] = scene_with_seeds(False)
+    for _ in range(240):
+        end.say(f"status:seen:{run_of(DEAD, KEY)}=1")
+        scene.run(5.0)
+    asked = len(questions(seed))
+    assert 4 <= asked <= 8
+    assert scene.events("unconfirmed:") == [f"unconfirmed:{run_of(DEAD, KEY)}"]
+    end.say(of_dead("hello"))
+    scene.run(1.0)
+    assert len(questions(seed)) == asked + 1, "somebody says something in its name"
+
+
 def test_what_was_denied_is_compared_anew_until_seeds_name_it():
     scene, machine, end, [seed] = scene_with_seeds(False, antientropy_interval=100.0)
     machine.replies[f"status:show:{'f' * 16}"] = f"status:seen:{run_of(DEAD, KEY)}=1"

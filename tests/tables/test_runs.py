@@ -94,6 +94,17 @@ def test_a_denied_run_rests_unless_it_proves_itself():
     assert runs.is_genuine(RUN)
 
 
+def test_a_denied_run_that_is_only_offered_rests_twice_as_long_each_time():
+    runs, now = Runs(SEEDS, OWN_RUN), 5.0
+    for rest in (15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0):
+        assert ask(runs, A, 77, None, now).is_repeated == (now > 5.0)
+        runs.settle(RUN, False, now)
+        assert not runs.may_ask(RUN, None, now + rest - 0.1, is_offer=True)
+        assert runs.may_ask(RUN, None, now + rest, is_offer=True)
+        assert runs.may_ask(RUN, None, now + REST), "whose lines are said now, it is asked about"
+        now += rest
+
+
 def test_a_run_rests_for_the_neighbour_that_brought_it_when_it_was_denied_and_for_no_other():
     runs, early, other = Runs(SEEDS, OWN_RUN), FakeLink(), FakeLink()
     runs.rests_by_link = True
