@@ -1,6 +1,8 @@
 """The row about deaths: who dies is found, reported and removed, and nobody who lives; and what the
 runner's scenario states is expected."""
 
+import time
+
 import pytest
 
 from grapevine.lab.pictures.report import timeline
@@ -181,6 +183,13 @@ def test_each_kill_ends_one_life_also_in_the_moment_of_a_start(tmp_path, lives, 
     offset = runs[0].first - float(lives.split()[0])
     assert [run.killed and run.killed - offset for run in runs] == [
         None if at == "-" else float(at) for at in killed.split()]
+
+
+def test_thousands_of_deaths_are_judged_in_a_moment(tmp_path):
+    proof = tell(tmp_path, SEED, *[f"{5 + n / 50} {5001 + n} starts" for n in range(2_000)])
+    before = time.process_time()
+    assert deaths.dead(proof).figures == "2000 died"
+    assert time.process_time() < before + 1.0, "to look at all runs for each death took 10 s"
 
 
 def test_damaged_lines_of_a_scenario_are_told(tmp_path):

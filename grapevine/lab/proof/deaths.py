@@ -4,6 +4,7 @@ A neighbour finds a dead peer by its misses, and reports it to every seed with w
 registered; each seed that lists the dead removes it. Nobody finds or removes one that lives.
 """
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator
@@ -51,8 +52,7 @@ def dead(proof: Proof) -> Row:
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
-    return [(at, other) for other in proof.peers
-            for at in other.when("dead", run.address, run.last)]
+    return [(at, other) for at, other in proof.finders.get(run.address, ()) if at >= run.last]
 
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
@@ -79,8 +79,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     until = min([run.next, proof.newest, *found])
     if until - run.last < need and (found or run.superseded):
         return
-    for other in proof.peers:
-        links, end = other.links.get(run.address, ()), min(other.end, until)
+    for other in proof.linked.get(run.address, ()):
+        links, end = other.links[run.address], min(other.end, until)
         if (end >= run.last + (other.misses - 1) * other.interval
                 or not other.has_ended) and any(
                 link.begin < run.ended_at - other.interval and (
@@ -94,8 +94,9 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
     found = finders(proof, run)
-    need = REMOVAL_TIME + sum(one.is_dead and abs(one.last - run.last) < FINDING
-                              for one in proof.peers) / SILENT
+    died = (bisect.bisect_left(proof.deaths, run.last + FINDING)
+            - bisect.bisect_right(proof.deaths, run.last - FINDING))
+    need = REMOVAL_TIME + died / SILENT
     for seed in proof.seeds if found and not run.superseded else ():
         listed = max(seed.when("registered", run.address), default=math.inf)
         removed = seed.when("removed", run.address, listed)

@@ -77,6 +77,24 @@ class Proof:
                  if any(one.stood for one in times)}
         return peers - self.runs.keys() - self.attacking | seeds - self.registries.keys()
 
+    # By node or time, because in weeks thousands live and die.
+
+    @functools.cached_property
+    def linked(self) -> dict[str, list[PeerRun]]:
+        """The runs that each node was linked to."""
+        return gathered((peer, run) for run in self.peers for peer in run.links)
+
+    @functools.cached_property
+    def finders(self) -> dict[str, list[tuple[float, PeerRun]]]:
+        """When which runs found each node dead."""
+        return gathered((peer, (at, run)) for run in self.peers
+                         for at, peer, _ in run.told("dead"))
+
+    @functools.cached_property
+    def deaths(self) -> list[float]:
+        """When peers died, in order."""
+        return sorted(run.last for run in self.peers if run.is_dead)
+
     def seeds_up(self, begin: float, end: float, count: int) -> float:
         """Return for how many seconds of a window so many seeds were up."""
         lives = [[(seed.first, seed.end)] for seed in self.seeds]
@@ -213,10 +231,15 @@ class Proof:
 
 def by_node(runs: list) -> dict[str, list]:
     """Return the runs of each node."""
-    lives = collections.defaultdict(list)
-    for run in runs:
-        lives[run.address].append(run)
-    return lives
+    return gathered((run.address, run) for run in runs)
+
+
+def gathered(pairs: Iterable[tuple]) -> dict:
+    """Return the values of each key, in order."""
+    values = collections.defaultdict(list)
+    for key, value in pairs:
+        values[key].append(value)
+    return values
 
 
 def origin_of(message: str) -> str:
