@@ -61,6 +61,12 @@ def test_slices_that_differ_for_ever_are_told_again_when_they_change_or_after_te
     assert min(told[0], told[3]) > 900 and max(told[1:3]) < 4 * 1_000 / wire.SLICES
 
 
+def test_a_newcomer_asks_once_for_the_runs_of_which_no_text_is_left_however_many():
+    one, other = Node(*[line(1, peer(port)) for port in range(1, 25_001)], cache_size=100), Node()
+    compare(one, other)
+    assert verbs(compare(one, other, 20.0))["want"] == 0
+
+
 def test_slices_are_shown_once_a_second_and_not_if_they_were_told_a_moment_ago():
     node, link = Node(line(1)), object()
     vector = b"status:seen:%b=1\n" % RUN
