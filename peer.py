@@ -216,11 +216,11 @@ class Peer(Asker, Gossiper):
         """Take what the last probe of a suspect found."""
         if self.neighbours.rows.get(peer) is not row or not row.is_suspect:
             return  # it has replied, or linked again
-        if alive and row.is_silent():
+        if alive is not Verdict.REFUSED and not row.is_silent():
+            row.clear_suspicion()  # its line is slow, and new connections may be, too
+        elif alive:
             self.peer_list.remember(peer)  # maybe no list names it any more
             self.unlink(peer, "silent, but alive")
-        elif alive:
-            row.clear_suspicion()  # its link is slow
         else:
             self.declare_dead(peer)
 

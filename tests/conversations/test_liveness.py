@@ -128,6 +128,29 @@ def test_after_an_answered_last_probe_of_a_slow_link_counting_begins_anew():
     assert missed(end.scene) == ["1", "2", "3", "1"]
 
 
+def test_a_neighbour_that_still_says_something_is_not_dead_if_only_its_last_probe_is_silent():
+    end = silent_neighbour()
+    scene = end.scene
+    end.hear_until("Liveness Request", 11.0)
+    scene.run(1.0)
+    end.say(f"Liveness Request:{TIME}:{A}")
+    scene.run(69.5)
+    assert missed(scene) == ["1", "2", "3"] * 2 and scene.events("dead:") == []
+    scene.run(2.0)  # it has said nothing since
+    assert scene.event("dead:") == f"dead:{A}:32.000"
+
+
+def test_a_neighbour_that_still_says_something_is_dead_if_nobody_listens_at_its_address():
+    end = silent_neighbour()
+    scene = end.scene
+    end.hear_until("Liveness Request", 11.0)
+    del scene.net.doors[end.machine.address]
+    scene.run(1.0)
+    end.say(f"Liveness Request:{TIME}:{A}")
+    scene.run(29.5)
+    assert scene.event("dead:").startswith(f"dead:{A}:30.0")
+
+
 def test_a_reply_during_the_last_probe_saves_a_neighbour():
     end = silent_neighbour()
     request = end.hear_until("Liveness Request", 11.0)
