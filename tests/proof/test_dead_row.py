@@ -40,6 +40,9 @@ ENDING = "23.2 5001 stopped:interrupted"
     (ENDING + FOUND + REPORTED + REMOVED, HOLDS, ""),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
+    (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
+     + "\n 20 8080 disbelieved:@5001", HOLDS, ""),
+    (FOUND + REPORTED + "\n 29 8080 disbelieved:@5001", FAILS, "has not removed it"),
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
