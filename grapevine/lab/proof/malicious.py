@@ -7,8 +7,8 @@ it had three honest neighbours, because nobody is judged by fewer, and other att
 Most attackers have to be kicked in time, and no honest peer, unless half of its reporters attack.
 Where peers may have few links, fewer attackers have to be found, and later. An attacker that
 reports nothing is not kicked, but no honest peer keeps it as a neighbour, or has to leave another
-honest peer alone. Nor is an attacker kicked that reports living peers dead, but a seed that found
-three of its reports untrue looks at no more, and removes no living peer.
+honest peer alone that reaches a seed. Nor is an attacker kicked that reports living peers dead, but
+a seed that found three of its reports untrue looks at no more, and removes no living peer.
 """
 
 import functools
@@ -18,7 +18,8 @@ import operator
 from typing import NamedTuple
 
 from grapevine.lab.proof import deaths, graph
-from grapevine.lab.proof.disturbances import FAILS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet, shared
+from grapevine.lab.proof.disturbances import (
+    FAILS, NOTICE_ROUNDS, ON_ITS_WAY, UNCLEAR, YET, Fault, quiet, shared)
 from grapevine.lab.proof.events import RUN
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun, judged_in
@@ -182,11 +183,9 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
                 run.address, attacker.address)
           for run in proof.peers for attacker in attackers
           if attacker.malice == SILENT and _has_kept(proof, run, attacker, end)),
-        *(judge(f"{run.address} had to leave {other} alone, which is honest, too",
-                run.address, other)
-          for run in proof.peers for other in sorted(
-              {who for _, who in run.told("unconfirmed") if not RUN.fullmatch(who)}
-              - proof.attacking)),
+        *(_shunned(proof, run, at, other) for run in proof.peers
+          for at, other in run.told("unconfirmed")
+          if not (RUN.fullmatch(other) or other in proof.attacking)),
         *(judge(f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})")
           for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)),
         # living peers that a seed has removed by the word of liars alone
@@ -194,6 +193,19 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
           if reason == "dead" and set() < {
               who for *_, who in seed.told("dead report", peer, end=at)} <= alone
           for fault in deaths.removed_alive(proof, seed, at, peer))]
+
+
+def _shunned(proof: Proof, run: PeerRun, at: float, other: str) -> Fault:
+    """A peer has to leave an honest one alone only if that reaches no seed, so that its reports
+    come to none."""
+    words = f"{run.address} had to leave {other} alone, which is honest, too"
+    period, lives = run.setting("report-interval"), proof.runs.get(other, ())
+    alone = quiet(at - SHUNNED * period, at, [
+        (one.begin, one.end - NOTICE_ROUNDS * life.interval) for life in lives
+        for times in life.registrations.values() for one in times if one.stood])
+    if lives and 2 * alone > SHUNNED * period:
+        return Fault(UNCLEAR, f"{words}: it reached no seed for {alone:.1f} s")
+    return _judge(proof, words, run.address, other)
 
 
 def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool:
