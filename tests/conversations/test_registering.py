@@ -243,6 +243,19 @@ def test_a_peer_that_is_silent_for_three_rounds_is_probed_and_removed_if_it_does
     assert len(living.machine.ends) == 1 + 2  # it is probed every three rounds
 
 
+def test_a_peer_that_says_something_while_it_is_probed_for_its_silence_is_not_removed():
+    scene = Scene(Seed, liveness_interval=10.0)
+    end = registered(scene, A)
+    end.machine.is_alive = False
+    probe = end.machine.accept(41.0)
+    assert probe.hear().startswith("Liveness Request:")
+    end.say(f"register:{A}")
+    assert end.hear() == "registered successfully"
+    scene.run(34.0)
+    assert scene.events("removed:") == []
+    assert scene.event("removed:", 11.0).endswith(":silent")
+
+
 def test_a_peer_that_leaves_is_removed_and_nobody_leaves_for_another():
     scene = Scene(Seed)
     one, other = registered(scene, A), registered(scene, B)
