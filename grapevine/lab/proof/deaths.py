@@ -162,9 +162,12 @@ def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
 
 def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, *files: SeedRun
                ) -> Iterator[Fault]:
-    """A peer that reports a death to a seed has found it."""
+    """A peer that reports a death to a seed has found it. A program also reports who refuses a
+    dial, because its seeds know whether that one has left."""
     runs = proof.runs.get(reporter, [])
-    if runs and reporter not in proof.unproven and not any(
+    may_refuse = any(run.told("deaths") for run in runs) and not any(
+        run.first + PROBE_TIME < at < run.last for run in proof.runs.get(address, ()))
+    if runs and reporter not in proof.unproven and not may_refuse and not any(
             at - FINDING < found < at + ON_ITS_WAY for run in runs
             for found in run.when("dead", address)):
         yield proof.by_file(f"{address} was reported dead to seed {seed} by {reporter}, which did "
