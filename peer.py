@@ -55,7 +55,7 @@ UNIT = 3_355  # bytes that cost as much as a line: of gossip in a neighbour's ow
 CONTROL_UNIT = 500  # the same of all other lines, which take longer to handle
 KNOWN_PEERS_COST = 100  # lines, of a question for them
 COSTS = {NEIGHBOUR: 1, SEED: 10}  # times: a seed has less to say, and all of it is written down
-ROUNDS = 2  # in which an answer outweighs the word of a seed: after one, the next is on its way
+ROUNDS = 2  # in which what it says outweighs the word of a seed: after one, more is on its way
 LONGEST_REST = 1.0  # seconds for which a neighbour is not heard at a time
 CROWDED = 64 << 10  # bytes that wait for a neighbour, beyond which new bursts wait for it
 SAMPLE, NEXT_ON_RING = 200, 8  # peers that a neighbour without a seed is told
@@ -259,14 +259,14 @@ class Peer(Asker, Gossiper):
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, dead: Address, time: str, reporter: Address) -> None:
-        """A seed tells of a death. Believe it, unless the neighbour has answered within two rounds;
-        of one whose link broke, this peer goes on to count misses, and finds out itself."""
+        """A seed tells of a death. Believe it, unless the neighbour has said something within two
+        rounds; of one whose link broke, this peer goes on to count misses, and finds out itself."""
         report = wire.say("dead_node", dead, time, reporter).decode().rstrip()
         self.output.write(f"told:{link.remote}:{report}")
         row = self.neighbours.rows.get(dead)
         if row is not None and row.link is None:
             self.peer_list.discard(dead)
-        elif dead != self.address and (row is None or self.now() - row.answered_at
+        elif dead != self.address and (row is None or self.now() - row.link.heard_at
                                        >= ROUNDS * self.settings.liveness_interval):
             self.remove_dead(dead, "told dead")
 

@@ -23,7 +23,7 @@ class Neighbour:
         self.link = link  # None once it broke
         self.is_dialled = is_dialled  # this peer has dialled it, not the other way round
         self.doubted_at = -math.inf  # when another connection was made in its name last
-        self.since = self.answered_at = self.silent_since = now
+        self.since = self.silent_since = now
         self.misses = 0  # rounds in a row
         self.is_suspect = False  # its last probe is under way
         self.requests: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
@@ -149,7 +149,6 @@ class Neighbours:
         if sent_at is None:
             return None
         row.clear_suspicion()
-        row.answered_at = now
         return now - sent_at
 
 

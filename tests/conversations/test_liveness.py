@@ -162,7 +162,7 @@ def test_a_reply_during_the_last_probe_saves_a_neighbour():
 
 # Deaths that a seed tells of.
 
-def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_two_rounds():
+def test_a_peer_believes_a_seed_about_a_neighbour_that_has_said_nothing_within_two_rounds():
     end = silent_neighbour()
     end.scene.run(20.1)
     told = f"Dead Node:{A}:{TIME}:{B}"
@@ -171,6 +171,16 @@ def test_a_peer_believes_a_seed_about_a_neighbour_that_has_not_answered_within_t
     assert end.scene.event("disconnected:") == f"disconnected:{A}:told dead:here"
     assert end.ends_within(0.1)
     assert end.scene.events("dead:") == end.scene.events("reported:") == []
+
+
+def test_a_peer_does_not_believe_a_seed_about_a_neighbour_that_says_something_but_answers_late():
+    end = silent_neighbour()
+    end.scene.run(20.1)
+    end.say(f"Liveness Request:{TIME}:{A}")
+    end.scene.run(19.0)
+    end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+    assert end.scene.event("told:")
+    assert not end.ends_within(0.9)
 
 
 def test_of_a_neighbour_whose_link_broke_a_peer_finds_out_itself_what_a_seed_tells():
