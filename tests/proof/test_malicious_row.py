@@ -59,6 +59,8 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
 @pytest.mark.parametrize("kick, lines, how, verdict", [
     # a seed that begins meanwhile gives six periods more
     (24, [], {}, FAILS), (24, ["10 8003 starts"], {}, HOLDS),
+    # who attacks half of the time has a pause more
+    (25, [], {"vow": "onoff"}, HOLDS), (25.1, [], {"vow": "onoff"}, FAILS),
     # where peers have three links, it may come later
     (30, [], {"capacity": "fixed 3"}, HOLDS), (None, [], {"capacity": "fixed 3"}, FAILS),
     # who has fewer than three honest neighbours need not be kicked

@@ -28,6 +28,7 @@ SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
 IN_TIME = 16  # periods until a kick, at most; who keeps back half, and is judged by just three,
 # takes 14, and two more if its rows move to another seed meanwhile
+ON_OFF, PAUSES = "onoff", 4  # the kind that attacks in two periods of four, and periods more for it
 WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour that is not late,
 # from when the link has stood for twice the settling time, before which nobody can miss a message
@@ -166,7 +167,7 @@ def _limit(proof: Proof, run: PeerRun, end: float) -> float:
     lately = end - 2 * period
     unrest = any(seed.first > run.first or seed.ended is None and seed.last < lately
                  for seed in proof.seeds)
-    return IN_TIME + WITHOUT_SEED * unrest
+    return IN_TIME + WITHOUT_SEED * unrest + PAUSES * (run.malice == ON_OFF)
 
 
 def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
