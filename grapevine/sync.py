@@ -32,8 +32,6 @@ class _Talk:
         self.comparing = self.compared = None  # pairs of digests, own and theirs
         self.is_compared = False  # it has told all that it has, or that it has the same
         self.compared_until = 0.0  # the latter is not compared again before
-        self.slices: dict[int, tuple] = {}  # those told it -> what both had, own and theirs
-        self.slices_until = 0.0  # they are told again then
         self.told_at, self.told_slices = -math.inf, 0  # what it was told unasked last
         self.shown_at = -math.inf  # when it was told what it asked for
         self.digest_at = -math.inf  # when it was told a digest
@@ -67,10 +65,11 @@ class Sync:
         if status.verb == "digest":
             return self._compare(link, talk, status.digest, now)
         if status.verb == "parts":
-            differing = {at: (own, theirs) for at, (own, theirs) in enumerate(zip(
-                self._messages.slices(), status.slices)) if own & 0xFFFF_FFFF != theirs}
+            own = self._messages.slices()
+            differing = sum(1 << at for at, theirs in enumerate(status.slices)
+                            if own[at] & 0xFFFF_FFFF != theirs)
             if differing:
-                return self._tell_and_ask(talk, self._untold(talk, differing, now), now)
+                return self._tell_and_ask(talk, differing, now)
             talk.is_compared = True  # what was on its way has come
             return wire.say_entries("seen", [])
         if status.verb == "show":
@@ -121,16 +120,6 @@ class Sync:
             return wire.say_slices("parts", self._messages.slices())
         return self._tell_and_ask(talk, wire.ALL_SLICES, now)
 
-    def _untold(self, talk: _Talk, differing: dict[int, tuple], now: float) -> int:
-        """Return the mask of slices that were not told as they are, a while ago at most. Where
-        texts are gone, the same slices differ for ever."""
-        if now >= talk.slices_until:
-            talk.slices, talk.slices_until = {}, now + self._pause
-        untold = {at: pair for at, pair in differing.items() if talk.slices.get(at) != pair}
-        if self._is_reliable and now >= talk.told_at + self._told_for:  # now all of them are told
-            talk.slices |= untold
-        return sum(1 << at for at in untold)
-
     def _tell_and_ask(self, talk: _Talk, mask: int, now: float) -> bytes:
         if now >= talk.told_at + self._told_for:
             talk.told_at, talk.told_slices = now, 0
@@ -161,7 +150,7 @@ class Sync:
                 ranges = _without(ranges, noted[run]) if run in noted else ranges
             size += len(ranges) - len(talk.offer.get(run, ()))
             if size > OFFER_LIMIT:
-                self._forget(talk)  # the next comparison brings the rest
+                talk.compared = None  # the next comparison brings the rest
                 break
             if ranges:
                 talk.offer[run] = ranges
@@ -287,12 +276,7 @@ class Sync:
     def compare_anew(self) -> None:
         """Forget results, because what was refused may have room now."""
         for talk in self._talks.values():
-            self._forget(talk)
-
-    @staticmethod
-    def _forget(talk: _Talk) -> None:
-        """Forget what was compared."""
-        talk.compared, talk.slices = None, {}
+            talk.compared = None
 
     def offering(self) -> list:
         """Return the links that have offered what is lacking here."""

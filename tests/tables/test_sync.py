@@ -47,20 +47,6 @@ def test_the_same_two_digests_are_not_compared_again_for_ten_intervals():
     assert verbs(compare(one, other, 172.0))["show"] == 2
 
 
-def test_slices_that_differ_for_ever_are_told_again_when_they_change_or_after_ten_intervals():
-    """Whoever has joined late lacks all runs of which no text is left, and was told of all of them
-    again with each new message."""
-    one, other = Node(*[line(1, peer(port)) for port in range(1, 1_001)], cache_size=100), Node()
-    compare(one, other)
-    assert len(other.messages.runs) <= 100
-    told = []
-    for number, now in enumerate((20.0, 30.0, 119.9, 120.0), 2):
-        for node in one, other:
-            node.messages.add([line(number)])
-        told.append(sum(said.count(b"=") for said in compare(one, other, now)))
-    assert min(told[0], told[3]) > 900 and max(told[1:3]) < 4 * 1_000 / wire.SLICES
-
-
 def test_a_newcomer_asks_once_for_the_runs_of_which_no_text_is_left_however_many():
     one, other = Node(*[line(1, peer(port)) for port in range(1, 25_001)], cache_size=100), Node()
     compare(one, other)
