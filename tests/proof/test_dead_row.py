@@ -40,9 +40,6 @@ ENDING = "23.2 5001 stopped:interrupted"
     (ENDING + FOUND + REPORTED + REMOVED, HOLDS, ""),
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
-    (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
-     + "\n 20 8080 disbelieved:@5001", HOLDS, ""),
-    (FOUND + REPORTED + "\n 29 8080 disbelieved:@5001", FAILS, "has not removed it"),
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
     (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
      "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
@@ -67,6 +64,18 @@ ENDING = "23.2 5001 stopped:interrupted"
        "5001 found 127.0.0.1:5003 dead without 3 misses in a row") for at in (20, 30))])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
+
+
+@pytest.mark.parametrize("said, monitor, verdict", [
+    ("20 8080 disbelieved:@5001", "yes", HOLDS),
+    ("20 8080 disbelieved:@5001", "no", FAILS),  # nobody says that where nobody is watched
+    ("29 8080 disbelieved:@5001", "yes", FAILS),
+    ("""0.7 8081 registered:@5001 \n 0.7 8081 registered:@5003
+        20 8081 disbelieved:@5001""", "yes", FAILS)])  # which hears it of the other one
+def test_a_seed_need_not_hear_whom_it_disbelieves(tmp_path, said, monitor, verdict):
+    told = REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
+    expect(verdict, "" if verdict == HOLDS else "has not removed it", deaths.dead, tmp_path, SEED,
+           PAIR, DIED, "0 8081 starts", FOUND + told, said, monitor=monitor)
 
 
 @pytest.mark.parametrize("others, begun, verdict", [

@@ -93,8 +93,9 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
-    found = [(at, finder) for at, finder in finders(proof, run)
-             if not any(_is_disbelieved(seed, finder, at) for seed in proof.seeds)]
+    found = [(at, finder) for at, finder in finders(proof, run) if not all(
+        _is_disbelieved(proof, seed, finder, at) for seed in proof.seeds
+        if seed.when("registered", run.address) and seed.when("registered", finder.address))]
     died = (bisect.bisect_left(proof.deaths, run.last + FINDING)
             - bisect.bisect_right(proof.deaths, run.last - FINDING))
     need = REMOVAL_TIME + died / SILENT
@@ -134,17 +135,17 @@ def _reported(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
             yield proof.by_file(f"{words} has not reported it to seed {seed}", run)
         elif lives and not any(life.told("dead report", peer, at - REPORT_TIME)
                                or life.told("removed", peer, at - FINDING, at)
-                               or _is_disbelieved(life, run, at) for life in lives):
+                               or _is_disbelieved(proof, life, run, at) for life in lives):
             yield judge(f"{words} seed {seed} has not heard of it", at,
                         min(until, max(life.last for life in lives)), REPORT_TIME - ON_ITS_WAY,
                         proof.trouble(seed, run, (run, seed)))
 
 
-def _is_disbelieved(seed: SeedRun, finder: PeerRun, at: float) -> bool:
+def _is_disbelieved(proof: Proof, seed: SeedRun, finder: PeerRun, at: float) -> bool:
     """Tell whether a seed does not hear the reports of a peer, as monitoring has it: others were
     untrue, perhaps because of a cut."""
-    return bool(seed.told("disbelieved", finder.address, at - finder.setting("ban"),
-                          at + REPORT_TIME))
+    return proof.is_watched and bool(seed.told(
+        "disbelieved", finder.address, at - finder.setting("ban"), at + REPORT_TIME))
 
 
 def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
