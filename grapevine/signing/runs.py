@@ -14,7 +14,8 @@ from grapevine.intervals import Intervals, Range
 from grapevine.signing.grammar import read_run, run_of
 from grapevine.tools import Recent
 
-GENUINE_LIMIT, DENIED_LIMIT = 100_000, 10_000  # runs that are remembered
+GENUINE_LIMIT, DENIED_LIMIT = 100_000, 40_000  # runs that are remembered; the latter above the RUNS
+# of messages.py, or those of the dead are asked about, and written down, without end
 OPEN_LIMIT = 1_000  # open questions, beyond which each link may have
 SURE = 8  # of its own
 REST, LONGEST_REST = 15.0, 600.0  # seconds until a denied run is asked about again; if it is only

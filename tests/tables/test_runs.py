@@ -3,6 +3,7 @@
 import pytest
 
 from grapevine.addresses import Name
+from grapevine.messages import RUNS
 from grapevine.signing import runs as limits
 from grapevine.signing.grammar import run_of
 from grapevine.signing.runs import ANY, OFFER_LIMIT, REST, Outcome, Runs
@@ -103,6 +104,14 @@ def test_a_denied_run_that_is_only_offered_rests_twice_as_long_each_time():
         assert runs.may_ask(RUN, None, now + rest, is_offer=True)
         assert runs.may_ask(RUN, None, now + REST), "whose lines are said now, it is asked about"
         now += rest
+
+
+def test_as_many_denied_runs_rest_as_a_neighbour_may_know():
+    runs = Runs(SEEDS, OWN_RUN)
+    for start in range(1, RUNS + 1):
+        ask(runs, A, start, None, 0.0)
+        runs.settle(run_of(A, start), False, 0.0)
+    assert not runs.may_ask(run_of(A, 1), None, 1.0)
 
 
 def test_a_run_rests_for_the_neighbour_that_brought_it_when_it_was_denied_and_for_no_other():
