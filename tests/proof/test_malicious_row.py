@@ -122,6 +122,10 @@ def test_who_reached_no_seed_may_have_been_left_alone(tmp_path, lost, verdict):
     assert found.details[0].endswith(": it reached no seed for 8.0 s") == (verdict == UNCLEAR)
 
 
+def test_before_a_peer_began_it_needed_no_seed(tmp_path):
+    assert row(tmp_path, *kicked(5010), *kicked(5011), "7 5001 unconfirmed:@5003").verdict == FAILS
+
+
 @pytest.mark.parametrize("late, early", [
     ("24 5011 late:6.000", False), ("39 5011 late:26.000", True),
     ("4.9 5011 late:4.800 \n 39 5011 late:18.000", False)])

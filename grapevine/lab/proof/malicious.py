@@ -201,7 +201,8 @@ def _shunned(proof: Proof, run: PeerRun, at: float, other: str) -> Fault:
     come to none."""
     words = f"{run.address} had to leave {other} alone, which is honest, too"
     period, lives = run.setting("report-interval"), proof.runs.get(other, ())
-    alone = quiet(at - SHUNNED * period, at, [
+    begin = max([at - SHUNNED * period, *(life.first for life in lives[:1])])
+    alone = quiet(begin, at, [
         (one.begin, one.end - NOTICE_ROUNDS * life.interval) for life in lives
         for times in life.registrations.values() for one in times if one.stood])
     if lives and 2 * alone > SHUNNED * period:
