@@ -19,7 +19,7 @@ PORTION = 256 << 10  # bytes in answer to one `want`
 PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
 VAIN_LIMIT = 25  # vain answers in a row over datagrams, which do not say to what they are
 WANT_LIMIT = 500  # ranges asked for at once
-OFFER_LIMIT = 40_000  # ranges that a neighbour may offer, and may have failed to bring: above the
+OFFER_LIMIT = 32_000  # ranges that a neighbour may offer, and may have failed to bring: above the
 # RUNS of messages.py, or a newcomer asks for those of which no text is left again and again
 RUNS_IN_SUM = 50  # runs of an offer whose ranges are counted in the time that one takes to find
 COMPARED_FOR = 10  # intervals for which the same two digests are not compared again

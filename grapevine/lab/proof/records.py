@@ -19,7 +19,7 @@ from grapevine.terminal.command_line import printable
 from grapevine.terminal.folders import SCENARIO
 
 CHUNK = 1024 * 1024  # bytes that are read at a time, and read of a line
-NAMED = re.compile(r"(?:.*[\W_])?(?:peer|seed)_.*\.txt")  # a download may add words
+NAMED = re.compile(r"(?:.*[ _])?(?:peer|seed)_.*\.txt")  # a download may add words
 
 
 class Tail:
