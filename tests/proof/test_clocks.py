@@ -83,6 +83,13 @@ def test_a_clock_that_was_set_meanwhile_is_named(files, tmp_path, step, way):
         rf"clocks +unclear .*\n +the clock of {WRONG} was set {way}", text), text
 
 
+def test_no_clock_is_asked_for_of_a_seed_that_has_registered_nobody(files, tmp_path):
+    folder = spread_out(files, tmp_path)
+    (tmp_path / "seed_10.0.0.8_4003.txt").write_text(
+        "2026-01-01 00:00:00.000000:started:seed:10.0.0.8:4003\n")
+    assert rows_of(folder)["clocks"].figures == "the clocks of 4 hosts agree"
+
+
 @pytest.mark.parametrize("told", [[], ["registered:{}", "unregistered:{}:lost", "registered:{}"]])
 def test_a_machine_that_nothing_came_from_is_named(files, tmp_path, told):
     """Of two registrations, one of which the seed does not tell, nobody knows which is the other's.

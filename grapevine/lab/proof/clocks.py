@@ -24,7 +24,8 @@ class Clocks:
     """The clocks of the machines whose files are in a folder."""
 
     def __init__(self, records: Records):
-        runs = [*records.honest, *records.seeds]
+        # a seed that has registered nobody tells of nobody
+        runs = [*records.honest, *(seed for seed in records.seeds if seed.told("registered"))]
         self._files = collections.Counter(machine_of(run.address) for run in runs)
         self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
         self._unsure: dict[str, float] = {}  # machine -> seconds by which this may be wrong
