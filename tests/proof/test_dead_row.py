@@ -50,6 +50,8 @@ ENDING = "23.2 5001 stopped:interrupted"
      "5002 was reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5001, which did not find it dead"),
     (FOUND + REPORTED + REMOVED + "\n 30 5002 reports 5003 to 8080 \n 0.6 5002 deaths:at once",
      HOLDS, ""),
+    (FOUND + REPORTED + REMOVED + "\n 1.9 5002 reports 5003 to 8080 \n 0.6 5002 deaths:at once",
+     HOLDS, ""),  # it begins
     (FOUND + REPORTED + REMOVED + "\n 15 5002 reports 5003 to 8080 \n 0.6 5002 deaths:at once",
      FAILS, "to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
     (FOUND + REPORTED + REMOVED + "\n 30 8080 removed:@5003:gone:1.000:silent", FAILS,
