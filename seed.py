@@ -287,19 +287,18 @@ class Seed(Asker):
                 self.relay(seed)
         for peer, row in self.registry.silent(now - SILENT_ROUNDS * interval):
             self.prober_of_listed.ask(
-                peer, functools.partial(self.judge_silent, peer, row, row.link,
-                                        row.link.heard_at))
+                peer, functools.partial(self.judge_silent, peer, row, row.link))
         return now + interval
 
-    def judge_silent(self, peer: Address, row: Listing, link: Link, heard_at: float,
-                     alive: Verdict) -> None:
+    def judge_silent(self, peer: Address, row: Listing, link: Link, alive: Verdict) -> None:
         """Say something to a silent peer that lives: a connection that is dead then breaks. One
         that has said something meanwhile is not silent, however slow new connections are."""
         if alive:
             link.heard_at = self.now()  # it is not silent for now
             link.send(wire.say("registered"))
-        elif row.link is link and link.heard_at == heard_at:
-            self.remove_gone(peer, row, heard_at, "silent")
+        elif (row.link is link and self.now() - link.heard_at
+              >= SILENT_ROUNDS * self.settings.liveness_interval):
+            self.remove_gone(peer, row, link.heard_at, "silent")
 
     def status(self) -> dict[str, object]:
         return {"address": self.address, "registered": len(self.registry.ordered), **self.dropped}
