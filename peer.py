@@ -18,6 +18,8 @@ if __name__ == "__main__":
     if "--chat" in sys.argv:
         from grapevine.chat.doorstep import open_early
         open_early(sys.argv)  # before slow imports, because a chat server is dialled at once
+    from grapevine.terminal.programs import peer_main
+    sys.exit(peer_main())  # the classes below are those of `grapevine.peer`
 
 import functools
 import itertools
@@ -583,9 +585,3 @@ class Peer(Asker, Gossiper):
             "seeds": len(self.registrations.links()), "known peers": len(self.peer_list.known),
             "messages held": self.messages.count(), "runs": len(self.messages.runs),
             **self.messages.dropped, **self.way.counts(), "lines lost": self.output.lost}
-
-
-if __name__ == "__main__":
-    from grapevine.terminal.programs import peer_main
-
-    sys.exit(peer_main())

@@ -11,6 +11,8 @@ if __name__ == "__main__":
     import sys
     sys.path.append(os.path.dirname(__file__))  # which PYTHONSAFEPATH=1 leaves out
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # silently ends a program that is still starting
+    from grapevine.terminal.programs import seed_main
+    sys.exit(seed_main())  # the classes below are those of `grapevine.seed`
 
 import functools
 import itertools
@@ -302,9 +304,3 @@ class Seed(Asker):
 
     def status(self) -> dict[str, object]:
         return {"address": self.address, "registered": len(self.registry.ordered), **self.dropped}
-
-
-if __name__ == "__main__":
-    from grapevine.terminal.programs import seed_main
-
-    sys.exit(seed_main())
