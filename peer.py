@@ -584,4 +584,5 @@ class Peer(Asker, Gossiper):
             "neighbours": f"{len(self.neighbours.links)} of {self.neighbours.capacity}",
             "seeds": len(self.registrations.links()), "known peers": len(self.peer_list.known),
             "messages held": self.messages.count(), "runs": len(self.messages.runs),
-            **self.messages.dropped, **self.way.counts(), "lines lost": self.output.lost}
+            **self.messages.dropped, **self.peer_list.dropped, **self.counters, **self.way.counts(),
+            "lines lost": self.output.lost}

@@ -75,7 +75,6 @@ class Seed(Asker):
         self._waiting: dict[Target, list[bytes]] = {}  # seed -> deaths to tell it of
         self._listed = Accounts(10_000, LISTED_RATE, LISTED_BURST)  # peer -> how often
         self._reports = {is_seed: Budget(REPORTS, REPORTS) for is_seed in (True, False)}
-        self.dropped = {"reports not read": 0, "deaths not told": 0}
         output.write(f"started:seed:{address}", f"settings:seeds={len(seeds)}", "late:0.000")
 
     def start(self) -> None:
@@ -168,7 +167,7 @@ class Seed(Asker):
         own_row = self.registry.row_of(link)
         is_seed = own_row is None and link.remote.ip in self._seed_ips.values()
         if not (self._reports[is_seed] if own_row is None else own_row.reports).spend(1, now):
-            self.dropped["reports not read"] += 1
+            self.counters["reports not read"] += 1
             return
         shown = line.decode().rstrip()
         self.output.write(f"dead report:{shown}")
@@ -233,7 +232,7 @@ class Seed(Asker):
         if len(self._waiting[seed]) < RELAY_LIMIT:
             self._waiting[seed] += lines
         else:
-            self.dropped["deaths not told"] += len(lines)
+            self.counters["deaths not told"] += len(lines)
 
     def relay_waiting(self, link: Link) -> None:
         """A seed is up: tell it."""
@@ -246,7 +245,7 @@ class Seed(Asker):
     def relay_ended(self, link: Link, error: OSError | None) -> None:
         if link.closed != "told" and self._waiting[link.peer]:
             self.output.write(f"not told:{link.remote or link.peer}:{link.closed}")
-            self.dropped["deaths not told"] += len(self._waiting[link.peer])
+            self.counters["deaths not told"] += len(self._waiting[link.peer])
             self._waiting[link.peer] = []
         self.later(RELAY_PAUSE, self._relay_more, link.peer)
 
@@ -303,4 +302,4 @@ class Seed(Asker):
             self.remove_gone(peer, row, link.heard_at, "silent")
 
     def status(self) -> dict[str, object]:
-        return {"address": self.address, "registered": len(self.registry.ordered), **self.dropped}
+        return {"address": self.address, "registered": len(self.registry.ordered), **self.counters}

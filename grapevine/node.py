@@ -7,6 +7,7 @@ the lock held where there are threads; it never waits. A node assumes no text, n
 listener: subclasses cut and parse what comes.
 """
 
+import collections
 import errno
 import functools
 import math
@@ -82,6 +83,7 @@ class Node:
         self._late_since = self._told_late = -math.inf
         self._ahead = self.time() - self.now()  # which grows if the machine sleeps
         self._refusals = Budget(REFUSALS, REFUSALS)
+        self.counters: collections.Counter = collections.Counter()  # for `status`: what -> how often
 
     def cut(self, link: Link, data: bytes) -> list:
         """Return the whole messages in the bytes that came; `link.rest` keeps the beginning of the
@@ -193,6 +195,8 @@ class Node:
         """Write `refused:…`, but only so often, because strangers cause it."""
         if self._refusals.spend(1, self.now()):
             self.output.write(f"refused:{who}:{reason[:REASON_LIMIT]}")
+        else:
+            self.counters["refusals not written"] += 1
 
     def ended(self, link: Link, reason: str, error: OSError | None = None) -> None:
         """A link is over: exactly once for each, after which nothing comes of it any more."""

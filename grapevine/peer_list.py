@@ -5,6 +5,7 @@ While no seed answers, what neighbours name counts, too. Most lists bring nothin
 cost little: `known` is sorted anew only when somebody comes or goes, and replaced, never changed.
 """
 
+import collections
 from collections.abc import Collection
 
 from grapevine.addresses import Address, by_ip, can_be_dialled
@@ -25,6 +26,7 @@ class PeerList:
         self._latest: dict[Address, tuple] = {}  # seed -> its latest list
         self.known: list[Address] = []  # all, in order
         self.lost: dict[Address, bool] = {}  # former neighbours, dialled while no seed answers
+        self.dropped: collections.Counter = collections.Counter()  # what had no room -> how often
 
     def learn(self, seed: Address, addresses: tuple[Address, ...], now: float) -> bool:
         """Take a seed's list; return whether it differs from its last one."""
@@ -39,6 +41,7 @@ class PeerList:
             room = max(0, NAMED_LIMIT - list(self._by.values()).count(seed))
             for peer in new[room:]:
                 del named[peer]
+                self.dropped["peers of one seed, too many"] += 1
             del new[room:]
             self._by.update(dict.fromkeys(new, seed))
         self._named.update(named)

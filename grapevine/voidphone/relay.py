@@ -48,7 +48,6 @@ class Relay(Node):
         super().__init__(config.p2p_address, settings, output, world)
         self.config, self.view = config, View(config, self.rng)
         self.memory, self.pending = Memory(memory, config.cache_size), Pending(self.rng, patience)
-        self.counters: collections.Counter = collections.Counter()
         self._events: list[str] = []  # what messages that came together cause: for the file,
         self._to_say: dict[Link, list[bytes]] = collections.defaultdict(list)  # and for others
         self._types: dict[Link, set[int]] = {}  # client -> its subscriptions

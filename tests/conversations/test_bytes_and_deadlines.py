@@ -151,7 +151,9 @@ def test_strangers_cause_at_most_seventy_lines_a_second_in_the_file(kind):
     for end in scene.machine(A).dial_often(300):
         end.say("nonsense")
     scene.run(0.1)
-    assert 70 <= len(scene.events("refused:")) <= 70 + 70 * scene.now
+    written = len(scene.events("refused:"))
+    assert 70 <= written <= 70 + 70 * scene.now
+    assert scene.node.status()["refusals not written"] == 300 - written
 
 
 @both

@@ -73,6 +73,7 @@ def test_whom_a_seed_has_named_first_leaves_room_for_others_once_it_is_forgotten
     known.discard(many[0])
     known.learn(SEED, ports(2, 3), 50.0)
     assert peer(2) in known and peer(3) not in known
+    assert known.dropped == {"peers of one seed, too many": 1}
     known.forget_old(KEPT_ROUNDS * INTERVAL)
     known.learn(SEED, ports(3), 100.0)
     assert known.known == ports(2, 3)
