@@ -24,7 +24,6 @@ if __name__ == "__main__":
 import functools
 import itertools
 import math
-import sys
 
 from grapevine import wire
 from grapevine.addresses import Address, Target, by_ip, sample

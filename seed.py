@@ -16,7 +16,6 @@ if __name__ == "__main__":
 
 import functools
 import itertools
-import sys
 
 from grapevine import wire
 from grapevine.addresses import Address, Target, parse_address, sample
