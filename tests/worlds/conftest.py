@@ -1,6 +1,6 @@
 import pytest
 
-from tests.worlds.stages import LoopStage, ThreadStage, VirtualStage
+from tests.worlds.stages import LoopStage, Pair, ThreadStage, VirtualStage
 
 
 @pytest.fixture(params=[ThreadStage, LoopStage, VirtualStage],
@@ -9,3 +9,9 @@ def stage(request):
     stage = request.param()
     yield stage
     stage.close()
+
+
+@pytest.fixture
+def pair(stage):
+    """Two nodes of the stage, and a link between them that `a` has dialled."""
+    return Pair(stage)

@@ -8,11 +8,10 @@ import pytest
 
 from grapevine.addresses import address_of
 from grapevine.worlds import loop, sockets, threads
-from tests.worlds.stages import NOWHERE, LoopStage, Pair, ThreadStage
+from tests.worlds.stages import NOWHERE, LoopStage, ThreadStage
 
 
-def test_a_dial_is_told_as_up_and_the_other_node_accepts_it_before_any_bytes(stage):
-    pair = Pair(stage)
+def test_a_dial_is_told_as_up_and_the_other_node_accepts_it_before_any_bytes(stage, pair):
     pair.a.send(pair.here, b"hello")
     assert stage.passes(lambda: pair.b.heard(pair.there))
     pair.b.send(pair.there, b"welcome")
@@ -114,8 +113,7 @@ def test_a_dial_that_is_closed_while_its_name_is_looked_up_waits_for_nobody(stag
     assert stage.passes(lambda: link.connection.sock and link.connection.sock.fileno() == -1)
 
 
-def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage):
-    pair = Pair(stage)
+def test_calls_and_bytes_come_in_time_while_a_dial_waits(stage, pair):
     waiting = pair.b.dial(stage.silent(), 60.0)
     pair.a.send(pair.here, b"hello")
     pair.b.later(0.1, "call")

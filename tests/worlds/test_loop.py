@@ -5,11 +5,14 @@ import socket
 import threading
 import time
 
-from tests.worlds.stages import LoopStage, Pair
+import pytest
+
+from tests.worlds.stages import LoopStage
+
+pytestmark = pytest.mark.parametrize("stage", [LoopStage], indirect=True)
 
 
-def test_a_call_that_another_thread_posts_wakes_the_loop():
-    stage = LoopStage()
+def test_a_call_that_another_thread_posts_wakes_the_loop(stage):
     made = []
     thread = threading.Timer(0.1, stage.loop.post, (made.append, "call"))
     thread.start()
@@ -22,12 +25,9 @@ def test_a_call_that_another_thread_posts_wakes_the_loop():
         stage.loop.post(made.append, number)
     stage.loop.round(1.0)
     assert made[1:] == list(range(1_000))
-    stage.close()
 
 
-def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_ends():
-    stage = LoopStage()
-    pair = Pair(stage)
+def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_ends(stage, pair):
     slow = [pair.a.dial(stage.address(pair.b)) for _ in range(20)]
     assert stage.passes(lambda: len(pair.b.links) == 21)
     pair.there.deadline = 1e9  # it is urgent
@@ -41,23 +41,17 @@ def test_a_link_that_has_to_say_something_in_time_is_served_before_a_long_round_
     assert stage.passes(lambda: pair.b.words().count("took") == 22)
     order = [detail for what, _, detail in pair.b.told if what == "took"]
     assert order.index(b"urgent") < 19, "before the others of its round"
-    stage.close()
 
 
-def test_no_call_overtakes_bytes_that_have_come():
-    stage = LoopStage()
-    pair = Pair(stage)
+def test_no_call_overtakes_bytes_that_have_come(stage, pair):
     pair.b.acts["took"] = lambda link, data: data == b"first" and (
         pair.a.send(pair.here, b"second"), pair.b.later(0.0, "call"))
     pair.a.send(pair.here, b"first")
     assert stage.passes(lambda: "call" in pair.b.words())
     assert pair.b.words() == ["accepted", "took", "took", "call"]
-    stage.close()
 
 
-def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more():
-    stage = LoopStage()
-    pair = Pair(stage)
+def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more(stage, pair):
 
     def kill():
         pair.b.stopping = True  # as a worker does, so that no file tells of its end
@@ -68,14 +62,13 @@ def test_a_node_that_ends_in_the_midst_of_a_round_is_served_no_more():
     pair.a.send(pair.here, b"too late")
     stage.loop.round(1.0)
     assert pair.there.closed == "killed" and not pair.b.heard(pair.there)
-    stage.close()
 
 
-def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_again(monkeypatch):
+def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_again(stage,
+                                                                                  monkeypatch):
     def fail(door):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    stage = LoopStage()
     node, other = stage.node(), stage.node()
     node.crowd_out = lambda: node.note("crowd_out")
     with monkeypatch.context() as shortage:
@@ -86,4 +79,3 @@ def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_agai
         assert stage.passes(lambda: node.words().count("crowd_out") == 2)
         assert time.monotonic() - begun > 0.05, "it rests meanwhile"
     assert stage.passes(lambda: "accepted" in node.words())
-    stage.close()

@@ -13,7 +13,7 @@ import pytest
 
 from grapevine.addresses import address_of
 from grapevine.worlds import sockets, threads
-from tests.worlds.stages import LoopStage, Pair, ThreadStage
+from tests.worlds.stages import LoopStage, ThreadStage
 
 
 # Bytes.
@@ -31,8 +31,7 @@ def test_what_is_sent_in_the_call_that_tells_that_a_dial_is_up_arrives_also_if_i
     assert stage.passes(lambda: other.links and other.size(other.links[0]) == len(much))
 
 
-def test_bytes_of_a_connection_that_is_closed_before_they_are_read_are_told_to_nobody(stage):
-    pair = Pair(stage)
+def test_bytes_of_a_connection_that_is_closed_before_they_are_read_are_told_to_nobody(stage, pair):
     others = [pair.a.dial(stage.address(pair.b)) for _ in range(20)]
     assert stage.passes(lambda: len(pair.b.links) == pair.a.words().count("up") == 21)
 
@@ -48,8 +47,7 @@ def test_bytes_of_a_connection_that_is_closed_before_they_are_read_are_told_to_n
 
 
 @pytest.mark.parametrize("is_small, count", [(True, 500_000), (False, 2_000_000)])
-def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, is_small, count):
-    pair = Pair(stage)
+def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, pair, is_small, count):
     if is_small:
         stage.shrink(pair.here, pair.there)
     sent = b"".join([b"%8d" % number for number in range(count)])
@@ -80,15 +78,13 @@ def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stag
 
 
 @pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
-def test_small_messages_are_sent_without_waiting_for_more(stage):
-    pair = Pair(stage)
+def test_small_messages_are_sent_without_waiting_for_more(pair):
     assert all(link.connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                for link in (pair.here, pair.there))
 
 
 @pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
-def test_the_writer_passes_over_a_closed_descriptor_whose_end_is_not_told_yet(stage):
-    pair = Pair(stage)
+def test_the_writer_passes_over_a_closed_descriptor_whose_end_is_not_told_yet(stage, pair):
     with pair.b.lock:
         pair.there.limit = math.inf
         pair.there.send(bytes(50_000_000))
@@ -98,18 +94,16 @@ def test_the_writer_passes_over_a_closed_descriptor_whose_end_is_not_told_yet(st
 
 @pytest.mark.parametrize("stage", [ThreadStage, LoopStage], indirect=True)
 @pytest.mark.parametrize("flag", {sockets.DONT_WAIT, 0})
-def test_what_is_sent_before_the_end_of_a_closed_descriptor_is_told_is_lost(stage, monkeypatch,
+def test_what_is_sent_before_the_end_of_a_closed_descriptor_is_told_is_lost(pair, monkeypatch,
                                                                             flag):
     monkeypatch.setattr(sockets, "DONT_WAIT", flag)
-    pair = Pair(stage)
     with pair.b.lock:
         pair.there.connection.drop()
         pair.there.send(b"too late")
         assert not pair.there.waiting and not pair.there.takes()
 
 
-def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage):
-    pair = Pair(stage)
+def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage, pair):
     with pair.a.lock:
         pair.here.send(b"x" * 5_000)
         pair.here.close("over")
@@ -119,8 +113,7 @@ def test_what_was_taken_before_a_close_still_arrives_and_nothing_after_it(stage)
     assert pair.b.of(pair.there) == ["accepted", "took", "ended"]
 
 
-def test_a_link_that_is_held_is_not_read_until_it_is_resumed_and_others_are(stage):
-    pair = Pair(stage)
+def test_a_link_that_is_held_is_not_read_until_it_is_resumed_and_others_are(stage, pair):
     other = pair.a.dial(stage.address(pair.b))
     assert stage.passes(lambda: len(pair.b.links) == 2)
     there, read = pair.b.links
@@ -136,8 +129,7 @@ def test_a_link_that_is_held_is_not_read_until_it_is_resumed_and_others_are(stag
 
 # Ends.
 
-def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent(stage):
-    pair = Pair(stage)
+def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent(stage, pair):
     pair.b.acts["took"] = lambda link, data: setattr(link, "is_held", True)
     pair.a.send(pair.here, b"last words")
     assert stage.passes(lambda: pair.b.heard(pair.there))
@@ -149,8 +141,7 @@ def test_the_other_ends_end_of_a_link_that_is_held_waits_behind_what_it_had_sent
 
 
 @pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
-def test_an_end_that_is_read_in_a_call_that_holds_the_link_again_waits_too(stage):
-    pair = Pair(stage)
+def test_an_end_that_is_read_in_a_call_that_holds_the_link_again_waits_too(stage, pair):
     with pair.b.lock:
         pair.a.close(pair.here)
         assert not stage.passes(lambda: not pair.b.links, 0.1)
@@ -188,8 +179,7 @@ def test_a_link_whose_other_end_acknowledges_nothing_ends_with_an_error(stage, m
     assert node.error(node.told[0][1]).errno == errno.ETIMEDOUT
 
 
-def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage):
-    pair = Pair(stage)
+def test_a_link_that_is_held_ends_as_soon_as_it_is_closed(stage, pair):
     with pair.b.lock:
         pair.there.is_held = True
     pair.a.send(pair.here, b"hello")
@@ -244,8 +234,7 @@ def test_links_may_follow_one_another_and_leave_nothing_behind(stage):
         assert stage.passes(lambda: not node.links and not other.links)
 
 
-def test_a_link_to_a_node_that_stops_ends_and_what_it_had_sent_has_come(stage):
-    pair = Pair(stage)
+def test_a_link_to_a_node_that_stops_ends_and_what_it_had_sent_has_come(stage, pair):
     pair.b.send(pair.there, b"last words")
     pair.b.quit()
     assert stage.passes(lambda: not pair.a.links)
@@ -299,8 +288,7 @@ def test_a_call_may_add_one_that_is_due_at_once_which_comes_behind_all_that_are_
     assert node.words() == ["first", "second", "third", "added"]
 
 
-def test_a_stop_ends_every_link_and_call_and_nobody_can_connect_any_more(stage):
-    pair = Pair(stage)
+def test_a_stop_ends_every_link_and_call_and_nobody_can_connect_any_more(stage, pair):
     waiting = pair.b.dial(stage.silent(), 60.0)
     out = pair.b.dial(stage.address(pair.a))
     assert stage.passes(lambda: len(pair.a.links) == 2 and pair.b.of(out) == ["up"])

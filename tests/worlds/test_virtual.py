@@ -58,6 +58,11 @@ class Pair:
         self.net.run(self.net.now + seconds)
 
 
+@pytest.fixture
+def pair():
+    return Pair()
+
+
 # Bytes.
 
 def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
@@ -69,8 +74,7 @@ def test_bytes_take_time_by_their_number_and_wait_for_those_before_them():
     assert [(when, len(what)) for when, what in pair.b.timed] == [(1.6, 500), (2.6, 1000)]
 
 
-def test_a_slow_machine_makes_its_connections_slow_and_no_other():
-    pair = Pair()
+def test_a_slow_machine_makes_its_connections_slow_and_no_other(pair):
     other = pair.node(C).dial(A)
     pair.run(1.0)
     pair.a.timed.clear()
@@ -87,8 +91,7 @@ def test_a_slow_machine_makes_its_connections_slow_and_no_other():
 
 # Cuts.
 
-def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
-    pair = Pair()
+def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it(pair):
     pair.net.cut(frozenset([B]))
     pair.here.send(b"last words")
     pair.here.close("over")
@@ -100,8 +103,7 @@ def test_an_end_that_a_cut_holds_up_comes_behind_the_bytes_before_it():
                                                  "closed by the other end"]
 
 
-def test_two_cuts_are_both_mended_before_anything_passes():
-    pair = Pair()
+def test_two_cuts_are_both_mended_before_anything_passes(pair):
     for side in (frozenset([A]), frozenset([B])):
         pair.net.cut(side)
     pair.here.send(b"hello")
@@ -116,8 +118,7 @@ def test_two_cuts_are_both_mended_before_anything_passes():
 
 # Freezes.
 
-def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
-    pair = Pair()
+def test_after_a_freeze_each_connection_and_thread_keeps_its_order(pair):
     others = [pair.node(address_of("127.0.0.1", 6000 + n)).dial(B) for n in range(3)]
     pair.run(1.0)
     links = [pair.here, *others]
@@ -145,8 +146,7 @@ def test_after_a_freeze_each_connection_and_thread_keeps_its_order():
     assert told.index(last) < told.index("closed by the other end")
 
 
-def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
-    pair = Pair()
+def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up(pair):
     pair.b.world.freeze()
     link = pair.a.dial(B)
     pair.run(1.0)
@@ -166,8 +166,7 @@ def test_a_frozen_node_accepts_afterwards_whoever_has_dialled_and_hung_up():
     lambda pair: [pair.here.close("over"), pair.here.connection.reset()],
     lambda pair: [pair.here.connection.reset(), pair.there.connection.reset()],
     lambda pair: [pair.here.connection.reset(), pair.run(1.0), pair.there.send(b"hello")]])
-def test_each_link_has_one_end_however_it_ends(end):
-    pair = Pair()
+def test_each_link_has_one_end_however_it_ends(pair, end):
     end(pair)
     pair.run()
     assert len(pair.a.timed) == len(pair.b.timed) == 1  # Recorder fails at a second one
@@ -175,8 +174,7 @@ def test_each_link_has_one_end_however_it_ends(end):
     assert not pair.a.world.connections() and not pair.b.world.connections()
 
 
-def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_something():
-    pair = Pair()
+def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_something(pair):
     pair.here.connection.reset()
     pair.run()
     assert pair.a.words() == ["Connection reset by peer"] and pair.b.timed == []
@@ -187,8 +185,7 @@ def test_a_connection_that_breaks_at_one_end_is_reset_when_the_other_end_says_so
 
 @pytest.mark.parametrize("unread, reason", [
     (b"", "closed by the other end"), (b"unread", "Connection reset by peer")])
-def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections(unread, reason):
-    pair = Pair()
+def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections(pair, unread, reason):
     pair.there.is_held = True
     pair.here.send(unread)
     pair.run()
@@ -204,8 +201,7 @@ def test_a_killed_process_hears_no_more_and_its_kernel_ends_its_connections(unre
 
 # Power.
 
-def test_a_machine_without_power_tells_nobody_and_answers_nothing():
-    pair = Pair()
+def test_a_machine_without_power_tells_nobody_and_answers_nothing(pair):
     pair.b.world.lose_power()
     pair.here.send(b"hello")
     pair.a.dial(B)
@@ -214,8 +210,7 @@ def test_a_machine_without_power_tells_nobody_and_answers_nothing():
 
 
 @pytest.mark.parametrize("is_sent_before", [True, False])
-def test_a_machine_that_is_up_again_resets_what_it_knows_no_more(is_sent_before):
-    pair = Pair()
+def test_a_machine_that_is_up_again_resets_what_it_knows_no_more(pair, is_sent_before):
     pair.b.world.lose_power()
     if is_sent_before:
         pair.here.send(b"hello")  # and again, because nobody has confirmed it
@@ -229,8 +224,7 @@ def test_a_machine_that_is_up_again_resets_what_it_knows_no_more(is_sent_before)
     assert pair.a.words() == ["Connection reset by peer"]
 
 
-def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
-    pair = Pair()
+def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power(pair):
     pair.net.cut(frozenset([B]))
     pair.here.send(b"hello")
     pair.run(1.0)
@@ -244,8 +238,7 @@ def test_what_a_cut_holds_up_is_lost_when_its_sender_loses_power():
 
 # Time.
 
-def test_calls_come_late_by_the_lag_at_most_and_in_the_order_of_their_times():
-    pair = Pair()
+def test_calls_come_late_by_the_lag_at_most_and_in_the_order_of_their_times(pair):
     late = pair.node(C, lag=0.5, clock=100.0)
     assert late.world.time() == START + 101.0
     for _ in range(20):
