@@ -13,17 +13,6 @@ def same_logs(servers: list[Server], seconds: float) -> bool:
         lambda: len({server.node.messages.digest() for server in servers}) == 1, seconds)
 
 
-def test_a_line_of_eight_has_the_same_texts_everywhere_once():
-    line = Line(8)
-    servers = line.start_all()
-    for own_id, server in enumerate(servers):
-        server.proxy().say(*[f"msg {number} {own_id}/{number}" for number in range(40)])
-    line.run(0.5)
-    expected = sorted(f"{own_id}/{number}" for own_id in range(8) for number in range(40))
-    assert [sorted(server.log()) for server in servers] == [expected] * 8
-    assert [len(received(server)) for server in servers] == [280] * 8
-
-
 @pytest.mark.parametrize("loss, copies", [(0.0, 1.0), (0.3, 2.2)])
 def test_without_anti_entropy_rumors_alone_bring_everything(loss, copies):
     """With 30 % of loss a rumor needs 1 / (0.7 · 0.7) tries until its answer comes, 4 at most."""

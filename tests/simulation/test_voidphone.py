@@ -116,14 +116,3 @@ def test_modules_that_are_killed_frozen_and_started_again_tell_all_who_live(chan
     network.pass_time(1.0)
     assert network.unites()
     assert network.wrongly_told("third") == {}
-
-
-def test_a_bootstrapper_that_starts_again_is_found():
-    network = Modules(100)
-    assert network.unites()
-    network.kill(0)
-    network.pass_time(10.0)
-    network.start(0)
-    network.pass_time(1.0)
-    assert network.unites()
-    assert network.wrongly_told("again") == {}
