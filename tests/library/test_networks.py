@@ -60,10 +60,3 @@ def test_a_seed_whose_port_is_in_use_leaves_none_running():
         with grapevine.seeds([first]) as again:
             status, = json.loads(json.dumps(again.status()))
             assert again.addresses == [status["address"]] == [first] and status["registered"] == 0
-
-
-def test_settings_of_a_network_reach_its_peers():
-    with grapevine.network(2, seeds=1, gossip_count=1, gossip_interval=0.01) as net:
-        assert net[0].next(30).text == net[1].next(30).text == "message 1"
-        net[0].say("mine")
-        assert (said := net[1].next(30)).text == "mine" and said.number == 2

@@ -28,14 +28,6 @@ def test_the_page_names_no_address_outside():
     assert not re.search(r"<(?:img|iframe|object|embed|image|use|base|form|video|audio)\b", HTML)
 
 
-def test_the_page_asks_for_its_stream_its_nodes_and_what_buttons_do_only():
-    asked = re.findall(r"(?:fetch|EventSource)\(([^,)]*)[,)]", SCRIPT)
-    assert sorted(asked) == ['"do"', '"node/" + number', '"stream"']
-    for word in ("XMLHttpRequest", "WebSocket", "sendBeacon", "importScripts", "Worker(", "open("):
-        found = re.findall(rf"(?<![.\w]){re.escape(word)}", SCRIPT)
-        assert len(found) == (1 if word == "open(" else 0), word  # the stream's own method
-
-
 @pytest.mark.parametrize("word", MARKUP)
 def test_text_never_becomes_markup(word):
     assert word not in SCRIPT
