@@ -156,18 +156,6 @@ def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path,
         "verdict    unclear"]
 
 
-@pytest.mark.parametrize("story", [
-    "5 5001 says 1 \n 5.1 5003 hears 5001/1 from 5001 \n 5.1 5004 hears 5001/1 from 5001",
-    "\n".join(f"5 {port} hears 5002/1 from 5002" for port in (5001, 5003, 5004))])
-def test_what_a_full_disk_refused_is_unclear_in_a_file_that_tells_of_it(tmp_path, story):
-    tell(tmp_path, FOUR, story)
-    assert check.check_folder(tmp_path)[0] == "FAILS"
-    tell(tmp_path, FOUR, story, "6 5002 lost:1")
-    verdict, text = check.check_folder(tmp_path)
-    assert verdict == "unclear", text
-    assert f"\n{'':19}a full disk has refused lines of 127.0.0.1:5002\n" in text
-
-
 @pytest.mark.parametrize("more, verdict", [("connected:127.0.0.1:5003", "unclear"),
                                            ("started:peer:127.0.0.1:5002", "holds")])
 def test_a_damaged_line_within_a_life_makes_its_file_unclear(tmp_path, more, verdict):
