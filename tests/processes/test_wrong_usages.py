@@ -44,9 +44,7 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     ("seed.py 70000", "argument PORT: '70000' is not a port (1 to 65535)"),
     ("seed.py 127.0.0.1", "argument PORT: '127.0.0.1' is not HOST:PORT"),
     ("seed.py 0.0.0.0:8080", "argument PORT: '0.0.0.0:8080' is no address that can be dialled"),
-    ("seed.py --port 80", "unrecognized arguments: --port; a port stands alone, without a flag"),
     ("seed.py --outputs -", "--outputs - is for a single seed, not for 6: give its PORT"),
-    ("peer.py x", "argument PORT: 'x' is not a port (1 to 65535)"),
     ("peer.py 0", "argument PORT: '0' is not a port (1 to 65535)"),
     ("peer.py nowhere.invalid:5001", "nowhere.invalid is not an address of this machine"),
     ("peer.py --host 127.0.0.2 127.0.0.1:5001",
@@ -62,14 +60,9 @@ WRONG = [  # command line, what it says; config.txt is a file, grapevine a folde
     ("peer.py 5001 --capacity odd", "argument --capacity: 'odd' is none of rule, fixed:K with a K "
                                     "of 2 or more, or powerlaw:ALPHA with an ALPHA above 0, up to "
                                     "10"),
-    *((f"{program} --nonsense", "unrecognized arguments: --nonsense")
-      for program in ("runner.py", "peer.py 5001")),
     *((f"{program} --liveness-interval {value}", f"argument --liveness-interval: '{value}' is not "
        "a number of seconds of 0.01 or more")
-      for program, value in (("seed.py", "0"), ("peer.py 5001", "nan"))),
-    ("seed.py localhost", "argument PORT: 'localhost' is not a port (1 to 65535)"),
-    ("peer.py --gossip-interval no 1",
-     "argument --gossip-interval: 'no' is not a number of seconds of 0.01 or more"),
+      for program, value in (("seed.py", "0"), ("peer.py 5001", "nan"), ("peer.py 1", "no"))),
     ("peer.py 5001 --outputs=", "--outputs has no name of a folder"),
     ("peer.py --config FAR 127.0.0.1 5001", "127.0.0.1 cannot be reached from other machines, "
      "where the seeds are; give an address in their network, or none"),
