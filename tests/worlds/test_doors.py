@@ -115,15 +115,6 @@ def test_each_door_has_a_method_of_its_own_for_who_comes(stage, pair):
     assert shop.stock == 3, "over this door nothing is sold"
 
 
-def test_a_node_that_holds_a_link_handles_no_more_of_it_until_its_condition_holds(stage, pair):
-    customer, shop = pair
-    order(customer, shop, 0, *[f"buy {n}" for n in range(5)])
-    assert stage.passes(lambda: len(customer.heard_of) == 3)
-    assert not stage.passes(lambda: len(customer.heard_of) > 3, 0.2)
-    call(shop, lambda: setattr(shop, "stock", 9))
-    assert stage.passes(lambda: customer.heard_of == [b"0", b"1", b"2", b"3", b"4"])
-
-
 def test_datagrams_are_heard_and_posted(stage, pair):
     customer, shop = pair
 
