@@ -31,11 +31,11 @@ class Module(Node):
     """A module as a process."""
 
     def __init__(self, folder: pathlib.Path, *flags: str, ports: tuple[int, int] = (),
-                 text: bytes = b"", **keys):
+                 text: str = "", **keys):
         own, self.api = ports or free_ports(2)
         ini = write_ini(folder, own, self.api, **keys)
         if text:
-            ini.write_bytes(text)
+            ini.write_text(text)
         super().__init__([ROOT / "peer.py", "-c", ini, "--outputs", folder, *flags],
                          folder / f"screen_{own}.txt", f"127.0.0.1:{own}",
                          folder / f"module_127.0.0.1_{own}.txt")
@@ -77,41 +77,33 @@ class Client(contextlib.AbstractContextManager):
         self._sock.close()
 
 
-def test_two_modules_tell_each_others_clients_exactly_once(start):
-    one = start("--end-with-input")
-    other = start("--end-with-input", "--quiet", bootstrapper=one.address)
-    link_all([one, other])
+def test_the_two_modules_of_the_readme_tell_each_others_clients_exactly_once(start):
+    """They have the files of tests/data, but other ports, and less work to do."""
+    ports, modules = dict(zip(("6001", "7001", "6002", "7002"), free_ports(4))), []
+    for name, own, api, *flags in (("bootstrapper", "6001", "7001"),
+                                   ("module", "6002", "7002", "--quiet")):
+        text = (DATA / f"{name}.ini").read_text().replace("pow_bits = 20", "pow_bits = 18")
+        for usual, port in ports.items():
+            text = text.replace(usual, str(port))
+        modules.append(start("--end-with-input", *flags, ports=(ports[own], ports[api]), text=text))
+    link_all(modules)
+    one, other = modules
     with Client(one, TYPE) as here, Client(other, TYPE) as there:
         for speaker, listener in ((here, there), (there, here)):
             for number in range(200):
                 speaker.announce(b"%d" % number)
             assert [listener.told() for _ in range(200)] == [b"%d" % n for n in range(200)]
-        here.announce(b"last")
-        assert there.told() == b"last"
-    for module in (one, other):
+        here.announce(b"Hello from next door")
+        assert there.told() == b"Hello from next door"
+    for module in modules:
         module.process.stdin.close()
         assert module.code() == 0 and is_clean(module.shown())
         assert module.events("refused:") == module.events("failed:") == []
         assert module.events()[-1] == "stopped:quit"
         assert module.events()[-2].startswith("counts:")
     assert len(one.events("received:")) == 200 and len(other.events("received:")) == 201
+    assert other.events("received:")[-1].endswith(":1337:da20db476d9a9791")
     assert f" connected:{other.address}\n" in one.shown() and other.shown() == ""
-
-
-def test_what_readme_shows_with_the_files_of_tests_data(start):
-    ports = dict(zip((b"6001", b"6002", b"7001", b"7002"), free_ports(4)))
-    modules = []
-    for name, own, api in (("bootstrapper", b"6001", b"7001"), ("module", b"6002", b"7002")):
-        text = (DATA / f"{name}.ini").read_bytes().replace(b"pow_bits = 20", b"pow_bits = 18")
-        for old, new in ports.items():
-            text = text.replace(old, b"%d" % new)
-        modules.append(start(ports=(ports[own], ports[api]), text=text))
-    link_all(modules)
-    with Client(modules[0], TYPE) as listener, Client(modules[1]) as announcer:
-        wait_until(lambda: announcer.announce(b"Hello from next door") or
-                   modules[0].events("received:"))
-        assert listener.told() == b"Hello from next door"
-    assert modules[0].event("received:").endswith(":1337:da20db476d9a9791")
 
 
 def test_hard_work_is_done_beside_the_api_and_its_processes_end_with_the_module(start):
