@@ -6,30 +6,22 @@ from grapevine.link import Link
 from grapevine.node import UNIDENTIFIED, UP, Node
 from grapevine.tools import ProtocolError
 
-GUEST, SHOP = "GUEST", "SHOP"
-
-
-class CountingLink(Link):
-    """A link that knows how many frames have come."""
-
-    frames = 0
+SHOP = "SHOP"
 
 
 class Shop(Node):
-    """Sells over one door, in frames of a byte for the length, and shows over the other what is
-    left; a datagram is answered by a datagram."""
+    """Sells over two doors, in frames of a byte for the length; a datagram is answered by a
+    datagram."""
 
-    LINK = CountingLink
     ANSWERS = {
         UNIDENTIFIED: {"buy": "on_buy"},
-        GUEST: {"look": "on_look"},
-        SHOP: {UP: "came_in", "sold": "on_sold", "left": "on_sold"},
+        SHOP: {UP: "came_in", "sold": "on_sold"},
     }
 
     def start(self) -> None:
         self.stock, self.heard_of, self.orders = 3, [], []
         self.world.listen(self.accepted)
-        self.world.listen(self.guest_came, 1)
+        self.world.listen(self.accepted, 1)
         self.world.hear(self.heard_datagram, 2)
 
     def cut(self, link, data: bytes) -> list[bytes]:
@@ -38,7 +30,6 @@ class Shop(Node):
             frames.append(data[1:data[0] + 1])
             data = data[data[0] + 1:]
         link.rest = data
-        link.frames += len(frames)
         return frames
 
     def parse(self, frame: bytes) -> tuple[str, tuple]:
@@ -50,18 +41,10 @@ class Shop(Node):
     def say(self, link, text: str) -> None:
         link.send(bytes([len(text)]) + text.encode())
 
-    def guest_came(self, connection, remote) -> Link:
-        link = self.accepted(connection, remote)
-        self.trust(link, GUEST, remote)
-        return link
-
     def on_buy(self, link, what: str) -> None:
         self.stock -= 1
         self.say(link, f"sold {what}")
         self.hold(link, lambda: self.stock > 0)
-
-    def on_look(self, link, what: str) -> None:
-        self.say(link, f"left {self.stock}")
 
     def heard_datagram(self, data: bytes, remote) -> None:
         self.heard_of.append(data)
@@ -93,26 +76,10 @@ def call(node, act) -> None:
             act()
 
 
-def order(customer: Shop, shop: Shop, door: int, *orders: str) -> CountingLink:
+def order(customer: Shop, shop: Shop, door: int, *orders: str) -> Link:
     customer.orders, links = list(orders), []
     call(customer, lambda: links.append(customer.dial(SHOP, shop.doors[door], 2.0)))
     return links[0]
-
-
-def test_frames_of_bytes_are_cut_and_answered_and_a_link_counts_them(stage, pair):
-    customer, shop = pair
-    link = order(customer, shop, 0, "buy tea", "buy milk")
-    assert stage.passes(lambda: customer.heard_of == [b"tea", b"milk"])
-    assert link.frames == 2 and [each.frames for each in shop.links] == [2]
-
-
-def test_each_door_has_a_method_of_its_own_for_who_comes(stage, pair):
-    customer, shop = pair
-    order(customer, shop, 1, "look")
-    assert stage.passes(lambda: customer.heard_of == [b"3"])
-    link = order(customer, shop, 1, "buy tea")
-    assert stage.passes(lambda: link.closed)
-    assert shop.stock == 3, "over this door nothing is sold"
 
 
 def test_datagrams_are_heard_and_posted(stage, pair):
