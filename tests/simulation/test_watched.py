@@ -27,16 +27,6 @@ def test_eight_attackers_are_kicked_in_time_and_nobody_else_is(number, peers):
     assert len(tally.took) >= 7 and tally.late == []
 
 
-def test_along_a_tree_attackers_are_found_out_too():
-    tally = tally_of(1, "drop:1,tamper:1,slander:1", peers=12, spread="tree", capacity="fixed:6")
-    assert len(tally.took) == 3 and tally.falsely == []
-
-
-def test_where_rumors_spread_bad_copies_are_found_and_nobody_owes_anything():
-    tally = tally_of(5, "tamper:2", peers=8, spread="rumor", capacity="fixed:6")
-    assert len(tally.took) == 2 and tally.falsely == []
-
-
 def test_silent_attackers_lose_their_honest_neighbours_and_liars_are_disbelieved():
     tally = tally_of(1, "mute:1,falsedead:1", peers=12, capacity="fixed:6")
     assert (tally.attackers, tally.faults, tally.falsely) == (2, [], [])
