@@ -1,5 +1,5 @@
-"""Rows of the proof that need few lines: latency, degrees, pieces, rounds of liveness, and how files
-are read."""
+"""Rows of the proof that need few lines: latency, degrees, pieces, rounds of liveness; and how
+files are read."""
 
 import math
 import random
