@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import types
 
@@ -116,6 +117,14 @@ def test_a_rumor_that_was_lost_is_awaited_if_peers_compare_what_they_have(tmp_pa
     lives = "\n5001 alive:1:0" * seconds + "\n5002 alive:1:0"
     found = progress(tmp_path, TWO + lives, spread="rumor", antientropy_interval=compared)
     assert found.delivered() is ends
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting(tmp_path):
+    found = progress(tmp_path, TWO + BACK, liveness_interval=13.0)
+    for path in tmp_path.glob("peer_*"):  # by 15 s, once the two were linked
+        path.write_text(re.sub("03:04:0[67]", "03:04:21", path.read_text()))
+    found.records = Records(tmp_path).refresh()
+    assert found.delivered()
 
 
 @pytest.mark.parametrize("messages, steps", [(1, ["start", "gossip"]), (FOR_EVER, ["start"])])

@@ -13,6 +13,7 @@ from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.network import Network
 from grapevine.lab.experiments.steps import Steps
 from grapevine.lab.proof import deaths, delivery
+from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import FAILS, YET
 from grapevine.lab.proof.evidence import Proof, Row
 from grapevine.lab.proof.graph import Pieces
@@ -77,7 +78,7 @@ class Progress:
 
     def _is_proven(self, row: Callable[[Proof], Row]) -> bool:
         """Tell whether a row of the proof neither fails nor may still hold."""
-        found = row(Proof(self.records, self._network.here()))
+        found = row(Proof(put_right(self.records), self._network.here()))
         return found.verdict != FAILS and not any(
             words.endswith(YET) for words in found.details)
 

@@ -109,11 +109,12 @@ class Records:
         self._runs: list[Run] = []  # of each node in order
         self._told: dict[tuple[str, float], File] = {}  # node, start of a run -> its file
         self.newest = 0.0  # the time of the newest line, without the seeds' `alive:`
-        self.clocks = None  # what clocks.py has found
+        self.clocks = None  # what clocks.py has found in what was read
         self.scenario = Scenario([], 0)  # what the runner did, if a runner started these
 
     def refresh(self) -> "Records":
         """Read what is new. OSError if the folder cannot be read."""
+        self.clocks = None
         sizes = {}  # up to which all are read, because nodes write on meanwhile
         for path in sorted(self.folder.glob("*.txt")):
             with contextlib.suppress(FileNotFoundError):
