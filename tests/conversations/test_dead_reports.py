@@ -43,14 +43,20 @@ def test_a_reported_peer_that_answers_no_probe_is_removed_and_all_peers_are_told
     assert scene.dead.ends_within(0.1)
 
 
-def test_a_reported_peer_that_answers_is_not_removed():
+@pytest.mark.parametrize("dead, reason", [
+    (DEAD, "it answers"), (DEAD, "it has left"), ("127.0.0.1:9999", "not registered here")])
+def test_a_report_of_who_answers_or_has_left_or_was_not_here_is_rejected(dead, reason):
+    """A neighbour may have lost a goodbye."""
     scene = scene_of_a_death()
-    scene.dead.machine.is_alive = True
-    scene.ends[0].say(report(A))
-    assert scene.event("rejected:") == f"rejected:{report(A)}:it answers"
+    scene.dead.machine.is_alive = reason == "it answers"
+    if reason == "it has left":
+        scene.dead.say(f"leave:{DEAD}")
+        scene.run(0.1)
+    scene.ends[0].say(report(A, dead))
+    assert scene.event("rejected:", 5.0) == f"rejected:{report(A, dead)}:{reason}"
     scene.run(5.0)
-    assert scene.events("removed:") == scene.events("passed on:") == []
-    assert scene.ends[1].lines == []
+    assert scene.events("removed:") == [f"removed:{DEAD}:left"] * (reason == "it has left")
+    assert scene.events("passed on:") == scene.ends[1].lines == []
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
@@ -77,13 +83,6 @@ def test_two_reports_of_one_death_share_a_probe_and_a_later_one_needs_none():
     assert len(scene.dead.machine.ends) == 1 + 3  # three stages, one probe in each
     assert [end.lines for end in scene.ends] == [[report(A)]] * 2
     assert len(scene.events("dead report:")) == 3 and rejections(scene) == []
-
-
-def test_a_report_about_who_was_not_here_is_rejected():
-    scene = scene_of_a_death()
-    scene.ends[0].say(report(A, "127.0.0.1:9999"))
-    scene.run(0.1)
-    assert rejections(scene) == ["not registered here"]
 
 
 def test_a_peer_that_registers_again_during_the_probe_of_a_report_stays():
@@ -191,9 +190,11 @@ def test_a_seed_that_cannot_be_reached_is_not_told_and_nothing_is_kept_for_it():
     assert other.said == [report(A)]
 
 
-def test_a_seed_that_has_come_back_at_another_address_of_its_name_is_believed():
+def test_a_seed_is_believed_where_its_name_leads_which_is_looked_up_silently():
     scene = scene_of_a_death(seeds=["seed-b:8001"])
     scene.dead.machine.is_alive = True
+    scene.run(30.0)
+    assert scene.events("not told:") == [], "it leads nowhere yet"
     for ip in "127.0.0.2", "127.0.0.9":
         scene.machine(f"{ip}:8001")
         scene.name("seed-b:8001", f"{ip}:8001")
@@ -231,25 +232,3 @@ def test_the_deaths_that_wait_for_a_seed_have_a_bound(monkeypatch):
     scene.run(5.0)
     assert 30 <= len(other.said) < 60
     assert scene.node.status()["deaths not told"] == 60 - len(other.said)
-
-
-def test_a_named_seed_that_is_down_is_looked_for_silently():
-    scene = Scene(Seed, seeds=["seed-b:8001"])
-    scene.run(30.0)
-    assert scene.events("not told:") == []
-    scene.name("seed-b:8001", OTHER_SEED)
-    scene.machine(OTHER_SEED)
-    scene.run(14.0)
-    registered(scene, DEAD).machine.is_alive = False
-    seeds_connection(scene).say(report("127.0.0.1:6099"))
-    assert scene.event("removed:", 5.0) == f"removed:{DEAD}:dead"
-
-
-def test_a_peer_that_has_left_is_not_dead_because_a_neighbour_has_lost_its_goodbye():
-    scene = scene_of_a_death()
-    scene.dead.say(f"leave:{DEAD}")
-    assert scene.event("removed:") == f"removed:{DEAD}:left"
-    scene.ends[0].say(report(A))
-    assert scene.event("rejected:", 5.0) == f"rejected:{report(A)}:it has left"
-    scene.run(5.0)
-    assert scene.events("passed on:") == []
