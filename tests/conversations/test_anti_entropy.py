@@ -2,19 +2,18 @@
 
 The session in grapevine/WIRE.md is kept here."""
 
+import functools
+
 import pytest
 
 import grapevine.messages
 from grapevine.peer import Peer
-from tests.tools.virtual import End, Scene, gossip, neighbour, with_seed
+from tests.tools import virtual
+from tests.tools.virtual import A, B, C, gossip, neighbour, with_seed
 
-A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 NOTHING, ALL = "0" * 32, "f" * 16
-
-
-def neighbours(*peers: str, **settings) -> list[End]:
-    scene = Scene(Peer, antientropy_interval=10.0, liveness_interval=1000.0, **settings)
-    return [neighbour(scene, peer) for peer in peers]
+neighbours = functools.partial(
+    virtual.neighbours, antientropy_interval=10.0, liveness_interval=1000.0)
 
 
 def test_the_session_of_the_wires_page():

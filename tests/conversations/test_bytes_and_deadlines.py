@@ -8,9 +8,9 @@ from grapevine.peer import Peer
 from grapevine.seed import Seed
 from grapevine.signing.seed import VouchingSeed
 from grapevine.worlds.virtual import Cables
-from tests.tools.virtual import NODE, STEP, TIME, Scene, gossip, neighbour, registered, with_seed
+from tests.tools.virtual import (
+    A, B, NODE, STEP, TIME, Scene, gossip, neighbour, registered, with_seed)
 
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 both = pytest.mark.parametrize("kind", [Peer, Seed], ids=["peer", "seed"])
 
 

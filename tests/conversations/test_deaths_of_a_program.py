@@ -6,8 +6,8 @@ from grapevine.addresses import parse_address
 from grapevine.library.serving import YOUNG, Served
 from grapevine.library.starting import program_seed_class
 from grapevine.seed import Seed
-from tests.conversations.test_peer_of_a_program import A, B, C, OTHER, SEED, ProgramScene, death
-from tests.tools.virtual import End, Scene, gossip, neighbour, registered, seed_of
+from tests.conversations.test_peer_of_a_program import OTHER, SEED, ProgramScene, death
+from tests.tools.virtual import A, B, C, End, Scene, gossip, neighbour, registered, seed_of
 
 LISTED = "127.0.0.1#6001"
 

@@ -2,15 +2,7 @@
 
 import pytest
 
-from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Scene, gossip, neighbour
-
-A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
-
-
-def neighbours(*peers: str, **settings) -> list[End]:
-    scene = Scene(Peer, **settings)
-    return [neighbour(scene, peer) for peer in peers]
+from tests.tools.virtual import A, B, C, NODE, TIME, gossip, neighbours
 
 
 def numbers_of(lines: list[str]) -> list[int]:

@@ -5,9 +5,7 @@ import pytest
 from grapevine.node import Duty
 from grapevine.seed import Seed
 from grapevine.worlds.virtual import NodeFailed
-from tests.tools.virtual import End, Scene
-
-A = "127.0.0.1:6001"
+from tests.tools.virtual import A, End, Scene
 
 
 def baking() -> tuple[Scene, Duty, list[float]]:

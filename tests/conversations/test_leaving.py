@@ -3,9 +3,10 @@
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, Cables, End, Scene, gossip, neighbour, seed_of, with_seed
+from tests.tools.virtual import (
+    A, B, NODE, Cables, End, Scene, gossip, neighbour, seed_of, with_seed)
 
-A, B, SEED = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:8001"
+SEED = "127.0.0.1:8001"
 LEAVE = f"leave:{NODE}"
 
 

@@ -4,9 +4,7 @@ import pytest
 
 from grapevine.peer import Peer
 from tests.tools.virtual import (
-    NODE, TIME, End, Machine, Scene, gossip, listed, neighbour, with_seed)
-
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+    A, B, NODE, TIME, End, Machine, Scene, gossip, listed, neighbour, with_seed)
 
 
 def listing(*peers: str, **settings) -> Scene:

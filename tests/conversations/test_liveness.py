@@ -6,9 +6,8 @@ import pytest
 
 from grapevine.asking import PROBE
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, End, Scene, neighbour, seed_of
+from tests.tools.virtual import A, B, NODE, TIME, End, Scene, neighbour, seed_of
 
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 SEED = "127.0.0.1:8001"
 
 

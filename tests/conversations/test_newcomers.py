@@ -4,9 +4,7 @@ import pytest
 
 from grapevine.addresses import parse_address
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of, with_seed
-
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+from tests.tools.virtual import A, B, NODE, TIME, Scene, neighbour, seed_of, with_seed
 
 
 def refusal(reason: str) -> str:

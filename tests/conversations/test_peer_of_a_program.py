@@ -9,9 +9,8 @@ from grapevine.library.messages import Inbox, Program
 from grapevine.library.node import Hand, Nowhere, ProgramOutput, program_class
 from tests.tools.monitoring import Desk
 from tests.tools.signing import KeyMachine, accept_proof
-from tests.tools.virtual import NODE, TIME, End, Scene, gossip, listed, neighbour, seed_of
+from tests.tools.virtual import A, B, C, NODE, TIME, End, Scene, gossip, listed, neighbour, seed_of
 
-A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
 SEED, OTHER = "127.0.0.1:8001", "127.0.0.1:8002"
 
 

@@ -4,9 +4,7 @@ import pytest
 
 from grapevine import seed
 from grapevine.seed import Seed
-from tests.tools.virtual import NODE, TIME, End, Machine, Scene, registered
-
-A, B, C = "127.0.0.1:6001", "127.0.0.1:6002", "127.0.0.1:6003"
+from tests.tools.virtual import A, B, C, NODE, TIME, End, Machine, Scene, registered
 
 
 def list_of(scene: Scene) -> list[str]:

@@ -1,20 +1,17 @@
 """Rumors: one neighbour after the other is told, answers and silence decide who else is."""
 
+import functools
 import time
 
 import pytest
 
 from grapevine.peer import Peer
 from grapevine.ways import rumors
-from tests.tools.virtual import End, Scene, gossip, neighbour
+from tests.tools import virtual
+from tests.tools.virtual import A, B, C, D, End, Scene, gossip, neighbour
 
-A, B, C, D = [f"127.0.0.1:600{n}" for n in range(1, 5)]
 RUN = f"{A}:7"
-
-
-def neighbours(*peers: str, stop: float = 1e-9, **settings) -> list[End]:
-    scene = Scene(Peer, spread="rumor", rumor_stop=stop, **settings)
-    return [neighbour(scene, peer) for peer in peers]
+neighbours = functools.partial(virtual.neighbours, spread="rumor", rumor_stop=1e-9)
 
 
 def told(ends: list[End], seconds: float = 0.2) -> dict[End, list[str]]:
@@ -38,7 +35,7 @@ def test_a_message_is_told_to_one_neighbour_after_the_other_as_long_as_it_is_new
 
 
 def test_after_a_neighbour_that_knew_it_a_coin_decides_whether_another_is_told():
-    source, *others = neighbours(A, B, C, D, stop=1.0)
+    source, *others = neighbours(A, B, C, D, rumor_stop=1.0)
     source.say(gossip(A, 1))
     (end, _), = told(others).items()
     end.say(f"status:knew:{RUN}=1")

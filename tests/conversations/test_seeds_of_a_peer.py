@@ -5,9 +5,8 @@ import pytest
 
 import grapevine.peer_list
 from grapevine.peer import Peer
-from tests.tools.virtual import NODE, TIME, Scene, neighbour, seed_of, with_seed
+from tests.tools.virtual import A, B, NODE, TIME, Scene, neighbour, seed_of, with_seed
 
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
 SEEDS = [f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8004)]
 
 

@@ -6,9 +6,7 @@ import grapevine.signing.messages
 import grapevine.signing.peer
 from grapevine.signing.peer import SignedPeer
 from tests.tools.signing import neighbour, signer
-from tests.tools.virtual import NODE, TIME, Scene
-
-A, B = "127.0.0.1:6001", "127.0.0.1:6002"
+from tests.tools.virtual import A, B, NODE, TIME, Scene
 
 
 def scene_with(*addresses: str, **settings):

@@ -1,17 +1,15 @@
 """Trees: who repeats is pruned, quiet links hear announcements, who lacks news is pushed to."""
 
+import functools
+
 import pytest
 
 from grapevine.peer import Peer
-from tests.tools.virtual import End, Scene, gossip, neighbour
+from tests.tools import virtual
+from tests.tools.virtual import A, B, C, D, End, Scene, gossip
 
-A, B, C, D = [f"127.0.0.1:600{n}" for n in range(1, 5)]
 RUN = f"{A}:7"
-
-
-def neighbours(*peers: str) -> list[End]:
-    scene = Scene(Peer, spread="tree")
-    return [neighbour(scene, peer) for peer in peers]
+neighbours = functools.partial(virtual.neighbours, spread="tree")
 
 
 def heard(end: End, word: str = "", seconds: float = 0.1) -> list[str]:

@@ -16,6 +16,7 @@ import random
 from grapevine.addresses import Address, Target, parse_address, parse_target
 from grapevine.link import Link
 from grapevine.output import Output
+from grapevine.peer import Peer
 from grapevine.settings import Settings
 from grapevine.worlds.virtual import Cables, Network, VirtualWorld
 
@@ -23,6 +24,7 @@ STEP = 0.001  # seconds that pass between two looks of a test
 STAMP = len("2000-01-01 00:00:00.000000:")  # of a line in an output file
 NODE = "127.0.0.1:5001"  # the address of the real node
 TIME = "1700000000.000000"
+A, B, C, D = [f"127.0.0.1:{port}" for port in range(6001, 6005)]  # peers
 
 
 class EventFile:
@@ -263,6 +265,12 @@ def neighbour(scene: Scene, address: str = "127.0.0.1:6001") -> End:
     end = machine.ask_to_link()
     assert end.hear() == f"connection accepted:{scene.address}"
     return end
+
+
+def neighbours(*peers: str, **settings) -> list[End]:
+    """Return the ends of neighbours of one node, a peer."""
+    scene = Scene(Peer, **settings)
+    return [neighbour(scene, peer) for peer in peers]
 
 
 def registered(scene: Scene, address: str) -> End:
