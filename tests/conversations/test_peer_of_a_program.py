@@ -263,11 +263,6 @@ def talker(*known: str) -> ProgramScene:
     return scene
 
 
-def test_who_is_alone_leaves_at_once_though_nobody_has_heard_it():
-    scene = talker()
-    assert scene.pass_until(lambda: scene.node.is_leaving, 0.1)
-
-
 def test_who_has_just_joined_may_not_be_alone_because_others_join_at_the_same_moment():
     scene = ProgramScene(SEED)
     seed_of(scene, SEED)
@@ -328,7 +323,8 @@ def test_who_links_later_and_asks_for_nothing_is_waited_for_a_second():
 @pytest.mark.parametrize("known, linked, seconds", [
     ([B, C], [], 3.0),  # nobody is waited for any longer
     ([B, C], [A], 2.0),  # one neighbour is enough if it stays,
-    ([A], [A], 0.0)])  # or if there is no other peer
+    ([A], [A], 0.0),  # or if there is no other peer;
+    ([], [], 0.0)])  # and who is alone leaves though nobody has heard it
 def test_who_has_said_something_waits_so_long_for_neighbours(known, linked, seconds):
     scene = talker(*known)
     for peer in linked:

@@ -111,7 +111,8 @@ def test_a_probe_of_its_seed_has_a_peer_repeat_its_registration():
 
 def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
     scene = Scene(Peer, seeds=["seed-a:8001"])
-    scene.name("seed-a:8001", "127.0.0.1:8001")
+    assert scene.event("unregistered:").startswith("unregistered:seed-a:8001:seed-a")
+    scene.name("seed-a:8001", "127.0.0.1:8001")  # which led nowhere
     seed = seed_of(scene, "127.0.0.1:8001")
     assert scene.event("seed:") == "seed:seed-a:8001=127.0.0.1:8001"
     assert scene.event("registered:") == "registered:127.0.0.1:8001"
@@ -124,14 +125,6 @@ def test_a_seed_may_have_a_name_which_is_looked_up_for_each_dial():
     other.ends[0].hang_up()
     assert scene.event("registered:") == "registered:127.0.0.1:8002"
     assert len(scene.events("seed:")) == 2, "only where it leads elsewhere"
-
-
-def test_a_name_that_leads_nowhere_is_looked_up_again_later():
-    scene = Scene(Peer, seeds=["seed-a:8001"])
-    assert scene.event("unregistered:").startswith("unregistered:seed-a:8001:seed-a")
-    scene.name("seed-a:8001", "127.0.0.1:8001")
-    seed_of(scene, "127.0.0.1:8001")
-    scene.event("registered:")
 
 
 def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others_name(monkeypatch):
