@@ -36,6 +36,8 @@ def test_who_dials_says_hello_works_and_is_told_the_view():
         assert scene.event("connected:") == f"connected:{machine.address}"
         assert scene.event("degree:") == f"degree:{OWN}=>{number + 1}"
     assert scene.events("refused:") == []
+    one, *others = [other.machine for other in joined]
+    assert one.join().view == tuple(other.address for other in others), "without itself"
 
 
 def test_a_module_that_dials_says_hello_works_and_becomes_a_neighbour():
@@ -63,13 +65,6 @@ def test_work_for_two_modules_is_done_for_one_after_the_other():
         end.hear_kind(Hello)
         end.say(VerificationRequest(nonce))
     assert [end.hear_kind(VerificationResponse).nonce for end in ends] == [0, 1]
-
-
-def test_the_view_that_one_is_told_is_without_oneself():
-    scene = ModuleScene()
-    machine = scene.machine()
-    machine.join()
-    assert machine.join().view == ()
 
 
 # Work that does not count.
