@@ -17,7 +17,6 @@ NONCE = "0123456789abcdef" * 2
 
 # Who is a seed.
 
-
 CLAIM, ASK, AGAIN = OtherSeed.claim, lambda one: one.say(f"seed asks:{NONCE}"), "dialled anew"
 
 

@@ -185,7 +185,6 @@ def test_of_more_than_500_peers_an_asker_is_told_its_next_eight_and_100_others()
 
 # Staying registered.
 
-
 @pytest.mark.parametrize("is_late, after", [(False, 0.002), (True, 1.004)])
 def test_a_peer_whose_connection_broke_and_that_does_not_answer_is_removed_at_once(is_late, after):
     """A seed that is late probes it again before."""

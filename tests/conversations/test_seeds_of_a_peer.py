@@ -12,7 +12,6 @@ SEEDS = [f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8004)]
 
 # Registering.
 
-
 def test_a_peer_asks_for_the_list_as_soon_as_it_is_registered_and_writes_a_new_one_down():
     scene = Scene(Peer, seeds=SEEDS[:1])
     end = scene.machine(SEEDS[0]).accept()
@@ -85,7 +84,6 @@ def test_a_list_of_peers_that_refuse_makes_few_dials(monkeypatch):
 
 
 # Staying registered.
-
 
 def test_a_seed_that_answers_no_repeated_registration_is_left_after_three_rounds():
     scene, seed = with_seed(Peer, liveness_interval=10.0)

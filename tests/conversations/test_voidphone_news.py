@@ -106,7 +106,6 @@ def test_what_does_not_fit_into_511_is_told_here_and_not_forwarded(size, is_want
 
 # What is old.
 
-
 def test_a_message_is_remembered_for_a_while():
     scene, _, subscriber, peer = stage(memory=10.0)
     peer.bring()

@@ -111,7 +111,6 @@ def test_a_seed_listens_where_others_reach_it_and_not_on_loopback_if_they_are_el
         seed_addresses(None, [theirs])
 
 
-
 # Samples.
 
 CROWDS = {"127.0.0.1": 60, "127.0.0.2": 1, "127.0.0.3": 5, "::1": 2}

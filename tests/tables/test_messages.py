@@ -297,7 +297,6 @@ def test_an_equal_share_cuts_the_largest(sizes, total, level):
 
 # Attacks.
 
-
 def test_gaps_move_along_when_an_origin_is_named(monkeypatch):
     monkeypatch.setattr(limits, "ALL_GAPS", 3)
     monkeypatch.setattr(limits, "SURE_GAPS", 0)
