@@ -60,18 +60,6 @@ def test_a_new_message_goes_to_all_neighbours_but_its_source_as_it_came(line):
     assert source.scene.events("received:") == [f"received:{A}:{shown}"]
 
 
-@pytest.mark.parametrize("again", [gossip(A, 1), "a:" + gossip(A, 1), gossip(A, 1, "other"),
-                                   f"gmessage:1600000000.000000:{A}:7:1:hello"])
-def test_a_duplicate_is_dropped(again):
-    one, other, third = neighbours(A, B, C)
-    one.say(gossip(A, 1))
-    assert other.hear() == third.hear() == gossip(A, 1)
-    other.say(again)
-    one.say(again)
-    assert third.hear_all() == one.lines == other.lines == []
-    assert len(one.scene.events("received:")) == 1
-
-
 def test_a_message_with_a_forbidden_word_is_written_down_and_neither_kept_nor_forwarded():
     one, other = neighbours(A, B, filter=("virus",), antientropy_interval=1000.0)
     bad = gossip(A, 1, "a VIRUS!")

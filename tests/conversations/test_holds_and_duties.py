@@ -90,12 +90,6 @@ def test_a_held_link_may_end():
     assert not scene.node.links and scene.net.made == made  # nobody looks after it any more
 
 
-def test_a_broken_rule_among_lines_that_waited_ends_the_link():
-    end = refused("peer list", "steal", "peer list")
-    assert end.hear_all(1.1) == ["peer list:"] and end.closed
-    assert end.scene.events("refused:")[-1].endswith(":unknown line b'steal'")
-
-
 def test_a_link_ends_if_what_waited_while_it_was_held_makes_the_node_fail():
     end = refused("peer list", "peer list")
     end.scene.node.on_ask_peer_list = None  # which cannot be called

@@ -93,14 +93,6 @@ def test_a_neighbour_that_still_says_something_has_not_read_the_goodbye_yet():
     assert scene.event("stopped:", 1.2) == "stopped:quit"
 
 
-def test_a_text_said_while_alone_waits_three_seconds_for_somebody():
-    scene = Scene(Peer, antientropy_interval=10.0)
-    scene.node.originate(["last words"])
-    scene.node.leave()
-    assert scene.events("leaving:") == []
-    assert scene.event("leaving:", 3.1) and scene.now > 2.9
-
-
 def test_a_leaver_stays_until_somebody_has_fetched_all_that_it_said_while_alone():
     scene, _ = with_seed(Peer, A, antientropy_interval=10.0)
     scene.node.originate([f"{number} {'x' * 1_000}" for number in range(400)])

@@ -64,16 +64,6 @@ def test_a_refused_peer_has_five_seconds_more_to_ask_again():
     assert end.ends_within(1.0)
 
 
-def test_a_silent_address_is_probed_in_stages_and_refused_after_all():
-    scene = Scene(Seed)
-    machine = scene.machine(A, is_alive=False)
-    end = ask(machine)
-    probes = [machine.accept(3.0) for _ in range(3)]
-    assert end.hear(2.5) == f"registration refused:no Liveness Reply from {A}"
-    assert 4.2 < scene.now < 4.4  # 0.25 + 2 + 2 seconds
-    assert all(probe.closed for probe in probes) and len(machine.ends) == 3
-
-
 def test_an_impatient_peer_may_repeat_itself_while_it_is_probed():
     scene = Scene(Seed)
     machine = scene.machine(A, is_alive=False)

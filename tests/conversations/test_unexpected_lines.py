@@ -95,16 +95,3 @@ def test_a_line_without_an_answer_ends_the_connection(kind, role, said):
 @pytest.mark.parametrize("kind, role", [key for key in ROLES if key[1] != "NEIGHBOUR"], ids=names)
 def test_gossip_of_somebody_who_is_no_neighbour_ends_the_connection(kind, role):
     check_refused(ROLES[kind, role](kind), GOSSIP, f"unknown line {GOSSIP[:40].encode()!r}")
-
-
-@pytest.mark.parametrize("line, reason", [
-    ("hello", "unknown line b'hello'"),
-    ("Connection with Peer:127.0.0.1:05001", "malformed line 'Connection with Peer'"),
-    ("Connection with Peer:127.0.0.001:5001",
-     "'127.0.0.001:5001': '127.0.0.001' does not appear to be an IPv4 or IPv6 address"),
-    ("status:digest:12", "malformed line 'status:digest'"),
-    (gossip(NEWCOMER, 0), "malformed line 'gmessage'"),
-    ("rumor:" + gossip(NEWCOMER, 1 << 63), "malformed line 'gmessage'"),
-])
-def test_a_malformed_line_ends_the_connection(line, reason):
-    check_refused(neighbour(Scene(Peer)), line, reason)
