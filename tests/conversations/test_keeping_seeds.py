@@ -153,14 +153,6 @@ def test_a_seed_that_speaks_and_listens_joins_the_tree_and_is_removed_when_it_do
     assert len(scene.events("tree:")) == 4, "but it is dialled"
 
 
-def test_a_newer_tree_is_taken_and_told_and_an_older_one_is_not():
-    scene, one, two = joined_scene(ONE, TWO)
-    newer = tree(5, ONE, (NODE, 0), (ONE, HALF))
-    one.say(newer, tree(4, ONE, (ONE, 0)), newer)
-    assert scene.events("tree:") == [newer]
-    assert [two.ear.hear_until("tree:"), two.ear.hear(0.1)] == [newer, None]
-
-
 @pytest.mark.parametrize("line", [tree(5, A, (NODE, 0)), tree(5, ONE, (NODE, 0), (A, 7))])
 def test_a_tree_with_somebody_in_it_who_is_no_seed_is_not_taken(line):
     scene, one = joined_scene(ONE)

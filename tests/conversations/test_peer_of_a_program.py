@@ -70,15 +70,6 @@ def test_messages_go_to_the_inbox_with_who_brought_them_and_own_ones_do_not():
     assert scene.program.inbox.count() == 0
 
 
-def test_a_majority_of_the_seeds_makes_a_peer_joined():
-    scene = ProgramScene(SEED, OTHER)
-    seed_of(scene, SEED)
-    scene.run(3.0)
-    assert not scene.program.joined.is_set()
-    seed_of(scene, OTHER)
-    assert scene.pass_until(scene.program.joined.is_set, 10.0)
-
-
 @pytest.mark.parametrize("answering, errors", [
     ([], [f"fewer than 2 of the seeds list this peer: {SEED} (Connection refused), "
           f"{OTHER} (Connection refused); this program serves none of them"]),
@@ -151,17 +142,6 @@ def test_what_a_dead_one_answered_while_it_lived_makes_it_no_neighbour(dials):
     assert scene.program.told == [("death", A)]
 
 
-def test_a_neighbour_that_answers_nobody_is_told_dead_and_one_that_leaves_is_not():
-    scene = ProgramScene(liveness_interval=1.0)
-    ends = [neighbour(scene, peer) for peer in (A, B)]
-    ends[1].say(f"leave:{B}")
-    ends[0].machine.is_alive = False
-    ends[0].stop_reading()
-    assert scene.pass_until(lambda: scene.program.of("death"), 10.0)
-    scene.run(5.0)
-    assert scene.program.of("death") == [A]
-
-
 @pytest.mark.parametrize("reason", ["told dead", "duplicate", "dead"])
 def test_a_neighbour_that_names_a_reason_makes_nobody_dead(reason):
     scene = ProgramScene()
@@ -183,21 +163,6 @@ def test_a_neighbour_that_has_the_same_tells_all_once_and_then_nothing_is_lackin
     assert scene.node.is_complete()
     end.say(digest)
     assert end.hear_all(1.0) == []
-
-
-def test_what_a_neighbour_has_told_to_have_is_lacking_until_it_has_come():
-    scene = ProgramScene(antientropy_interval=1000.0)
-    end = neighbour(scene, A)
-    end.say(f"status:digest:{'0' * 31}1")
-    end.hear_until("status:show:")
-    end.say(f"status:seen:{B}:7=1-2")
-    assert end.hear_until("status:want:") and not scene.node.is_complete()
-    end.say(gossip(B, 1))
-    scene.run(0.1)
-    assert not scene.node.is_complete()
-    end.say(gossip(B, 2), "status:sent")
-    scene.run(0.1)
-    assert scene.node.is_complete()
 
 
 def test_a_peer_is_alone_once_a_majority_of_the_seeds_knows_nobody_else():
@@ -245,13 +210,6 @@ def test_who_leaves_with_a_full_inbox_hears_that_others_hang_up():
 
 
 # Leaving.
-
-def test_who_has_said_nothing_leaves_at_once():
-    scene = ProgramScene(SEED)
-    end = neighbour(scene, A)
-    scene.node.leave()
-    assert end.hear_until("leave:", 0.1) == f"leave:{NODE}"
-
 
 def talker(*known: str) -> ProgramScene:
     """Return a scene whose node has said something, and knows these peers."""

@@ -5,7 +5,7 @@ import pytest
 from grapevine.addresses import parse_address
 from grapevine.monitoring import grammar
 from tests.tools.monitoring import A, AWAY, B, C, PERIOD, SEEDS, evidence, time_of, watched_scene
-from tests.tools.signing import KeyMachine, accept_proof, signer
+from tests.tools.signing import KeyMachine, signer
 from tests.tools.virtual import NODE, Scene, listed
 
 # Whom seeds shut out.
@@ -58,20 +58,6 @@ def test_who_is_shut_out_is_passed_over_on_the_ring_and_named_to_nobody():
     scene.run(0.1)
     end.say("known peers")
     assert end.hear_until("known peers:") == "known peers:127.0.0.1#6001:127.0.0.1#6002"
-
-
-def test_who_is_kicked_while_it_is_dialled_is_refused():
-    scene, desk = watched_scene()
-    one = KeyMachine(scene, A)
-    desk.link.say(f"peer list:{listed(A)}")
-    end = one.accept()
-    desk.link.say(f"kick:{A}:0.500:600.000")
-    scene.run(0.1)
-    time = end.hear_until("proof:").rpartition(":")[2]
-    end.say(accept_proof(one.key, A, NODE, time), f"connection accepted:{A}")
-    assert end.hear_until("connection refused:") == f"connection refused:{NODE}:kicked"
-    assert end.ends_within(0.1)
-    assert scene.events("connected:") == [] and scene.node.neighbours.links == []
 
 
 @pytest.mark.parametrize("line, more, ban, lasts", [
