@@ -174,11 +174,3 @@ def test_every_module_may_ping(role):
     end.say(Ping(), Ping())
     assert not end.ends_within(0.1) and scene.events("refused:") == []
     scene.node.stop("over")
-
-
-def test_a_peer_response_counts_once_for_each_question():
-    scene = ModuleScene(min_degree=2)
-    end = scene.neighbour()
-    assert isinstance(end.hear(), PeerRequest)
-    end.say(PeerResponse(()), PeerResponse(()))
-    assert scene.refusal(end).endswith("peer response without a request")

@@ -116,20 +116,6 @@ def test_of_those_that_came_some_are_dialled_back_at_once(monkeypatch):
     assert [machine.is_dialled(0.1) for machine in machines] == [True, True, False]
 
 
-def test_fifty_made_up_modules_that_listen_nowhere_push_out_one_neighbour_at_most():
-    scene = ModuleScene(degree=4, max_connections=8)
-    honest = [scene.machine() for _ in range(8)]
-    for machine in honest:
-        machine.proves = True
-        machine.join()
-    scene.run(0.1)
-    for _ in range(50):
-        scene.neighbour()
-    scene.run(3.0)
-    left = scene.neighbours() & {str(machine.address) for machine in honest}
-    assert len(left) == 7 and len(scene.neighbours()) == 8
-
-
 # Those who did not take our work.
 
 def test_who_did_not_take_our_work_is_left_alone_for_60_seconds():

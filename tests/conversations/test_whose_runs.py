@@ -82,16 +82,6 @@ def test_a_run_that_is_denied_and_offered_all_the_time_is_asked_about_ever_more_
     assert len(questions(seed)) == asked + 1, "somebody says something in its name"
 
 
-def test_runs_that_are_denied_for_ever_keep_none_waiting_that_seeds_name():
-    """Of thousands of runs of the dead, always the same first ones were asked about."""
-    scene, machine, end, [seed] = scene_with_seeds(True)
-    dead = [f"127.0.1.{n // 100 + 1}:{n % 100 + 1}:7=1" for n in range(600)]
-    for _ in range(20):
-        end.say(f"status:seen:{' '.join(dead)} {run_of(DEAD, KEY)}=1")
-        scene.run(16.0)
-    assert end.hear() == f"status:want:{run_of(DEAD, KEY)}=1"
-
-
 def test_what_was_denied_is_compared_anew_until_seeds_name_it():
     scene, machine, end, [seed] = scene_with_seeds(False, antientropy_interval=100.0)
     machine.replies[f"status:show:{'f' * 16}"] = f"status:seen:{run_of(DEAD, KEY)}=1"
