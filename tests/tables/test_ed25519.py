@@ -126,16 +126,6 @@ def test_a_key_and_a_signature_have_one_length():
 
 # Both are alike.
 
-@needs_openssl
-def test_both_make_the_same_keys_and_signatures():
-    rng = random.Random(1)
-    for size in (0, 1, 31, 64, 127, 128, 129, 8_500):
-        secret, message = rng.randbytes(32), rng.randbytes(size)
-        own, theirs = ed25519.SigningKey(secret), openssl.SigningKey(secret)
-        assert own.public == theirs.public and own.sign(message) == theirs.sign(message)
-        assert judged(own.public, message, own.sign(message))
-
-
 def perhaps_changed(rng: random.Random) -> list[bytes]:
     """Return a key, a message and a signature, of which a bit may have been flipped."""
     message = rng.randbytes(rng.randrange(1, 99))

@@ -3,7 +3,6 @@ new cut makes loads equal."""
 
 import bisect
 import hashlib
-import itertools
 import math
 import random
 
@@ -98,17 +97,6 @@ def test_missing_children_are_threads():
 def test_a_seed_outside_the_tree_hands_its_rows_to_the_root():
     tree = tree_of(5)
     assert tree.path(SEEDS[7], 0)[0] == tree.root and tree.path(SEEDS[7], 0)[-1] == tree.owner(0)
-
-
-def test_of_two_trees_each_pair_of_seeds_takes_the_same():
-    one, other = SEEDS[:2]
-    trees = [ThreadedTree.alone(one), ThreadedTree.alone(other),
-             ThreadedTree.alone(other).joined(one, one, {}),
-             ThreadedTree.alone(other).joined(other, one, {}),
-             ThreadedTree.alone(one).joined(other, other, {})]
-    for tree, next_tree in itertools.combinations(trees, 2):
-        assert (tree > next_tree) != (next_tree > tree)
-    assert trees[3] > trees[2] > trees[1]
 
 
 # Trees that follow one another.

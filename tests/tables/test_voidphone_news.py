@@ -140,14 +140,6 @@ def test_the_id_of_what_is_kept_is_free_when_that_is_dropped():
     assert number not in taken and pending.expire(11.0) == 15.9
 
 
-def test_a_message_that_was_forgotten_while_it_waits_may_wait_twice():
-    for order in ((0, 1), (1, 0)):
-        pending = pending_of()
-        ids = [pending.add(push(), item(1), "one", "m", now).number for now in (0.0, 1.0)]
-        assert all(pending.validated(ids[at], "m", True) for at in order)
-        assert len(pending.waiting) == 0 and pending.expire(99.0) == math.inf
-
-
 def test_unwanted_messages_are_kept_for_a_second_by_type():
     pending = pending_of()
     for data, data_type, sender, now in ((b"one", 1, "a", 10.0), (b"other", 2, "a", 10.5),
