@@ -64,7 +64,9 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     # where peers have three links, it may come later
     (30, [], {"capacity": "fixed 3"}, HOLDS), (None, [], {"capacity": "fixed 3"}, FAILS),
     # who has fewer than three honest neighbours need not be kicked
-    (None, [], {"across": (4,)}, HOLDS),
+    (None, [], {"across": (4,)}, HOLDS), (None, ["15 5011 parts 5005 full"], {}, UNCLEAR),
+    (None, ["25 5011 parts 5005 full"], {}, FAILS),
+    (None, ["15 5011 parts 5005 full", "17 5011 links 5005", "18 5001 says 18"], {}, FAILS),
     # an honest peer leaves attackers alone
     (13, ["20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"], {}, HOLDS),
     (13, ["20 5001 unconfirmed:@5003:1"], {}, HOLDS),  # a run that nobody confirmed

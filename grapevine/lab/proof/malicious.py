@@ -1,8 +1,8 @@
 """The row about malicious peers and what finding them cost.
 
 An attacker says in its own file what it is, which seeds and honest peers cannot read. A period is a
-`report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
-it had three honest neighbours, because nobody is judged by fewer, and other attackers are kicked.
+`report-interval`. An attacker's time is the longest in which it had three honest neighbours, from
+the first gossip on that it could have forwarded: fewer judge nobody, and attackers are kicked.
 
 Most attackers have to be kicked in time, and no honest peer, unless half of its reporters attack.
 Where peers may have few links, fewer attackers have to be found, and later. An attacker that
@@ -151,12 +151,12 @@ def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     """Return the periods of an attacker's time, while neither it nor a seed was late."""
     honest = (links for peer, links in run.links.items() if peer not in proof.attacking)
-    linked = next((begin for begin, _ in shared(honest, REPORTERS)), math.inf)
     times = sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
                    for said in one.generated.values())
-    said = next((at for at in times if at >= linked), until)
-    late = itertools.chain(run.late, *(seed.late for seed in proof.seeds))
-    return quiet(said, until, late) / (run.setting("report-interval") or 1)
+    late = [*run.late, *(span for seed in proof.seeds for span in seed.late)]
+    seconds = [quiet(next((at for at in times if at >= begin), until), min(end, until), late)
+               for begin, end in shared(honest, REPORTERS)]
+    return max(seconds, default=0.0) / (run.setting("report-interval") or 1)
 
 
 def _limit(proof: Proof, run: PeerRun, end: float) -> float:
