@@ -109,12 +109,12 @@ class Peer(Asker, Gossiper):
         """Listen, and begin all duties; not at the same moment as other peers."""
         settings, part = self.settings, self.rng.uniform(0.5, 1.0)
         self.world.listen(self.accepted)
-        self.membership = self.keep("membership", self.look_after_links)
-        self.keep("liveness", self.check_liveness, part * settings.liveness_interval)
+        self.membership = self.schedule("membership", self.look_after_links)
+        self.schedule("liveness", self.check_liveness, part * settings.liveness_interval)
         if settings.gossip_count:
-            self.keep("gossip generator", self.generate, settings.gossip_interval)
+            self.schedule("gossip generator", self.generate, settings.gossip_interval)
         if settings.antientropy_interval:
-            self.keep("anti-entropy", self.compare_with_somebody,
+            self.schedule("anti-entropy", self.compare_with_somebody,
                       part * settings.antientropy_interval)
 
     # Gossip.
@@ -145,7 +145,7 @@ class Peer(Asker, Gossiper):
             self.way.repeated(link, lines)
             if not new:
                 return
-        takers = {wire.GOSSIP: self.take, wire.RUMOR: self.take_rumors, None: super().handle}
+        takers = {wire.GOSSIP: self.receive, wire.RUMOR: self.receive_rumors, None: super().handle}
         for form, group in wire.by_form(new):
             if link.is_held or link.closed:
                 link.pending += group
@@ -210,7 +210,7 @@ class Peer(Asker, Gossiper):
         else:
             for peer in sample(by_ip(self.peer_list.lost), 1, self.rng):
                 self.dial_peer(peer)
-        self.membership.hurry()
+        self.membership.wake()
         return now + self.settings.liveness_interval
 
     def judge(self, peer: Address, row, alive: Verdict) -> None:
@@ -342,7 +342,7 @@ class Peer(Asker, Gossiper):
             link.send(wire.say("accepted", self.address))
         else:
             self.compare(link)  # one end begins
-        self.membership.hurry()
+        self.membership.wake()
 
     def degree(self) -> str:
         return f"degree:{self.address}=>{len(self.neighbours.links)}"
@@ -354,7 +354,7 @@ class Peer(Asker, Gossiper):
         if link is not None:
             self.write_end(peer, reason, who)
             link.close(reason)
-        self.membership.hurry()
+        self.membership.wake()
 
     def write_end(self, peer: Address, reason: str, who: str) -> None:
         self.output.write(f"disconnected:{peer}:{reason[:REASON_LIMIT]}:{who}", self.degree())
@@ -402,7 +402,7 @@ class Peer(Asker, Gossiper):
         else:
             self._redialled[peer] = now
             self.dial_peer(peer)
-        self.membership.hurry()
+        self.membership.wake()
 
     # Newcomers. Each is probed at the address that it announces before it is accepted, because
     # nothing else shows that the address is its own.
@@ -486,7 +486,7 @@ class Peer(Asker, Gossiper):
         if not self.is_leaving:
             self.output.write(f"{'unregistered' if is_news else 'tried'}:"
                               f"{link.remote or link.peer}:{link.closed}")
-        self.membership.hurry()
+        self.membership.wake()
 
     def ask_for_list(self, link: Link) -> None:
         link.send(wire.say("ask_peer_list"))
@@ -512,11 +512,11 @@ class Peer(Asker, Gossiper):
         if self.peer_list.learn(link.peer, addresses, self.now()):
             listed = ":".join([address.listed for address in addresses])
             self.output.write(f"peer list:{link.remote}:{listed}")
-            self.membership.hurry()
+            self.membership.wake()
 
     def on_other_list(self, link: Link, addresses: tuple[Address, ...]) -> None:
         if self.peer_list.learn(link.peer, addresses, self.now()):
-            self.membership.hurry()
+            self.membership.wake()
         link.close("told")
 
     def on_ask_known_peers(self, link: Link) -> None:
@@ -532,7 +532,7 @@ class Peer(Asker, Gossiper):
         if link is self._teller and not self.registrations.links():
             self._teller = None
             self.peer_list.hear(addresses)
-            self.membership.hurry()
+            self.membership.wake()
 
     # Leaving.
 

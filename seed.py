@@ -78,7 +78,7 @@ class Seed(Asker):
 
     def start(self) -> None:
         self.world.listen(self.accepted)
-        self.keep("lookout", self.look_after_registrations)
+        self.schedule("lookout", self.look_after_registrations)
 
     # Registering.
 

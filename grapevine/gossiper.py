@@ -1,7 +1,7 @@
 """A node that gossips: it remembers messages, spreads what is new, fetches what it lacks.
 
 A peer is one, and so is a chat server. A subclass says over which links (`gossip_links`), and calls
-`take` with the gossip lines of one, `heard` with its status lines, `gossip_ended` at its end.
+`receive` with the gossip lines of one, `heard` with its status lines, `gossip_ended` at its end.
 """
 
 import itertools
@@ -85,7 +85,7 @@ class Gossiper(LineNode):
 
     # What comes from others.
 
-    def take(self, link, lines: list[bytes]) -> list[bytes]:
+    def receive(self, link, lines: list[bytes]) -> list[bytes]:
         """Take a neighbour's gossip: write down, spread and return what is new. ProtocolError for
         an invalid line, once the lines before it are taken."""
         added = self.messages.add(lines)
@@ -99,13 +99,13 @@ class Gossiper(LineNode):
             raise added.fault
         return added.new
 
-    def take_rumors(self, link, lines: list[bytes]) -> None:
+    def receive_rumors(self, link, lines: list[bytes]) -> None:
         """Take gossip of which the neighbour waits to hear whether it was new here."""
         lines = [wire.rumor_told(line) for line in lines]
         unknown = self.messages.drop_known(lines)
         if len(unknown) < len(lines):
             self.way.repeated(link, lines)
-        new = set(self.take(link, unknown))
+        new = set(self.receive(link, unknown))
         took, knew = {}, {}
         for line in lines:
             if (found := self.messages.span(line)) is not None:

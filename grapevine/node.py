@@ -42,7 +42,7 @@ class Duty:
         self.due = math.inf
         self.by(node.now() + after)
 
-    def hurry(self) -> None:
+    def wake(self) -> None:
         """Have it called at once."""
         self.by(self._node.now())
 
@@ -97,7 +97,7 @@ class Node:
     # Time. A process that was frozen, or has too much to do, reads late what came in time. So does
     # one whose machine slept; if the clock was set forward, no line of its file has that time.
 
-    def keep(self, name: str, method, after: float = 0.0) -> Duty:
+    def schedule(self, name: str, method, after: float = 0.0) -> Duty:
         """Have a method called whenever it is due, first after some seconds, in the thread `name`
         where there are threads."""
         self._duties.append(Duty(self, name, method, after))

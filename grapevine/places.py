@@ -20,7 +20,7 @@ FULL_ROUNDS = 10  # rounds for which a peer that refused is dialled for the ring
 FIRST_PAUSE = 0.5  # seconds
 SHORTER = 8  # times: the first pauses after refusals, so that the first few cost little
 DRAWS = 32  # tries to draw a fitting peer, before all are looked at
-REMEMBERED = 10_000  # peers in each memory
+MEMORY_LIMIT = 10_000  # peers in each memory
 
 
 class Lottery:
@@ -46,9 +46,9 @@ class Places:
         self._lottery = Lottery([], rule)
         self._ring: tuple[set[Address], float] = set(), 0.0  # its neighbours there, and since when
         self.dialling: set[Address] = set()
-        self._unreachable = Recent(REMEMBERED)  # peer -> until when it is passed over
+        self._unreachable = Recent(MEMORY_LIMIT)  # peer -> until when it is passed over
         # peer that refused -> until when only the ring dials it, and Backoff of these dials
-        self._refused = Recent(REMEMBERED)
+        self._refused = Recent(MEMORY_LIMIT)
         self._backoff = Backoff(FIRST_PAUSE / SHORTER, interval)  # of all other dials
 
     def pass_over(self, peer: Address, now: float) -> None:

@@ -7,7 +7,7 @@ import math
 from grapevine.addresses import Address
 from grapevine.tools import Budget, Recent
 
-REMEMBERED = 10_000  # removed peers
+REMOVED_LIMIT = 10_000  # removed peers
 
 
 class Listing:
@@ -38,7 +38,7 @@ class Registry:
         self.rows: dict[Address, Listing] = {}
         self.ordered: list[Address] = []
         self.of_ip: dict[str, list[Address]] = collections.defaultdict(list)
-        self.removed = Recent(REMEMBERED)  # peer -> Removal, unless it has registered since
+        self.removed = Recent(REMOVED_LIMIT)  # peer -> Removal, unless it has registered since
 
     def has_room(self, peer: Address) -> bool:
         return (peer in self.rows or peer.is_loopback or not self._per_ip

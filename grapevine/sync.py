@@ -16,7 +16,7 @@ from grapevine.wire import Entries, Status
 FEW_RUNS = 16  # up to which numbers are told at once, without comparing slices
 PAUSE = 1.0  # seconds in which the same slices are not told again on a reliable link
 PORTION = 256 << 10  # bytes in answer to one `want`
-PATIENCE = 2.0  # seconds for a portion, before another neighbour is asked
+PORTION_TIMEOUT = 2.0  # seconds for a portion, before another neighbour is asked
 VAIN_LIMIT = 25  # vain answers in a row over datagrams, which do not say to what they are
 WANT_LIMIT = 500  # ranges asked for at once
 OFFER_LIMIT = 32_000  # ranges that a neighbour may offer, and may have failed to bring: above the
@@ -47,7 +47,7 @@ class _Talk:
 
 class Sync:
     def __init__(self, messages: Messages, interval: float, portion: int = PORTION,
-                 patience: float = PATIENCE, is_reliable: bool = True):
+                 patience: float = PORTION_TIMEOUT, is_reliable: bool = True):
         """`interval`: seconds between two comparisons. `is_reliable`: what neighbours say arrives;
         else, over datagrams, what was told or asked for may be lost, and is soon said again."""
         self._messages, self._pause = messages, COMPARED_FOR * interval

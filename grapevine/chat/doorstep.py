@@ -11,7 +11,7 @@ import time
 
 HOST = "127.0.0.1"
 UDP_BASE = 20_000  # process ID gossips on this port + ID
-PATIENCE = 1.0  # seconds of retries for a port that an earlier server may still hold
+PORT_TIMEOUT = 1.0  # seconds of retries for a port that an earlier server may still hold
 PAUSE = 0.01  # seconds between two attempts
 RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows it
 SEND_BUFFER = 65_536  # bytes; macOS sends no datagram that is longer than this
@@ -22,7 +22,7 @@ Doors = tuple[socket.socket, socket.socket]  # UDP for the neighbours, TCP for t
 early: dict[tuple[int, int], Doors] = {}  # UDP port, TCP port -> what is open there
 
 
-def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
+def open_doors(udp_port: int, tcp_port: int, patience: float = PORT_TIMEOUT) -> Doors:
     """Bind both sockets. OSError has the port as its `filename`."""
     deadline = time.monotonic() + patience
     while True:

@@ -22,7 +22,7 @@ SIGNATURE = 64 + 1  # bytes of its first line, if it is signed
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
 
 TRIES = 4
-PATIENCE = 0.15  # seconds for an answer
+ANSWER_TIMEOUT = 0.15  # seconds for an answer
 CROWDED = 64 << 10  # bytes of unanswered rumors, above which new messages wait
 LIMIT = 256 << 10  # bytes of them, above which a neighbour is told no more
 
@@ -91,7 +91,8 @@ class Neighbour:
 
     def tell_again(self, now: float) -> None:
         """Tell again what was not answered in time."""
-        due = {key: told for key, told in self.unanswered.items() if told.at + PATIENCE <= now}
+        due = {key: told for key, told in self.unanswered.items()
+               if told.at + ANSWER_TIMEOUT <= now}
         last = [key for key, told in due.items() if told.tries == TRIES]
         self.is_silent |= any(self.heard_at is None or self.heard_at < due[key].at for key in last)
         self.has_missed |= bool(last)
@@ -106,7 +107,7 @@ class Telling(Flood):
 
     def __init__(self, node):
         super().__init__(node)
-        self._again = node.keep("rumors", self._tell_again, math.inf)
+        self._again = node.schedule("rumors", self._tell_again, math.inf)
 
     def new(self, lines: list[bytes], source) -> None:
         now = self.node.now()
@@ -118,7 +119,7 @@ class Telling(Flood):
                 link.has_missed = True
             else:
                 link.tell(rumors)
-        self._again.by(now + PATIENCE)
+        self._again.by(now + ANSWER_TIMEOUT)
 
     def repeated(self, link, lines: list[bytes]) -> None:
         for line in lines:
@@ -140,7 +141,7 @@ class Telling(Flood):
         """Tell again what was not answered in time; return when that is due next."""
         for link in self.node.gossip_links():
             link.tell_again(now)
-        return PATIENCE + min([told.at for link in self.node.gossip_links()
+        return ANSWER_TIMEOUT + min([told.at for link in self.node.gossip_links()
                                for told in link.unanswered.values()], default=math.inf)
 
 

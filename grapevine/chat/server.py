@@ -26,7 +26,7 @@ PROXIES = 256  # that may be connected at once
 LOG_LIMIT = 1 << 30  # bytes that may wait for a proxy, because a log is answered in a piece
 
 CHAT = Settings(gossip_count=0, antientropy_interval=1.0, spread="rumor", rate=0)
-PORTION, PATIENCE = 32 << 10, 0.2  # of anti-entropy: a portion is mostly one datagram
+PORTION, PORTION_TIMEOUT = 32 << 10, 0.2  # of anti-entropy: a portion is mostly one datagram
 HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 TOGETHER = 32 << 10  # bytes of gossip lines that are made at once, for one datagram
@@ -34,7 +34,7 @@ ROOM_WAIT = 2.0  # seconds that a proxy waits at most for room for more
 AT_CRASH = 10_000  # latest messages that a neighbour that missed some is sent at a crash
 LAST_WORDS = 4.0  # seconds at most that an ending server lets the last messages spread
 QUIET = 0.3  # seconds without gossip after which it may end
-LOOK = 0.05  # seconds between two looks whether it may
+LEAVE_POLL = 0.05  # seconds between two looks whether it may
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 
@@ -46,9 +46,10 @@ class ChatServer(Gossiper):
                  neighbours: list[Address], key: bytes | None = None):
         """`place` says where in its line it is, for its file."""
         super().__init__(address, settings, output, world)
-        self.sync = Sync(self.messages, settings.antientropy_interval, PORTION, PATIENCE, False)
+        self.sync = Sync(self.messages, settings.antientropy_interval, PORTION, PORTION_TIMEOUT,
+                         is_reliable=False)
         self.neighbours = {peer: Neighbour(self, peer, key) for peer in neighbours}
-        self.comparing = self.keep("anti-entropy", self.compare_all, math.inf)
+        self.comparing = self.schedule("anti-entropy", self.compare_all, math.inf)
         self._compared_at = -math.inf  # when all neighbours were told a digest last
         self._news_at = 0.0  # when gossip came last, also of a proxy
         self._head = len(wire.make_gossip(  # bytes of a line before its text, at most
@@ -61,7 +62,7 @@ class ChatServer(Gossiper):
         return Telling(self)
 
     def start(self) -> None:
-        self.comparing.hurry()
+        self.comparing.wake()
         self.world.hear(self.heard_datagram, UDP)
         self.world.listen(self.accept_proxy, TCP)
 
@@ -110,7 +111,7 @@ class ChatServer(Gossiper):
     def _take_group(self, link: Neighbour, form: bytes | None, lines: list[bytes]) -> None:
         if form is not None:
             self._news_at = self.now()
-            (self.take_rumors if form == wire.RUMOR else self.take)(link, lines)
+            (self.receive_rumors if form == wire.RUMOR else self.receive)(link, lines)
             return
         for line in lines:
             kind, values = wire.parse(line)
@@ -228,7 +229,7 @@ class ChatServer(Gossiper):
         if is_quiet or self.now() >= until and not self.is_late():
             self.stop("quit")
         else:
-            self.later(LOOK, self._leave_when_heard, until)
+            self.later(LEAVE_POLL, self._leave_when_heard, until)
 
 
 def chat_log(lines: list[bytes]) -> bytes:

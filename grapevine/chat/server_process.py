@@ -14,7 +14,7 @@ from grapevine.worlds import sockets
 
 START_LIMIT = 10.0  # seconds until a new server must listen
 ANSWER_LIMIT = 5.0  # seconds of silence after which the console gives up
-LOOK = 0.005  # seconds between two attempts to connect to a new server
+CONNECT_POLL = 0.005  # seconds between two attempts to connect to a new server
 READ_SIZE = 1 << 20  # bytes
 
 # Any bytes as a text, and back. Bytes that are not UTF-8 become surrogates.
@@ -49,7 +49,7 @@ class Server:
             start_new_session=True)
         until = time.monotonic() + START_LIMIT
         while self._sock is None:
-            time.sleep(LOOK)
+            time.sleep(CONNECT_POLL)
             if time.monotonic() > until:
                 self.end(0.0)
                 raise OSError(f"it does not listen on port {self.port} after {START_LIMIT:g} s")

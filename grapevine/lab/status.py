@@ -18,7 +18,7 @@ from grapevine.terminal.starting import seed_addresses
 from grapevine.terminal.words import many
 from grapevine.tools import ProtocolError
 
-PATIENCE = 2.0  # seconds for an answer, connecting included
+ANSWER_TIMEOUT = 2.0  # seconds for an answer, connecting included
 AT_ONCE = 64  # nodes asked at the same time
 
 
@@ -77,7 +77,7 @@ def _row_of(kind: str, node: Target, asked: Asked, answer: str) -> str:
             f"{f'down: {asked.why}' if asked.took is None else answer}")
 
 
-def ask_seed(address: Address | OSError, patience: float = PATIENCE) -> Asked:
+def ask_seed(address: Address | OSError, patience: float = ANSWER_TIMEOUT) -> Asked:
     """Ask a seed for its list."""
     listed: list[Address] = []
 
@@ -97,7 +97,7 @@ def ask_peer(address: Address | OSError) -> Asked:
         reply = wire.say("liveness_reply", now, own, address).rstrip()
         return wire.say("liveness_request", now, own), reply.__eq__
 
-    return ask(address, PATIENCE, question)
+    return ask(address, ANSWER_TIMEOUT, question)
 
 
 def ask(address: Address | OSError, patience: float, question: Callable) -> Asked:

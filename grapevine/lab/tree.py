@@ -8,7 +8,7 @@ from grapevine.monitoring import grammar
 from grapevine.monitoring.threaded_tree import SPACE, ThreadedTree
 from grapevine.terminal.command_line import CONFIG, FAILED, CommandError, Parser, load_seeds, show
 
-PATIENCE = 3.0  # seconds for a seed to answer
+ANSWER_TIMEOUT = 3.0  # seconds for a seed to answer
 
 
 def show_tree(arguments: list[str]) -> None:
@@ -32,7 +32,8 @@ def ask(seed: Target) -> tuple[ThreadedTree, dict[Address, int]] | None:
         kind, told[kind] = grammar.parse(line)
         return len(told) == 2
 
-    status.ask(status.place_of(seed), PATIENCE, lambda own: (grammar.say("ask_tree"), is_last))
+    status.ask(status.place_of(seed), ANSWER_TIMEOUT,
+               lambda own: (grammar.say("ask_tree"), is_last))
     try:
         return ThreadedTree(*told["tree"]), dict(*told["loads"])
     except (KeyError, ValueError):

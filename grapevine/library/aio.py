@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from typing import Any
 
 from grapevine.library.messages import BYTES, Message, seconds_of
-from grapevine.library.node import LOOK
+from grapevine.library.node import WAIT_POLL
 from grapevine.library.peer import FULL_LOOK, Joined, Peer as BlockingPeer, join as join_blocking
 
 AT_ONCE = 100  # messages taken, or said, before other tasks run
@@ -45,7 +45,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         """Wait without a thread, because an event loop has few."""
         deadline = self._loop.time() + seconds_of(timeout)
         while not (done := holds()) and self._loop.time() < deadline and not self._node.stopping:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(WAIT_POLL)
         return done
 
     async def say(self, text: str) -> Message:

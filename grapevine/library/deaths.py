@@ -20,7 +20,7 @@ from grapevine.tools import Recent
 LOOKS, PAUSE = 5, 0.05  # probes after a link broke; seconds between two
 PROBE_LIMIT = 0.5  # seconds for each
 FOUND_WITHIN = 2.0  # seconds in which all find a death; what is found later is another life's
-REMEMBERED = 1_000  # peers
+DEATHS_LIMIT = 1_000  # peers
 
 
 class DeathsAtOnce:
@@ -30,8 +30,8 @@ class DeathsAtOnce:
         super().__init__(*arguments)
         self.listed: dict[Address, set[Address]] = {}  # seed -> whom its latest list names
         # peer -> when its death was told, by the clock of this node and in Unix seconds
-        self._deaths_told = Recent(REMEMBERED)
-        self._unlisted = Recent(REMEMBERED)  # peer -> the seed whose list names it no more
+        self._deaths_told = Recent(DEATHS_LIMIT)
+        self._unlisted = Recent(DEATHS_LIMIT)  # peer -> the seed whose list names it no more
         # row of a neighbour -> when a seed told of its death though the link of this row stood
         self._told_early: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 

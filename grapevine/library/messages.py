@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from grapevine.events import gossip_fields
 from grapevine.wire import gossip_part
 
-LOOK = 1.0  # seconds between two looks of who waits: a handler may raise before others are woken
+ARRIVAL_POLL = 1.0  # seconds between two looks of who waits: a handler may raise before that
 MOST_BYTES = 64 << 20  # of messages that wait, besides the limit of their number
 BYTES = "base64:"  # begins the text of a message of bytes
 DROPPED = ("messages were dropped, because they were not taken in time; status() counts them; "
@@ -138,7 +138,7 @@ class Inbox:
                 left = until - time.monotonic()
                 if left <= 0.0:
                     raise TimeoutError(f"no message within {timeout} s")
-                self._arrival.acquire(timeout=min(left, LOOK))
+                self._arrival.acquire(timeout=min(left, ARRIVAL_POLL))
         finally:
             if self._has_ended or self._queue:
                 self._wake()  # others wait, too

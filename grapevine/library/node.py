@@ -28,7 +28,7 @@ from grapevine.output import Output
 from grapevine.settings import majority
 from grapevine.worlds.threads import wait_for_readers
 
-LOOK = 0.02  # seconds between two looks whether a wait is over
+WAIT_POLL = 0.02  # seconds between two looks whether a wait is over
 PORTION = 64 << 10  # characters of messages that are sent at once
 GATHER = 0.002  # seconds after which the next are sent, and within which they have one TIME
 FIRST = 0.02  # seconds at most until the first message of a pause is sent
@@ -101,9 +101,9 @@ class _Telling(DeathsAtOnce):
                 f"fewer than {self._majority} of the seeds list this peer: {', '.join(why)}; this "
                 f"program serves {', '.join(self._program.serves()) or 'none of them'}")
 
-    def take(self, link, lines: list[bytes]) -> list[bytes]:
+    def receive(self, link, lines: list[bytes]) -> list[bytes]:
         """Take no more of a neighbour while the program's inbox is full, if that waits."""
-        new = super().take(link, lines)
+        new = super().receive(link, lines)
         inbox = self._program.inbox
         if inbox.waits and inbox.is_full():
             self.hold(link, lambda: self.is_leaving or not inbox.is_full())
@@ -247,7 +247,7 @@ class Hand(contextlib.AbstractContextManager["Hand"]):
         self.call(None)
         while True:
             try:
-                return answer.get(timeout=LOOK)
+                return answer.get(timeout=WAIT_POLL)
             except queue.Empty:
                 if not self._thread.is_alive():  # nobody else is in the nodes any more
                     return ask()

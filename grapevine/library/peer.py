@@ -14,7 +14,7 @@ from typing import Any
 from grapevine.classes import peer_class
 from grapevine.library.errors import Refused
 from grapevine.library.messages import BYTES, Inbox, Message, Program, seconds_of
-from grapevine.library.node import LOOK, Hand, ProgramOutput, program_class
+from grapevine.library.node import WAIT_POLL, Hand, ProgramOutput, program_class
 from grapevine.library.serving import Serving
 from grapevine.library.starting import (
     AUTO, Folder, SeedList, Seeds, address_asked_for, any_port, file_of, list_of_seeds,
@@ -216,7 +216,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         deadline = time.monotonic() + seconds_of(timeout)
         while (not (done := self.has_caught_up()) and time.monotonic() < deadline
                and not self._node.stopping):
-            time.sleep(LOOK)
+            time.sleep(WAIT_POLL)
         return done
 
     def next(self, timeout: float | None = None) -> Message:
@@ -300,7 +300,7 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
         while not _are_connected(formed):
             if time.monotonic() > deadline:
                 raise Refused(f"the network has not formed within {FORM_LIMIT:g} s")
-            time.sleep(LOOK)
+            time.sleep(WAIT_POLL)
     except BaseException:
         formed.close()
         raise

@@ -15,7 +15,7 @@ from grapevine.registrations import LONGEST_REST
 from grapevine.settings import Settings
 
 YOUNG = LONGEST_REST + 0.5  # seconds in which the peers of a seed that begins anew are back
-LOOK = 1.0  # seconds between two looks for an address that has become free
+ADDRESS_POLL = 1.0  # seconds between two looks for an address that has become free
 
 
 class Served:
@@ -61,7 +61,7 @@ class Serving:
         peer = self._hand.nodes[0]
         if self._own:
             with peer.world.lock:
-                peer.later(LOOK, self._hand.call, self._look)
+                peer.later(ADDRESS_POLL, self._hand.call, self._look)
         self._take_over()
 
     def _look(self) -> None:

@@ -65,7 +65,7 @@ class KeepingSeed(VouchingSeed):
     def start(self) -> None:
         super().start()
         self._due += self.rng.random() * self.period
-        self.keep("monitoring", self.monitor, self._due - self.now())
+        self.schedule("monitoring", self.monitor, self._due - self.now())
         for seed in self.others:
             self.dial_seed(seed)
 
@@ -204,7 +204,7 @@ class KeepingSeed(VouchingSeed):
     def take_over(self, tree: ThreadedTree) -> None:
         """Take a newer tree, and forward rows by it."""
         first, last = self.tending.tree.interval(self.address)
-        if not self.tending.take(tree, self.now()):
+        if not self.tending.adopt(tree, self.now()):
             return
         line = grammar.say("tree", *tree)
         self.to_all(line)  # before any row, so that no row comes back by the old

@@ -27,7 +27,7 @@ from grapevine.seed import REGISTERED
 SLICE = 100  # subjects that are judged at a time
 CHARGES, WITHIN = 4, 12.0  # until a kick; each so many periods after the last one at most
 BELIEVED = 3  # periods for which verdicts count, unless newer ones come
-REMEMBERED = 10_000  # bans, findings, and runs that have contradicted themselves
+FINDINGS_LIMIT = 10_000  # bans, findings, and runs that have contradicted themselves
 PROOFS, PROOFS_AT_ONCE = 0.2, 100  # kicks by contradictions in one account: a second, beyond these
 UNTRUE, UNTRUE_PERIODS = 3, 8  # reports of deaths in so many periods, after which a peer is
 # disbelieved
@@ -41,15 +41,15 @@ class JudgingSeed(KeepingSeed):
 
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
-        self._bans = Recent(REMEMBERED)  # address -> (until when, badness)
-        self._cheats = Recent(REMEMBERED)  # run that has contradicted itself -> True
-        self._proofs = Accounts(REMEMBERED, PROOFS, PROOFS_AT_ONCE)
-        self._found = Recent(REMEMBERED)  # subject -> (when, outcome or None, whether it is void)
+        self._bans = Recent(FINDINGS_LIMIT)  # address -> (until when, badness)
+        self._cheats = Recent(FINDINGS_LIMIT)  # run that has contradicted itself -> True
+        self._proofs = Accounts(FINDINGS_LIMIT, PROOFS, PROOFS_AT_ONCE)
+        self._found = Recent(FINDINGS_LIMIT)  # subject -> (when, outcome or None, if it is void)
         self._known: dict[Address, tuple[float, int]] = {}  # seed -> (when, messages there were)
         self._own: dict[Address, float] = {}  # peer that is judged here -> since when
         self._doubted: set[tuple] = set()  # pairs of these and who never named them, as found last
-        self._charges = Recent(REMEMBERED)  # subject -> (how many so far, when the last was)
-        self._untrue = Recent(REMEMBERED)  # peer -> when its last reports of deaths were untrue
+        self._charges = Recent(FINDINGS_LIMIT)  # subject -> (how many so far, when the last was)
+        self._untrue = Recent(FINDINGS_LIMIT)  # peer -> when its last reports of deaths were untrue
 
     # Judging.
 

@@ -29,7 +29,7 @@ class Tending:
         self.quiet_since = now  # no row was late, or on its way, since then
         self._cut_at, self._uneven = now - REST * period, 0
 
-    def take(self, tree: ThreadedTree, now: float) -> bool:
+    def adopt(self, tree: ThreadedTree, now: float) -> bool:
         """Take a tree; return whether it is newer than the one before."""
         if tree <= self.tree:
             return False

@@ -13,9 +13,10 @@ from grapevine.terminal.console import Console
 from grapevine.terminal.screen import CLOCK, WAITING_LIMIT, Screen
 from grapevine.typed import parse_json
 
-PATIENCE = 5.0  # seconds without reading, after which answers are dropped like events
+READ_TIMEOUT = 5.0  # seconds without reading, after which answers are dropped like events
 LAST_PATIENCE = 20.0  # seconds that the end waits after leaving
-LOOK, PORTION = 0.02, 4_096  # seconds between two looks; bytes that a pipe takes whole, or not
+DRAIN_POLL = 0.02  # seconds between two looks whether there is room
+PORTION = 4_096  # bytes that a pipe takes whole, or not
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
 COMMANDS = ("status", "peers", "leave")
 GOSSIP = ("time", "origin", "run", "number", "text")
@@ -41,9 +42,9 @@ class JsonScreen(Screen):
         self.answer(error=text)
 
     def answer(self, **answer) -> None:
-        """Tell an answer. Wait for room, unless the program has read nothing for PATIENCE."""
-        while self._waiting > WAITING_LIMIT and time.monotonic() - self._wrote_at < PATIENCE:
-            time.sleep(LOOK)
+        """Tell an answer. Wait for room, unless the program has read nothing for READ_TIMEOUT."""
+        while self._waiting > WAITING_LIMIT and time.monotonic() - self._wrote_at < READ_TIMEOUT:
+            time.sleep(DRAIN_POLL)
         super().say(json.dumps(answer))
 
     def _present(self, items: list, is_last: bool) -> None:

@@ -17,7 +17,7 @@ HISTORY = 200  # lines that arrow up finds again
 LINE_LIMIT = 131_073  # characters of a line; further ones are dropped
 END_OF_INPUT = b"quit"  # the meaning of Ctrl-D on an empty line
 SENTENCE_LIMIT = 6  # lines of a sentence; a longer one is cut
-LOOK = 0.25  # seconds until a look whether what waits is to be told
+TELL_POLL = 0.25  # seconds until a look whether what waits is to be told
 
 _KEYS = re.compile(r"""
     \x1b \[ \[? [0-?]* [ -/]* [@-~]       # arrows, Home, Delete, …: up to the final byte
@@ -137,7 +137,7 @@ class WordsScreen(Screen):
     # The screen's thread calls the rest.
 
     def _due_in(self) -> float | None:
-        return LOOK if self.words.is_waiting() else None
+        return TELL_POLL if self.words.is_waiting() else None
 
     def _present(self, items: list, is_last: bool) -> None:
         if self._line is None:

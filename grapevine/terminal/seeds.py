@@ -18,7 +18,7 @@ from grapevine.terminal.starting import (
 from grapevine.terminal.words import DAY, Narrator, many
 from grapevine.tools import Recent
 
-REMEMBERED = 10_000  # ended peers, limited because an attacker may invent addresses
+ENDED_LIMIT = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
 PORT_PATIENCE = 5.0  # seconds to find out which program has a port
 OF_NETWORKS = {  # a flag that is for more than seeds -> what it needs
@@ -100,8 +100,8 @@ class SeedWords(Narrator):
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         # peer to show -> `_now` and `_clock` when it came
         self._coming: dict[str, tuple[float, str]] = {}
-        self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
-        self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
+        self._ended = Recent(ENDED_LIMIT)  # peer that a seed has removed -> why
+        self._reported = Recent(ENDED_LIMIT)  # peer whose death was reported -> True
 
     def is_waiting(self) -> bool:
         return bool(self._coming)

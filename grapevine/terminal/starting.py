@@ -31,8 +31,8 @@ SIGNALS = ENDING + [getattr(signal, name)  # those that only the main thread tak
                     for name in ("SIGWINCH", "SIGCONT", "SIGTSTP", "SIGQUIT")
                     if hasattr(signal, name)]
 CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal
-LOOK = 0.5  # seconds after which the main thread looks for a signal, because one that comes just
-# before a wait does not end that
+SIGNAL_POLL = 0.5  # seconds after which the main thread looks for a signal, because one that
+# comes just before a wait does not end that
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
 
@@ -258,4 +258,4 @@ def wait_for_end(worlds: list[ThreadWorld], screen: Screen, leave=None,
 def _await_end(worlds: list[ThreadWorld]) -> None:
     take_signals()
     while not any(world.over.is_set() for world in worlds):
-        worlds[0].over.wait(LOOK)
+        worlds[0].over.wait(SIGNAL_POLL)

@@ -47,7 +47,7 @@ class Handshaker(Relay):
 
     def start(self) -> None:
         super().start()
-        self._working = self.keep("work", self.work, math.inf)
+        self._working = self.schedule("work", self.work, math.inf)
 
     def welcome(self, link: Link, is_dialled: bool) -> None:
         """Make a verified module a neighbour."""
@@ -129,7 +129,7 @@ class Handshaker(Relay):
         self.view.prove(link.peer)
         link.role, link.deadline = WORKED_FOR, None  # the next word is this module's
         self._searches.append((link, Search(nonce, self.config.pow_bits)))
-        self._working.hurry()
+        self._working.wake()
 
     def work(self, now: float) -> float:
         """Go on with the work for one module after the other; return when to look again."""

@@ -81,8 +81,8 @@ class GossipModule(Handshaker):
     def start(self) -> None:
         """Listen, and begin all duties. The API comes last, so that it finds a whole module."""
         super().start()
-        self.keep("liveness", self.check_liveness, self.settings.liveness_interval)
-        self.membership = self.keep("membership", self.look_for_neighbours)
+        self.schedule("liveness", self.check_liveness, self.settings.liveness_interval)
+        self.membership = self.schedule("membership", self.look_for_neighbours)
         self.world.listen(self.accepted, PEERS)
         self.world.listen(self.accept_client, API)
 
@@ -189,7 +189,7 @@ class GossipModule(Handshaker):
         else:
             self.view.links[surplus].close("one too many")
             self.unlink(surplus, "one too many", HERE)
-        self.membership.hurry()
+        self.membership.wake()
 
     def unlink(self, peer: Address, reason: str, who: str) -> None:
         """A module is a neighbour no more."""
@@ -204,7 +204,7 @@ class GossipModule(Handshaker):
             if link.is_dialled:
                 self.leave_alone(link.peer)
             self.unlink(link.peer, link.closed, BROKEN)
-            self.membership.hurry()
+            self.membership.wake()
 
     def on_peer_request(self, link: Link) -> None:
         if link.requests.spend(1, self.now()):  # a neighbour asks again when it has an answer

@@ -14,7 +14,7 @@ WAITING = 60_000  # news that may wait, so that 5,536 ids are free, and drawn qu
 KEPT_FOR = 1.0  # seconds from their arrival for which news are kept for newcomers
 KEPT_BYTES = 8 << 20  # bytes on each shelf of kept news; above, the oldest is dropped
 OVERHEAD = 512  # bytes that each kept news counts for besides its data
-REMEMBERED = 65_536  # messages that are remembered even if cache_size is smaller
+LEAST_REMEMBERED = 65_536  # messages that are remembered even if cache_size is smaller
 CROWDED_OUT = "messages dropped: too many wait for validation"  # counters
 TOO_LATE = "messages without a validation in time"
 UNWANTED = "messages of a type that no module wants"
@@ -37,7 +37,7 @@ class Memory(collections.OrderedDict):
 
     def __init__(self, seconds: float, most: int):
         super().__init__()
-        self._seconds, self._most = seconds, max(most, REMEMBERED)
+        self._seconds, self._most = seconds, max(most, LEAST_REMEMBERED)
         self.forgotten = 0  # before their time
 
     def add(self, item: Item, now: float) -> bool:

@@ -55,7 +55,7 @@ class Relay(Node):
         self._validated_at: dict[int, float] = {}  # type -> when a client validated last
 
     def start(self) -> None:
-        self._expiry = self.keep("validations", self.pending.expire, math.inf)
+        self._expiry = self.schedule("validations", self.pending.expire, math.inf)
 
     def neighbours(self) -> list[Link]:
         return list(self.view.links.values())

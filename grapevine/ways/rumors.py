@@ -3,8 +3,8 @@
 A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987, section 1.4:
 rumor mongering with feedback and a coin. A rumor, `rumor:gmessage:…`, is answered `status:took:` or
 `status:knew:`. Whoever took it is one more that tells it; after `knew` a coin decides whether one
-neighbour more is told. A neighbour that owes an answer for PATIENCE is silent: for a while, or
-until it answers, it is told nothing, and others are told instead. One that has never answered may
+neighbour more is told. A neighbour that owes an answer for ANSWER_TIMEOUT is silent: for a while,
+or until it answers, it is told nothing, and others instead. One that has never answered may
 not know rumors, and gets everything meanwhile, as in a flood.
 """
 
@@ -18,7 +18,7 @@ HOT_LIMIT, HOT_BYTES = 20_000, 16 << 20  # rumors told at a time: beyond that th
 CROWDED = 128 << 10  # bytes of rumors, above which new messages wait
 WINDOW = 256 << 10  # bytes of unanswered rumors of a neighbour
 QUEUE_BYTES = 256 << 10  # that may wait for a neighbour; one that has more is passed over
-PATIENCE = 2.0  # seconds for an answer
+ANSWER_TIMEOUT = 2.0  # seconds for an answer
 SILENCE = 30.0  # seconds for which a silent neighbour is told nothing
 OVERHEAD = 1_000  # bytes of the window that a rumor takes beside its line
 
@@ -54,7 +54,7 @@ class Rumors(Flood):
         self._listeners: dict[object, Listener] = {}  # by link
         self._dropped = 0
         self._window = WINDOW
-        self._patience = node.keep("rumors", self._look, math.inf)
+        self._patience = node.schedule("rumors", self._look, math.inf)
 
     # What the node tells.
 
@@ -177,7 +177,7 @@ class Rumors(Flood):
     # Those that do not answer.
 
     def _look_at(self) -> float:
-        return PATIENCE + min(
+        return ANSWER_TIMEOUT + min(
             [next(iter(listener.unanswered.values()))[1]
              for listener in self._listeners.values() if listener.unanswered], default=math.inf)
 
@@ -187,7 +187,7 @@ class Rumors(Flood):
             return self.node.late_until
         for listener in self._listeners.values():
             for key, (_, told_at) in list(listener.unanswered.items()):
-                if told_at + PATIENCE > now:
+                if told_at + ANSWER_TIMEOUT > now:
                     break
                 self._take_back(listener, key)
                 if listener.answered_at < told_at:

@@ -17,7 +17,7 @@ def baking() -> tuple[Scene, Duty, list[float]]:
         baked.append(round(now, 1))
         return now + 60.0
 
-    return scene, scene.node.keep("oven", bake, 60.0), baked
+    return scene, scene.node.schedule("oven", bake, 60.0), baked
 
 
 def test_a_duty_is_done_when_it_is_due_and_at_the_soonest_moment_that_was_asked_for():
@@ -28,8 +28,8 @@ def test_a_duty_is_done_when_it_is_due_and_at_the_soonest_moment_that_was_asked_
         oven.by(due)
     scene.run(25.0)
     assert baked[2:] == [140.0]
-    oven.hurry()
-    oven.hurry()
+    oven.wake()
+    oven.wake()
     scene.run(50.0)
     assert baked[3:] == [155.0]
     scene.run(20.0)

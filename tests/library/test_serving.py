@@ -88,7 +88,7 @@ def test_only_an_address_that_it_does_not_serve_is_looked_at(monkeypatch):
         tried.append(address.port)
         raise grapevine.Refused("no descriptor is left")
 
-    monkeypatch.setattr("grapevine.library.serving.LOOK", 0.02)
+    monkeypatch.setattr("grapevine.library.serving.ADDRESS_POLL", 0.02)
     own, others = free_ports(2)
     with socket.create_server(("127.0.0.1", others)), grapevine.join(
             seeds=[f"127.0.0.1:{own}", f"127.0.0.1:{others}"], serve=True) as peer:

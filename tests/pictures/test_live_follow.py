@@ -206,7 +206,7 @@ def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypa
 def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words():
     states, story = States(), Story()
     states.node(ONE, BEGIN)
-    found = [story.take([BEGIN, "stopped", 0, None, f"reason {n}"], states)
+    found = [story.follow([BEGIN, "stopped", 0, None, f"reason {n}"], states)
              for n in range(1_000)]
     assert sum(map(bool, found)) == KINDS
     assert story.due(BEGIN + 2_000_000) == []

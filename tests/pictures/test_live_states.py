@@ -48,7 +48,7 @@ class Told:
     def until(self, second: float) -> "Told":
         """Take all lines before that second."""
         while self._lines and self._lines[0].at < BEGIN + second * 1_000_000:
-            self.states.take(self._lines.pop(0))
+            self.states.apply(self._lines.pop(0))
             self.events += self.states.changes
             self.states.changes = []
         return self

@@ -63,7 +63,7 @@ def test_a_message_in_an_answer_is_folded_below_its_text(screen):
 
 
 def test_an_event_is_printed_above_the_line_that_is_typed(screen, monkeypatch):
-    monkeypatch.setattr("grapevine.terminal.prompt.LOOK", 60.0)  # else a slow machine draws again
+    monkeypatch.setattr("grapevine.terminal.prompt.TELL_POLL", 60.0)  # or slow machines draw again
     screen.typed(("typed", 2))
     screen.wait_for("\b\b\b")
     screen.show("22:01:45.901 connected:127.0.0.1:5003")

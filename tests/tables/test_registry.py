@@ -2,7 +2,7 @@
 
 import pytest
 
-from grapevine.registry import REMEMBERED, Registry
+from grapevine.registry import REMOVED_LIMIT, Registry
 from grapevine.settings import Settings
 from tests.tables.samples import FakeLink, peer
 
@@ -48,8 +48,8 @@ def test_a_removal_is_remembered_until_the_peer_is_registered_again():
 
 
 def test_so_many_removals_are_remembered():
-    registry = listed(*range(1, REMEMBERED + 2))
-    for port in range(1, REMEMBERED + 2):
+    registry = listed(*range(1, REMOVED_LIMIT + 2))
+    for port in range(1, REMOVED_LIMIT + 2):
         registry.remove(peer(port), registry.rows[peer(port)])
     assert peer(1) not in registry.removed and peer(2) in registry.removed
 

@@ -16,7 +16,7 @@ def tending(own=A, tree=None, now=0.0) -> Tending:
     """Return what a seed knows that has begun at `now`, and was told a tree at once."""
     seen = Tending(own, PERIOD, now)
     if tree is not None:
-        seen.take(tree, now)
+        seen.adopt(tree, now)
     return seen
 
 
@@ -30,11 +30,11 @@ def versions(seen: Tending, times, living=(A, B)) -> list[int]:
 def test_a_seed_begins_alone_and_takes_newer_trees_only():
     seen = tending()
     assert seen.tree == ThreadedTree.alone(A)
-    assert seen.take(HALVES, 5.0) and seen.tree is HALVES
+    assert seen.adopt(HALVES, 5.0) and seen.tree is HALVES
     for older in HALVES, ThreadedTree.alone(C), HALVES._replace(starts=((0, A),)):
-        assert not seen.take(older, 9.0) and seen.tree is HALVES
+        assert not seen.adopt(older, 9.0) and seen.tree is HALVES
     assert seen.quiet_since == 5.0, "what is old moves no row"
-    assert seen.take(HALVES._replace(author=B), 9.0), "of two with one version the author decides"
+    assert seen.adopt(HALVES._replace(author=B), 9.0), "of two with one version the author decides"
 
 
 @pytest.mark.parametrize("own, living, tends", [
@@ -79,7 +79,7 @@ def test_a_newcomer_takes_half_of_the_rows_of_the_most_loaded_seed():
 
 def uneven(seeds=(A, B), at: float = 0.0) -> Tending:
     seen = tending()
-    seen.take(HALVES, at)
+    seen.adopt(HALVES, at)
     for seed in seeds:
         seen.told(seed, HEAVY if seed == A else LIGHT, 1.0)
     return seen
@@ -105,7 +105,7 @@ def test_loads_count_two_periods_after_the_tree_has_changed():
 def test_a_new_tree_begins_the_count_anew_and_what_was_told_stays():
     seen = uneven()
     assert versions(seen, (20.0, 30.0)) == [1, 1]
-    seen.take(ThreadedTree(2, B, HALVES.starts), 31.0)
+    seen.adopt(ThreadedTree(2, B, HALVES.starts), 31.0)
     assert versions(seen, (51.0, 61.0, 71.0)) == [2, 2, 3]
 
 
@@ -123,7 +123,7 @@ def test_between_two_cuts_are_twelve_periods_though_loads_stay_uneven():
         tree = seen.mended([A, B], float(now))
         if tree is not seen.tree:
             cuts.append(now)
-            seen.take(tree, float(now))
+            seen.adopt(tree, float(now))
     assert cuts == [50, 170, 290]
 
 
@@ -131,8 +131,8 @@ def test_between_two_cuts_are_twelve_periods_though_loads_stay_uneven():
 
 def test_rows_may_be_late_after_a_seed_has_come_or_gone_and_shortly_after_a_recut():
     seen, recut = tending(tree=HALVES), HALVES._replace(version=HALVES.version + 1)
-    assert seen.take(recut, 100.0) and seen.quiet_since == 100.0 - RECUT_AGE * PERIOD
-    assert seen.take(ThreadedTree(9, A, ((0, A),)), 101.0) and seen.quiet_since == 101.0
+    assert seen.adopt(recut, 100.0) and seen.quiet_since == 100.0 - RECUT_AGE * PERIOD
+    assert seen.adopt(ThreadedTree(9, A, ((0, A),)), 101.0) and seen.quiet_since == 101.0
 
 def quiet(seen: Tending, *steps) -> float:
     for step, *arguments in steps:
@@ -146,7 +146,7 @@ def quiet(seen: Tending, *steps) -> float:
 def test_rows_are_late_while_another_seed_of_the_tree_is_silent(came_at, who, now, is_silent):
     """One that has not told its load yet is silent some time after the tree came."""
     seen = tending()
-    seen.take(HALVES, came_at)
+    seen.adopt(HALVES, came_at)
     seen.told(who, LIGHT, 1.0)
     assert seen.look(now) is is_silent and seen.quiet_since == (now if is_silent else came_at)
     seen.told(B, LIGHT, now)
@@ -155,7 +155,7 @@ def test_rows_are_late_while_another_seed_of_the_tree_is_silent(came_at, who, no
 
 def test_rows_are_late_when_the_tree_has_changed_or_this_seed_is_late_or_stood_still():
     assert quiet(tending(now=3.0)) == 3.0, "or has just begun"
-    assert quiet(tending(), ("take", HALVES, 9.0)) == 9.0
+    assert quiet(tending(), ("adopt", HALVES, 9.0)) == 9.0
     assert quiet(tending(), ("look", 9.0, 0.16 * PERIOD)) == 9.0
     assert quiet(tending(), ("look", 9.0, 2.1 * PERIOD)) == 9.0
     assert quiet(tending(), ("look", 9.0, 0.16 * PERIOD), ("told", B, LIGHT, 11.0),

@@ -8,7 +8,7 @@ import pytest
 from grapevine.voidphone import news
 from grapevine.voidphone.messages import PeerNotification
 from grapevine.voidphone.news import (
-    CROWDED_OUT, KEPT_BYTES, NOT_WAITING, OVERHEAD, REMEMBERED, TOO_LATE, UNWANTED, WAITING,
+    CROWDED_OUT, KEPT_BYTES, NOT_WAITING, OVERHEAD, LEAST_REMEMBERED, TOO_LATE, UNWANTED, WAITING,
     WAITING_BYTES, Memory, Pending)
 
 
@@ -34,7 +34,7 @@ def test_a_message_is_new_once_in_its_time():
     assert memory.add(item(3), 1000.0) and len(memory) == 1
 
 
-@pytest.mark.parametrize("most, bound", [(50, REMEMBERED), (70_000, 70_000)])
+@pytest.mark.parametrize("most, bound", [(50, LEAST_REMEMBERED), (70_000, 70_000)])
 def test_the_memory_is_bounded_and_counts_what_goes_early(most, bound):
     memory = Memory(60.0, most)
     for number in range(bound + 10):

@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]  # where peer.py, seed.py and
 PORTS = range(10_000, 32_000)  # below those from which kernels draw the ports of dials
 PART = 500  # of them for each pytest, or another would take a port that was found free
 DEADLINE = 20.0  # seconds for anything, on a busy machine
-LOOK = 0.01  # seconds between two looks
+POLL = 0.01  # seconds between two looks
 STAMP = len("2000-01-01 00:00:00.000000:")  # of a line in an output file
 QUICK = ("--gossip-count", "0", "--liveness-interval", "0.4", "--antientropy-interval", "0.5",
          "--capacity", "fixed:4")
@@ -94,7 +94,7 @@ def wait_until(is_so, seconds: float = DEADLINE, what=lambda: ""):
     until = time.monotonic() + seconds
     while not (found := is_so()):
         assert time.monotonic() < until, f"not within {seconds:g} s: {what()}"
-        time.sleep(LOOK)
+        time.sleep(POLL)
     return found
 
 

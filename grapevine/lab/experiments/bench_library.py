@@ -23,7 +23,7 @@ BURST, SIZE, BURSTS = 5_000, 64, 5  # messages, characters of each, and times
 OLD = 1_000  # messages that a late program has missed
 LARGE = 1_024  # characters of those that a frozen program misses
 FROZEN, KILLS = 20.0, 5  # seconds; times
-LIMIT, LOOK = 60.0, 0.2  # seconds: for what is awaited, between two looks
+LIMIT, ANSWER_POLL = 60.0, 0.2  # seconds: for what is awaited, between two looks
 STILL = 4.0  # seconds until all programs are linked, and rest
 AFTERWARDS = 15.0  # seconds in which what was missed can come
 KINDS = "library", "flood"
@@ -95,7 +95,7 @@ def received(programs: list[Program], count: int, seconds: float = LIMIT) -> lis
         got = [program.say() for program in programs]
         if min(each["count"] for each in got) >= count or time.monotonic() > until:
             return got
-        time.sleep(LOOK)
+        time.sleep(ANSWER_POLL)
 
 
 def burst(kind: str) -> tuple[str, str]:
@@ -148,7 +148,7 @@ def kill(kind: str) -> tuple[str]:
             while None in told:
                 if time.time() > began + LIMIT:
                     raise CommandError(f"the death of {victim.own} is not told to all", FAILED)
-                time.sleep(LOOK)
+                time.sleep(ANSWER_POLL)
                 told = [each.say()["deaths"].get(victim.own) for each in others]
             took.append(max(told) - began)
             fleet.programs.remove(victim)

@@ -32,7 +32,7 @@ LINGER = 0.2  # seconds of silence before a kill or the end, beyond the time in 
 # crosses the network, so that the check can tell of each whether it did
 WATCHED = 24  # periods of a watched network, from when all are linked
 ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
-LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
+SHORTEST_LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files
 REST = 4  # times the length of a look until the next, so that the network has the processor
 NAMED = 3  # killed peers that are named; of more only the number is shown
 
@@ -201,4 +201,4 @@ class Progress:
 
 def until_next_look(took: float) -> float:
     """Return the seconds until the next look, after one of `took` seconds."""
-    return min(LONGEST_LOOK, max(LOOK, REST * took))
+    return min(LONGEST_LOOK, max(SHORTEST_LOOK, REST * took))

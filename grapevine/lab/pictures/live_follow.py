@@ -84,7 +84,7 @@ class Follow:
             if kind == "received" or kind == "generated":
                 self._take_gossip(line, events)
             else:
-                self.states.take(line)
+                self.states.apply(line)
                 self._add_changes(events)
         if lines:
             self._newest = lines[-1].at
@@ -107,7 +107,7 @@ class Follow:
         changes, self.states.changes = self.states.changes, []
         for event in changes:
             events.append(event)
-            events += self._story.take(event, self.states)
+            events += self._story.follow(event, self.states)
             if event[1] == "started" or event[1] == "state" and event[3] in ENDED:
                 self._messages.ended(self.states.numbered[event[2]])
 

@@ -18,7 +18,7 @@ from grapevine.tools import Budget, Recent
 
 SHOWN_PER_SECOND = 1_500  # deliveries
 TEXT = 80  # letters of a message that are shown
-REMEMBERED = 20_000  # messages that are known at a time; of more, the oldest are evicted
+MESSAGES_LIMIT = 20_000  # messages that are known at a time; of more, the oldest are evicted
 EARLY = 1_000  # messages that are known by a delivery alone, because the origin's file is late
 NAMED = 50  # nodes that lack a message and are named, at most
 LATENCIES, LATELY = 10_000, 30  # the newest latencies, of so many seconds, that are told
@@ -48,7 +48,7 @@ class Messages:
 
     def __init__(self):
         self.messages = self.deliveries = self.only_counted = 0
-        self._known = Recent(REMEMBERED)  # IP:PORT:RUN:NUMBER -> message
+        self._known = Recent(MESSAGES_LIMIT)  # IP:PORT:RUN:NUMBER -> message
         self._early = Recent(EARLY)  # the same -> bits of peers that had it before it was said
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
         self._latencies: collections.deque[tuple[int, int]] = collections.deque(maxlen=LATENCIES)
@@ -66,7 +66,7 @@ class Messages:
         is_shown = held == node.bit and self._has_room(line.at // SECOND, expected.bit_count())
         message = Message(self.messages, line.at, held, expected, parsed[1][:TEXT], is_shown)
         self._known[parsed[0]] = message
-        self._lacking.pop(self.messages - REMEMBERED, None)
+        self._lacking.pop(self.messages - MESSAGES_LIMIT, None)
         if expected:
             self._lacking[message.number] = message
         if not is_shown:

@@ -101,7 +101,7 @@ class States:
             *([at, "liveness missed", node.number, other.number, count]
               for node in there for other, count in node.misses.items())]
 
-    def take(self, line: Line) -> None:
+    def apply(self, line: Line) -> None:
         """Take a line that is no delivery."""
         at, address, kind, rest = line
         is_seed = kind == "started" and rest.startswith("seed:")  # as every file begins

@@ -46,7 +46,7 @@ class Story:
         # is told first comes first
         self._open: dict[tuple[str, str], tuple[int, tuple[int, str] | None, int]] = {}
 
-    def take(self, event: list, states: States) -> list[list]:
+    def follow(self, event: list, states: States) -> list[list]:
         """Return the lines about an event that come at once."""
         if (step := _step(event, states)) is None:
             return []

@@ -167,7 +167,7 @@ class Records:
                 run = (SeedRun if rest.startswith("seed:") else PeerRun)(ours.node, at - ahead)
                 ours.runs.append(run)
             else:
-                ours.runs[-1].take(at - ahead, event, rest)
+                ours.runs[-1].apply(at - ahead, event, rest)
                 ours.runs[-1].is_damaged |= damaged
 
     def unread(self) -> list[str]:

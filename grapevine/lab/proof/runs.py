@@ -138,7 +138,7 @@ class Run:
         """When it left, ended or died, or else the time of the newest line."""
         return min(self.left, self.ended_at if self.has_ended else self.newest)
 
-    def take(self, at: float, event: str, rest: str) -> None:
+    def apply(self, at: float, event: str, rest: str) -> None:
         if event == "failed" and self.ended != KICKED:
             self.failures.append(rest)
         if self.ended == KICKED:
@@ -149,7 +149,7 @@ class Run:
             line = (at, *map(sys.intern, found.groups("")))
             for who in {"", *line[1:2]}:
                 self._told[event, who].append(line)
-        self._take(at, event, rest)
+        self._apply(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
                 begin = at - float(rest)
@@ -212,7 +212,7 @@ class PeerRun(Run):
         """Its neighbours now."""
         return {peer for peer, links in self.links.items() if links[-1].end == math.inf}
 
-    def _take(self, at: float, event: str, rest: str) -> None:
+    def _apply(self, at: float, event: str, rest: str) -> None:
         match event:
             case "received":
                 source, _, line = rest.partition(":gmessage:")
@@ -297,7 +297,7 @@ class SeedRun(Run):
         self.unlisted: set[tuple[float, str]] = set()  # its removals of who was not listed
         self._listed: set[str] = set()
 
-    def _take(self, at: float, event: str, rest: str) -> None:
+    def _apply(self, at: float, event: str, rest: str) -> None:
         if event != "alive":
             self.until = at
         if event == "registered":

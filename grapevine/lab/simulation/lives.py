@@ -20,7 +20,7 @@ from grapevine.settings import Settings
 from grapevine.terminal.folders import SCENARIO
 from grapevine.worlds.virtual import START, Cables, Network, VirtualWorld
 
-LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
+NODE_POLL = 0.25  # seconds between two looks whether a node has ended, or has room to speak
 CLOCK = len("HH:MM:SS.mmm ")  # before an event that an output file shows
 TEXT = "said {} of {}"  # of a message; not `message N`, which the generator says
 
@@ -48,7 +48,7 @@ class Lives:
         """Start a node that is not up, or one that leaves as soon as it has ended."""
         if address in self.nodes:
             if self.nodes[address] in self._leavers:
-                self.net.at(self.net.now + LOOK, self.start, address)
+                self.net.at(self.net.now + NODE_POLL, self.start, address)
             return
         kind = "seed" if address in self.seeds else "peer"
         self._count[address] += 1
@@ -142,7 +142,7 @@ class Lives:
         node = self.nodes.get(address)
         while said < count and node is not None:
             if node.is_crowded():
-                self.net.at(self.net.now + LOOK, self.say_all, address, count, said)
+                self.net.at(self.net.now + NODE_POLL, self.say_all, address, count, said)
                 return
             said += 1
             self.say(address, TEXT.format(said, count))
