@@ -10,8 +10,9 @@
     counts()               what `status` shows
     goes_to_all(line)      whether all neighbours are sent a line, whatever they have said
 
-The node calls these. A way uses of its node gossip_links(), now(), later(), keep(), rng, settings,
-messages and sync; it sends by `link.send`, which never waits and may end a link, but calls nobody.
+The node calls these. A way uses of its node gossip_links(), now(), later(), schedule(), rng,
+settings, messages and sync; it sends by `link.send`, which never waits and may end a link, but
+calls nobody.
 """
 
 
