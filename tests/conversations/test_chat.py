@@ -174,3 +174,14 @@ def test_a_server_reads_what_its_proxy_says_before_it_ends(seconds, is_leaving):
         leave(server)
     server.run(2 * seconds + 1.0)
     assert len(server.events("generated:")) == 100 and server.events()[-1] == "stopped:quit"
+
+
+def test_a_server_whose_neighbour_goes_on_to_differ_ends_after_four_seconds():
+    server, hand = with_neighbour(antientropy_interval=1.0)
+    leave(server)
+    began = server.node.now()
+    for number in range(1, 61):
+        if not server.node.stopping:
+            hand.say(f"status:digest:{number:032x}")
+            server.run(0.1)
+    assert 4.0 <= server.node.now() - began <= 4.2
