@@ -97,6 +97,10 @@ def test_what_a_seed_finds_is_told_to_other_seeds_and_written_down():
     assert f"{listed(S)}=0.000" in scene.event("judged:")
     clique.pass_periods(8, one)
     assert scene.events("verdict:") == scene.events("removed:") == []
+    clique.told = dict.fromkeys([(B, A), (B, C), (B, S)], (100, 100, 0, 0, 0))
+    clique.pass_periods(8, one)
+    _, (_, void, _) = grammar.parse(one.told()[-1].encode())[1]
+    assert list(map(str, void)) == [B]
 
 
 @pytest.mark.parametrize("gap, is_kicked", [(4, True), (10, True), (12, False)])
