@@ -115,7 +115,7 @@ class Peer(Asker, Gossiper):
             self.schedule("gossip generator", self.generate, settings.gossip_interval)
         if settings.antientropy_interval:
             self.schedule("anti-entropy", self.compare_with_somebody,
-                      part * settings.antientropy_interval)
+                          part * settings.antientropy_interval)
 
     # Gossip.
 

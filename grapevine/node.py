@@ -55,7 +55,7 @@ class Duty:
 
     def _call(self, due: float) -> None:
         if due != self.due:
-            return  # it was hurried since, and has been called
+            return  # it was made due sooner, and has been called
         self.due = math.inf
         next_due = self._node.now() + 1.0  # if it fails
         try:
@@ -83,7 +83,7 @@ class Node:
         self._late_since = self._told_late = -math.inf
         self._ahead = self.time() - self.now()  # which grows if the machine sleeps
         self._refusals = Budget(REFUSALS, REFUSALS)
-        self.counters: collections.Counter = collections.Counter()  # for `status`: what -> how often
+        self.counters: collections.Counter = collections.Counter()  # of `status`: what -> how often
 
     def cut(self, link: Link, data: bytes) -> list:
         """Return the whole messages in the bytes that came; `link.rest` keeps the beginning of the

@@ -142,7 +142,7 @@ class Telling(Flood):
         for link in self.node.gossip_links():
             link.tell_again(now)
         return ANSWER_TIMEOUT + min([told.at for link in self.node.gossip_links()
-                               for told in link.unanswered.values()], default=math.inf)
+                                     for told in link.unanswered.values()], default=math.inf)
 
 
 def pack(data: bytes, room: int) -> list[bytes]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from grapevine.events import gossip_fields
 from grapevine.wire import gossip_part
 
-ARRIVAL_POLL = 1.0  # seconds between two looks of who waits: a handler may raise before that
+ARRIVAL_POLL = 1.0  # seconds between two looks: a handler may raise before others are woken
 MOST_BYTES = 64 << 20  # of messages that wait, besides the limit of their number
 BYTES = "base64:"  # begins the text of a message of bytes
 DROPPED = ("messages were dropped, because they were not taken in time; status() counts them; "

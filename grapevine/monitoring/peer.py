@@ -33,7 +33,7 @@ DISPUTED = REST + 5.0  # seconds until a run counts that some seeds did not name
 ASKED_AFTER, COUNTED_FOR = 1.5, 4.0  # periods after which seeds are asked again about a run, and
 # for which it counts after they have named it, because they may forget it, and newcomers deny it
 GAPS = 8  # ranges that are known of a run, above which it may have filled a neighbour's room
-RUNS_LIMIT = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
+MEMORY_LIMIT = 10_000  # peers that are shut out, runs that are named, or contradicted themselves
 TO_ALL, PART = 100, 4  # the first numbers of a run, and one line of so many later on, go to all
 
 
@@ -60,12 +60,12 @@ class WatchedPeer(SignedPeer):
     def __init__(self, address: Address, settings, output, world, seeds: list[Target]):
         super().__init__(address, settings, output, world, seeds)
         self.watch = Watch(owes=settings.spread != "rumor")
-        self._named = Recent(RUNS_LIMIT)  # run that most seeds name -> (since when its messages
+        self._named = Recent(MEMORY_LIMIT)  # run that most seeds name -> (since when its messages
         # count; when it was named last)
         self._heard_of = Recent(1_000)  # run with new messages in this period -> who brought one
         self.runs.rests_by_link = True  # or who gets it denied here makes this peer withhold it
-        self._cheats = Recent(RUNS_LIMIT)  # run that has contradicted itself -> True
-        self._shut_out = Recent(RUNS_LIMIT)  # peer -> (until when, why)
+        self._cheats = Recent(MEMORY_LIMIT)  # run that has contradicted itself -> True
+        self._shut_out = Recent(MEMORY_LIMIT)  # peer -> (until when, why)
         self._period = 0  # of the last report
         self._kept: collections.deque[bytes] = collections.deque(maxlen=REPORTS_KEPT)
         self._told = None  # the link to the seed that has had all reports
@@ -73,7 +73,7 @@ class WatchedPeer(SignedPeer):
     def start(self) -> None:
         super().start()
         self.schedule("monitoring", self.monitor,
-                  self.rng.random() * self.settings.report_interval)
+                      self.rng.random() * self.settings.report_interval)
 
     def make_way(self) -> Flood:
         return WatchedTree(self) if self.settings.spread == "tree" else super().make_way()

@@ -54,7 +54,7 @@ class Rumors(Flood):
         self._listeners: dict[object, Listener] = {}  # by link
         self._dropped = 0
         self._window = WINDOW
-        self._patience = node.schedule("rumors", self._look, math.inf)
+        self._looking = node.schedule("rumors", self._look, math.inf)
 
     # What the node tells.
 
@@ -134,7 +134,7 @@ class Rumors(Flood):
         for link, batch in batches.items():
             if batch:
                 link.send(b"".join([b"%b%b\n" % (wire.RUMOR, rumor.line) for rumor in batch]))
-        self._patience.by(self._look_at())
+        self._looking.by(self._look_at())
 
     def _choose(self) -> None:
         """Choose listeners for idle rumors: the same for many, so that they go together; those

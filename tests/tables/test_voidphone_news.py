@@ -8,7 +8,7 @@ import pytest
 from grapevine.voidphone import news
 from grapevine.voidphone.messages import PeerNotification
 from grapevine.voidphone.news import (
-    CROWDED_OUT, KEPT_BYTES, NOT_WAITING, OVERHEAD, LEAST_REMEMBERED, TOO_LATE, UNWANTED, WAITING,
+    CROWDED_OUT, KEPT_BYTES, LEAST_REMEMBERED, NOT_WAITING, OVERHEAD, TOO_LATE, UNWANTED, WAITING,
     WAITING_BYTES, Memory, Pending)
 
 

@@ -3,7 +3,7 @@
 const AGO = 60e6;  // microseconds without a line after which a network is over, too
 const ABREAST = 3e6;  // of what is older than this when it comes, nothing flashes
 const FLASHES = 60;  // at the same time
-const LOOK = 2000;  // milliseconds after which the last lines of the chosen node are read again
+const EVENTS_POLL = 2000;  // milliseconds until the last lines of the chosen node are read again
 const BUDGET = 8;  // milliseconds of a frame for the layout
 
 class Page {
@@ -228,7 +228,7 @@ class Page {
     panels.showSentence(wave ? wave.sentence(model) : "");
     if (this.chosen === null) panels.showNothing(figures.verdict);
     else panels.showNode(model, this.chosen, figures.counted > 0);
-    if (this.chosen !== null && (time - this.looked > LOOK || !this.looked)) this.look(time);
+    if (this.chosen !== null && (time - this.looked > EVENTS_POLL || !this.looked)) this.look(time);
   }
 
   // Reads the last lines of the chosen node.

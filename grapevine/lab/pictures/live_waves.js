@@ -3,7 +3,7 @@
 const STRETCH = 1600;  // milliseconds for which a wave is shown
 const HOLD = 900;  // milliseconds for which it stays, at least, when all have it
 const QUIET = 250e3;  // without a delivery: the message has arrived where it will for now
-const PATIENCE = 1e6;  // after which a message is shown although it still arrives
+const ARRIVAL_LIMIT = 1e6;  // after which a message is shown although it still arrives
 const STALE = 5e6;  // older messages are not begun
 const TEXT = 30;  // letters of a message in the sentence
 
@@ -152,7 +152,7 @@ class Waves {
 
 function isComplete(message, head) {
   return message.hops.length / 3 + 1 >= (message.up?.size ?? Infinity)
-    || head - message.last >= QUIET || head - message.at >= PATIENCE;
+    || head - message.last >= QUIET || head - message.at >= ARRIVAL_LIMIT;
 }
 
 function shortened(text, most) { return text.length > most ? text.slice(0, most) + "…" : text; }

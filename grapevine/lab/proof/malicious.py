@@ -12,7 +12,6 @@ a seed that found three of its reports untrue looks at no more, and removes no l
 """
 
 import functools
-import itertools
 import math
 import operator
 from typing import NamedTuple
