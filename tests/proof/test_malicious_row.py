@@ -67,6 +67,8 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     (None, [], {"across": (4,)}, HOLDS), (None, ["15 5011 parts 5005 full"], {}, UNCLEAR),
     (None, ["25 5011 parts 5005 full"], {}, FAILS),
     (None, ["15 5011 parts 5005 full", "17 5011 links 5005", "18 5001 says 18"], {}, FAILS),
+    (None, ["18 5011 parts 5005 full", "20 5011 links 5005", "21 5001 says 21",
+            "36 5011 parts 5005 full"], {}, UNCLEAR),
     # an honest peer leaves attackers alone
     (13, ["20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"], {}, HOLDS),
     (13, ["20 5001 unconfirmed:@5003:1"], {}, HOLDS),  # a run that nobody confirmed
