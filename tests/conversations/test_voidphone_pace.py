@@ -127,6 +127,13 @@ def test_a_neighbour_that_never_reads_keeps_an_announcer_waiting_for_two_seconds
     assert listener.told(2.5).data == b"soon" and never.closed is None
 
 
+def test_a_neighbour_that_hardly_reads_keeps_an_announcer_waiting_for_two_seconds_at_a_time():
+    scene, announcer, listener, slow = stage(buffer=4 << 10)
+    announcer.say(*[Announce(0, TYPE + 1, bytes(60_000))] * 22, Announce(0, TYPE, b"soon"))
+    Reader(slow, 0.04e6).read(15.0)  # a small buffer every 1.6 seconds
+    assert listener.told(0.1).data == b"soon" and slow.closed is None
+
+
 def test_much_that_is_validated_at_once_reaches_a_neighbour_that_reads():
     scene, announcer, client, peer = stage(buffer=256 << 10)
     announcer.say(*numbered(Announce, 250, size=60_000))  # 15 MB, more than may wait
