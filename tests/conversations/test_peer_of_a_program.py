@@ -117,7 +117,8 @@ def test_a_death_that_several_seeds_tell_of_is_told_once_and_the_next_one_again(
     for machine in machines:
         machine.replies["peer list"] = "peer list:"
     scene.run(30.0)
-    death(seeds[1], A)  # it is far behind
+    for dead in (A, NODE):
+        death(seeds[1], dead)  # it is far behind, or lies
     scene.run(0.1)
     assert scene.program.of("death") == [A, A]
 

@@ -135,6 +135,7 @@ def test_a_seed_that_invents_peers_without_end_leaves_room_for_those_that_others
         liar.ends[0].say(f"peer list:{':'.join(listed)}")
         scene.run(1.0)
     assert scene.node.status()["known peers"] == 50
+    assert scene.node.status()["peers of one seed, too many"] == 350
     other.ends[0].say(f"peer list:{A.replace(':', '#')}")
     scene.run(0.1)
     assert scene.node.status()["known peers"] == 51
