@@ -11,6 +11,7 @@ honest peer alone that reaches a seed. Nor is an attacker kicked that reports li
 a seed that found three of its reports untrue looks at no more, and removes no living peer.
 """
 
+import bisect
 import functools
 import math
 import operator
@@ -150,10 +151,10 @@ def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
     """Return the periods of an attacker's time, while neither it nor a seed was late."""
     honest = (links for peer, links in run.links.items() if peer not in proof.attacking)
-    times = sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
-                   for said in one.generated.values())
+    times = [*sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
+                     for said in one.generated.values()), math.inf]
     late = [*run.late, *(span for seed in proof.seeds for span in seed.late)]
-    seconds = [quiet(next((at for at in times if at >= begin), until), min(end, until), late)
+    seconds = [quiet(times[bisect.bisect_left(times, begin)], min(end, until), late)
                for begin, end in shared(honest, REPORTERS)]
     return max(seconds, default=0.0) / (run.setting("report-interval") or 1)
 
