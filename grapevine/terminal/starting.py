@@ -31,7 +31,7 @@ SIGNALS = ENDING + [getattr(signal, name)  # those that only the main thread tak
                     for name in ("SIGWINCH", "SIGCONT", "SIGTSTP", "SIGQUIT")
                     if hasattr(signal, name)]
 CAN_MASK = hasattr(signal, "pthread_sigmask")  # else another thread may take a signal
-SIGNAL_POLL = 0.5  # seconds after which the main thread looks for a signal, because one that
+SIGNAL_POLL = 1.0  # seconds after which the main thread looks for a signal, because one that
 # comes just before a wait does not end that
 OPEN_MAX = 10_240  # open files that macOS grants, though it says that there is no limit
 
