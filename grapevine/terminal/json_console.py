@@ -14,7 +14,7 @@ from grapevine.terminal.screen import CLOCK, WAITING_LIMIT, Screen
 from grapevine.typed import parse_json
 
 READ_TIMEOUT = 5.0  # seconds without reading, after which answers are dropped like events
-LAST_PATIENCE = 20.0  # seconds that the end waits after leaving
+CLOSE_LIMIT = 20.0  # seconds that the end waits after leaving
 DRAIN_POLL = 0.02  # seconds between two looks whether there is room
 PORTION = 4_096  # bytes that a pipe takes whole, or not
 EXACT = 2**53  # integers beyond this are strings, because many readers of JSON round them
@@ -34,7 +34,7 @@ class JsonScreen(Screen):
 
     def show(self, line: str, seed=None) -> None:
         if line.endswith(" stopped:quit"):
-            self.close_limit = LAST_PATIENCE
+            self.close_limit = CLOSE_LIMIT
         super().show(line)
 
     def say(self, text: str) -> None:

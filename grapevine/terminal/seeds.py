@@ -20,7 +20,7 @@ from grapevine.tools import Recent
 
 ENDED_LIMIT = 10_000  # ended peers, limited because an attacker may invent addresses
 GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
-PORT_PATIENCE = 5.0  # seconds to find out which program has a port
+PORT_TIMEOUT = 5.0  # seconds to find out which program has a port
 OF_NETWORKS = {  # a flag that is for more than seeds -> what it needs
     "watch": "--watch needs --peers N; to look at what runs already: python runner.py watch",
     **dict.fromkeys(("once", "kill", "malicious"), "--once, --kill and --malicious need --peers"),
@@ -67,7 +67,7 @@ def check_ports(seeds: list[Address], config: str) -> None:
     from grapevine.lab.status import ask_seed  # not above, because free ports need it not
 
     for seed in running:
-        if ask_seed(seed, PORT_PATIENCE).took is None:
+        if ask_seed(seed, PORT_TIMEOUT).took is None:
             raise CommandError(f"another program has port {seed.port}: change "
                                f"{os.path.basename(config)}", FAILED)
     if running == seeds:

@@ -36,23 +36,21 @@ def test_a_neighbour_that_does_not_answer_is_told_four_times_and_then_no_more():
     assert hand.count("", 5.0) == 0
 
 
-def test_each_message_is_told_again_in_its_own_time():
+def with_an_unanswered_text(seconds=0.5):
+    """Return a server, its proxy, and a neighbour that lives and has not answered one text for some
+    seconds."""
     server, hand = with_neighbour()
     proxy = server.proxy()
     proxy.say("msg 1 text")
-    server.run(0.1)
-    proxy.say("msg 2 more")
-    assert hand.count(":more", 0.1) == 1 and hand.count(":more", 0.1) == 1
-
-
-def with_an_unanswered_text():
-    """Return a server, its proxy, and a neighbour that lives and does not answer one text."""
-    server, hand = with_neighbour()
-    proxy = server.proxy()
-    proxy.say("msg 1 text")
-    server.run(0.5)
+    server.run(seconds)
     hand.say("status:sent")
     return server, proxy, hand
+
+
+def test_each_message_is_told_again_in_its_own_time():
+    _, proxy, hand = with_an_unanswered_text(0.1)
+    proxy.say("msg 2 more")
+    assert hand.count(":more", 0.1) == 1 and hand.count(":more", 0.1) == 1
 
 
 def test_who_lives_and_has_not_got_one_rumor_is_told_others():

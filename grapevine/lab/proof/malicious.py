@@ -2,7 +2,7 @@
 
 An attacker says in its own file what it is, which seeds and honest peers cannot read. A period is a
 `report-interval`. An attacker's time is the longest in which it had three honest neighbours, from
-the first gossip on that it could have forwarded: fewer judge nobody, and attackers are kicked.
+the first gossip on that it could have forwarded: fewer judge nobody, and who attacks is kicked.
 
 Most attackers have to be kicked in time, and no honest peer, unless half of its reporters attack.
 Where peers may have few links, fewer attackers have to be found, and later. An attacker that
