@@ -168,8 +168,9 @@ def test_the_page_is_served_at_the_address_that_was_named_alone(folder, programs
     parts = urllib.parse.urlsplit(url)
     assert parts.netloc == f"{host}:{parts.port}" and 'data-orders=""' in page_of(url)
     other = urllib.request.Request(url, headers={"Host": f"localhost:{parts.port}"})
-    with pytest.raises(urllib.error.HTTPError, match="403"):
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
         urllib.request.urlopen(other, timeout=60)
+    refused.value.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", parts.port))
 
