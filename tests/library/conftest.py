@@ -4,10 +4,12 @@ import threading
 import pytest
 
 import grapevine
+from grapevine.signing import ed25519
 from tests.library.tools import free_address
 from tests.tools.programs import wait_until
 
 IN_ORDER = {"antientropy_interval": 0}  # nothing is fetched, so one link brings all in order
+ed25519.implementation()  # when OpenSSL is first called, ctypes may open a file that it keeps
 
 
 def descriptors() -> int:

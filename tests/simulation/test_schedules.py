@@ -1,5 +1,8 @@
 """Schedules in virtual time: the network heals from accidents, and the judge finds mistakes."""
 
+import concurrent.futures
+import functools
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -240,6 +243,10 @@ def test_many_schedules_are_played_and_each_that_fails_is_shown(monkeypatch, cap
     assert simulated(["--schedules", "3", "--peers", "3"]) == 0
     assert capfd.readouterr().out.startswith("3 of 3 schedules held; ")
     monkeypatch.setattr(Peer, "compare", lambda self, link, pause=0.0: None)
+    monkeypatch.setattr(  # processes that inherit the mistake
+        concurrent.futures, "ProcessPoolExecutor", functools.partial(
+            concurrent.futures.ProcessPoolExecutor,
+            mp_context=multiprocessing.get_context("fork")))
     assert simulated(["--schedules", "2", "--from", "20", "--seeds", "2", "--hard"]) == 1
     shown = capfd.readouterr().out
     assert "schedule 20 FAILS: messages: messages differ: " in shown
