@@ -53,7 +53,7 @@ def _libraries() -> list[str | None]:
             if name.startswith("libcrypto-") and name.endswith(".dll")]
 
 
-def _loaded() -> ctypes.PyDLL:
+def _loaded() -> ctypes.CDLL:
     """Return a libcrypto that has all functions."""
     for library in _libraries():
         try:
