@@ -7,6 +7,7 @@ never interrupts a thread that has a lock.
 import contextlib
 import errno
 import io
+import math
 import os
 import signal
 import socket
@@ -178,18 +179,22 @@ def open_file(folder: str, kind: str, address: Address) -> io.RawIOBase:
 
 # What a process needs.
 
-def prepare_descriptors() -> None:
-    """Open descriptors 0 to 2, so that no socket gets them; allow as many as possible."""
+def prepare_descriptors() -> float:
+    """Open descriptors 0 to 2, so that no socket gets them; allow as many as possible, and return
+    how many these are."""
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(spare)
-    if resource is not None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for most in (max(soft, min(hard, OPEN_MAX)), hard):
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-            except (OSError, ValueError):
-                break  # the system allows less than it says
+    if resource is None:
+        return math.inf
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most in (max(soft, min(hard, OPEN_MAX)), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (OSError, ValueError):
+            break  # the system allows less than it says
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if allowed == resource.RLIM_INFINITY else allowed
 
 
 # Signals, and the end.

@@ -1,5 +1,6 @@
 """How far a network is, in words, and how often the runner looks."""
 
+import math
 import os
 import pathlib
 import signal
@@ -8,7 +9,8 @@ import types
 import pytest
 
 from grapevine.lab.experiments import commands, following
-from grapevine.lab.experiments.commands import implied_by, network_parser, planned
+from grapevine.lab.experiments.commands import (
+    implied_by, network_parser, planned, short_of_files)
 from grapevine.lab import FOR_EVER
 from grapevine.lab.experiments.hosts import Host, usage
 from grapevine.lab.experiments.following import Progress, until_next_look
@@ -204,6 +206,17 @@ def test_the_plan_of_a_network_is_one_line():
                                  malicious="")
     assert planned(args, FOR_EVER, 0) == (
         "9 peers; each gossips without end; Ctrl-C ends them.   (out)\n")
+
+
+@pytest.mark.parametrize("flags, allowed, needed", [
+    ("--peers 60 --processes 2", 599, "600"), ("--peers 60 --processes 2", 600, ""),
+    ("--peers 61 --processes 9", 300, "366"), ("--peers 60 --process-per-peer", 300, "360"),
+    ("--peers 1000 --processes 1", math.inf, "")])
+def test_a_warning_tells_that_too_few_files_may_be_open(flags, allowed, needed):
+    warning = short_of_files(network_parser().parse_args(flags.split()), allowed)
+    assert warning.startswith(
+        f"a process may need {needed} open files, and may have {allowed} " if needed else "")
+    assert bool(warning) == bool(needed)
 
 
 def test_a_pipe_gets_the_rows_of_the_proof(capfd):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import os
 import pathlib
 import random
@@ -28,6 +29,7 @@ from grapevine.terminal.words import many
 CORES = os.cpu_count() or 1
 OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 PER_CORE = 20  # peers whose periods of a second a core can hold
+OPEN_FILES, OPEN_IN_SEEDS = 20, 6  # at most, of each peer in its own process, and in that of seeds
 PER_PERIOD = 25  # messages that all peers of a watched network say together
 SAY = 3.0  # seconds between two lines where the screen is no terminal
 
@@ -133,14 +135,14 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
     """Start a network and follow it; with `args.once`, end it and prove it. `again` are the words
     of such a command."""
     refuse_nonsense(parser, args)
-    prepare_descriptors()
+    few = short_of_files(args, prepare_descriptors())
     folder = args.outputs = pathlib.Path(args.outputs)
     with reserved(folder), take_turn() as turn, contextlib.ExitStack() as stack:
         steps, ports, page = Steps(args, SAY), choose_ports(args), None
         roles = deal(args.malicious, ports.peers, random.Random())
         clear_outputs(folder)
-        if ports.notice:
-            steps.say(ports.notice)
+        for notice in filter(None, (ports.notice, few)):
+            steps.say(notice)
         if steps.are_shown:
             steps.say(planned(args, settings.gossip_count, len(roles)))
         network = Network(ports, settings, folder, args.processes, roles, turn)
@@ -168,6 +170,15 @@ def run(parser: Parser, args: argparse.Namespace, settings: Settings, again: str
             steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
                       f"The proof: {command('check', folder)}")
         return 0
+
+
+def short_of_files(args: argparse.Namespace, allowed: float) -> str:
+    """Return a warning if a process may open fewer files than its nodes need."""
+    together = math.ceil(args.peers / (args.processes or args.peers))
+    needed = max(OPEN_FILES * together, OPEN_IN_SEEDS * args.peers)
+    return "" if needed <= allowed else (
+        f"a process may need {needed:,} open files, and may have {allowed:,} (`ulimit -Hn`): "
+        "some peers may find no seeds and no neighbours")
 
 
 def finish(progress: Progress, here: set[str] | None, in_time: bool, page, again: str) -> int:
