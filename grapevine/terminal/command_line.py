@@ -28,6 +28,7 @@ CONFIG, OUTPUTS = os.path.join(FILES, "config.txt"), os.path.join(FILES, "output
 STANDARD_OUTPUT = "-"  # as --outputs: of a single node
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 SIMILAR = 0.73  # from which a word is taken for a mistyped one; status is not start
+USUAL_WIDTH = 80  # columns of an unknown terminal; a status line's right part ends here at most
 PLAIN = "show on a terminal what a pipe gets: rows and events, not sentences"  # help of --plain
 
 
@@ -123,9 +124,16 @@ def complain(text: str) -> None:
     if os.isatty(2):
         import textwrap  # not above, because few programs complain
 
-        text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
+        text = textwrap.fill(text, terminal_width(2),
                              break_long_words=False, break_on_hyphens=False)
     write_all(2, f"{text}\n".encode(errors="replace"))
+
+
+def terminal_width(descriptor: int = 1) -> int:
+    try:
+        return os.get_terminal_size(descriptor).columns or USUAL_WIDTH
+    except OSError:  # for example NUL of Windows, which says that it is a terminal
+        return USUAL_WIDTH
 
 
 def show(text: str, end: str = "\n") -> None:

@@ -9,8 +9,8 @@ import itertools
 import re
 import time
 
-from grapevine.terminal.screen import (
-    CLOCK, Screen, columns, cut, fold, obeys, terminal_width, width_of)
+from grapevine.terminal.command_line import terminal_width
+from grapevine.terminal.screen import CLOCK, Screen, columns, cut, fold, obeys, width_of
 from grapevine.terminal.words import Narrator, Sentence
 
 HISTORY = 200  # lines that arrow up finds again

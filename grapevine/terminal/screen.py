@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterator
 
 from grapevine.addresses import Address
-from grapevine.terminal.command_line import complain, show, write_all
+from grapevine.terminal.command_line import (
+    USUAL_WIDTH, complain, show, terminal_width, write_all)
 from grapevine.worlds.sockets import failure
 
-USUAL = 80  # columns of an unknown terminal; the right part of a status line ends here at most
 SPARE = 3  # columns kept free at the right for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
 WAITING_LIMIT = 16 << 20  # characters that may wait for a blocked terminal; of a log, bytes
@@ -180,13 +180,6 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
         yield line
 
 
-def terminal_width(descriptor: int = 1) -> int:
-    try:
-        return os.get_terminal_size(descriptor).columns or USUAL
-    except OSError:
-        return USUAL
-
-
 def obeys(descriptor: int = 1) -> bool:
     """Return whether a descriptor is a terminal that obeys escape sequences."""
     return os.isatty(descriptor) and os.environ.get("TERM") != "dumb"
@@ -223,6 +216,6 @@ class StatusLine:
     def _line(self) -> str:
         if not self._right:
             return cut(self._left, terminal_width() - SPARE)
-        room = min(terminal_width(), USUAL) - SPARE - columns(self._right)
+        room = min(terminal_width(), USUAL_WIDTH) - SPARE - columns(self._right)
         left = cut(self._left, room - 1)
         return f"{left}{' ' * (room - columns(left))}{self._right}"

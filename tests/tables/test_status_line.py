@@ -1,8 +1,11 @@
 """The status line: no line is wider than the terminal, and the last one stays."""
 
+import os
+
 import pytest
 
 from grapevine.terminal import screen
+from grapevine.terminal.command_line import USUAL_WIDTH, complain
 from grapevine.terminal.screen import SPARE, StatusLine, columns, folded
 from tests.tools.terminals import ERASE
 
@@ -55,8 +58,12 @@ def test_long_lines_are_folded_between_words(wide, text, indent, lines):
     assert folded(text, indent).split("\n") == lines
 
 
-def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(monkeypatch):
+def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(monkeypatch, capfd):
+    """NUL of Windows says that it is a terminal, and has no width."""
     def refuse(descriptor):
         raise OSError
-    monkeypatch.setattr(screen.os, "get_terminal_size", refuse)
-    assert screen.terminal_width() == screen.USUAL
+    monkeypatch.setattr(os, "get_terminal_size", refuse)
+    monkeypatch.setattr(os, "isatty", lambda descriptor: True)
+    assert screen.terminal_width() == USUAL_WIDTH
+    complain("x " * USUAL_WIDTH)
+    assert max(map(len, capfd.readouterr().err.split("\n"))) == USUAL_WIDTH - 1

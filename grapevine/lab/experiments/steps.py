@@ -8,9 +8,8 @@ from collections.abc import Callable
 from grapevine.lab.proof.check import CLAIMS, SHOWN, format_rows
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
-from grapevine.terminal.command_line import show
-from grapevine.terminal.screen import (
-    USUAL, StatusLine, folded, obeys, terminal_width, time_left)
+from grapevine.terminal.command_line import USUAL_WIDTH, show, terminal_width
+from grapevine.terminal.screen import StatusLine, folded, obeys, time_left
 
 NAME = 15  # columns of a step's name, where the terminal has room
 CLAIM = 14  # column at which the claim of a row begins
@@ -40,7 +39,7 @@ class Steps:
         """Show the last step as it is now."""
         now = time.monotonic()
         if self.are_shown:
-            name = f"{self._name:<{NAME if terminal_width() >= USUAL else 0}}"
+            name = f"{self._name:<{NAME if terminal_width() >= USUAL_WIDTH else 0}}"
             left = self._left()
             self._status.update(f"{self._number:3}  {name}  {self._words()}",
                                 time_left(left) if left > 0 else f"{now - self._begun:.1f} s")
