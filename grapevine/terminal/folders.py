@@ -101,11 +101,12 @@ def _written_at(folder: str) -> float:
 # What people read, and type next.
 
 def shown(folder: str | pathlib.Path) -> str:
-    """Return a path for people, relative if below the current folder."""
-    try:
-        return str(pathlib.Path(folder).relative_to(os.getcwd()))
-    except (OSError, ValueError):
-        return str(folder)
+    """Return a path for people, relative if below the current folder. With `/` also on Windows,
+    because its shell does not know the quotes that `\\` needs."""
+    path = str(folder)
+    with contextlib.suppress(OSError, ValueError):
+        path = str(pathlib.Path(folder).relative_to(os.getcwd()))
+    return path.replace(os.sep, "/")
 
 
 def command(words: str, folder: str | pathlib.Path) -> str:

@@ -83,6 +83,12 @@ def test_commands_name_what_is_not_usual(tmp_path, monkeypatch):
     assert commands(("a", "one"), ("long", "two")) == "  a      one\n  long   two"
 
 
+def test_the_shell_of_windows_takes_commands_about_folders(monkeypatch):
+    """It knows no quotes like these, which `\\` needs."""
+    monkeypatch.setattr(os, "sep", "\\")
+    assert command("check", "C:\\demo\\files") == "python runner.py check C:/demo/files"
+
+
 def test_addresses_are_ports_where_they_share_an_ip():
     assert ports(["127.0.0.1:1", "127.0.0.1:2"]) == ["1", "2"]
     assert ports(["127.0.0.1:1", "[::1]:2"]) == ["127.0.0.1:1", "[::1]:2"]
