@@ -181,8 +181,9 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
 
 
 def obeys(descriptor: int = 1) -> bool:
-    """Return whether a descriptor is a terminal that obeys escape sequences."""
-    return os.isatty(descriptor) and os.environ.get("TERM") != "dumb"
+    """Return whether a descriptor is a terminal that obeys escape sequences; consoles of Windows
+    may show them instead."""
+    return os.name == "posix" and os.isatty(descriptor) and os.environ.get("TERM") != "dumb"
 
 
 def folded(text: str, indent: int = 0) -> str:

@@ -67,3 +67,13 @@ def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(monkeypatch, 
     assert screen.terminal_width() == USUAL_WIDTH
     complain("x " * USUAL_WIDTH)
     assert max(map(len, capfd.readouterr().err.split("\n"))) == USUAL_WIDTH - 1
+
+
+@pytest.mark.parametrize("system, kind, obeys", [
+    ("posix", "xterm", True), ("posix", "dumb", False), ("nt", "", False)])
+def test_no_escape_sequence_is_written_where_it_may_be_shown(system, kind, obeys, monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "isatty", lambda descriptor: True)
+        changed.setattr(os, "name", system)
+        changed.setenv("TERM", kind)
+        assert screen.obeys() is obeys
