@@ -141,14 +141,15 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
-    """Write to a descriptor; return False if it is closed."""
+    """Write to a descriptor; return False if it is closed. From a file a console of Windows takes
+    UTF-8, from `os.write` another code."""
     left = memoryview(data)
     try:
-        while left:
-            try:
-                left = left[os.write(descriptor, left):]
-            except BlockingIOError:  # who shares it has made it non-blocking
-                select.select([], [descriptor], [])
+        with open(descriptor, "wb", buffering=0, closefd=False) as file:
+            while left:
+                if (taken := file.write(left)) is None:  # who shares it has made it non-blocking
+                    select.select([], [descriptor], [])
+                left = left[taken or 0:]
     except OSError:
         return False
     return True

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from grapevine import typed
+from grapevine.terminal.command_line import show
 from grapevine.typed import Keyboard, lines_of, plain_lines
 
 MARK = b"\xef\xbb\xbf"
@@ -60,6 +61,18 @@ def test_input_is_cut_into_lines_and_what_is_pasted_together_comes_together(pipe
     pipe.close()
     assert pipe.keyboard.lines() == [b"the end"]
     assert pipe.keyboard.lines() is None and pipe.keyboard.line() is None
+
+
+def test_a_console_of_windows_is_read_and_written_in_utf_8(pipe, capfd, monkeypatch):
+    """Its file translates that; `os.read` and `os.write` have bytes of its code page."""
+    pipe.type("größer\n".encode())
+    read, write = os.read, os.write
+    monkeypatch.setattr(os, "read", lambda *where: read(*where).decode().encode("cp437"))
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(
+        descriptor, bytes(data).decode("cp437").encode()))
+    assert pipe.keyboard.lines() == ["größer".encode()]
+    show("größer")
+    assert capfd.readouterr().out == "größer\n"
 
 
 def test_who_makes_the_input_non_blocking_does_not_end_it(pipe):
