@@ -188,8 +188,7 @@ def _play_many(args) -> int:
     options = "".join(f" --{name}" + f" {value}" * (value is not True) for name in DRAWN
                       if (value := vars(args)[name]) not in (None, False, "", "flood"))
     numbers = range(vars(args)["from"], vars(args)["from"] + args.schedules)
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(),
-                                                initializer=_end_with_parent) as pool:
+    with concurrent.futures.ProcessPoolExecutor(initializer=_end_with_parent) as pool:
         for outcome in pool.map(functools.partial(_play_number, args), numbers):
             simulated += outcome.simulated
             verdicts += [row.verdict for row in outcome.rows if row.verdict]
