@@ -86,7 +86,8 @@ class Server(socketserver.ThreadingTCPServer):
     """The server of a network's page, at the IP `host`. `do(order)` carries an order out at once,
     and returns (status, line). The page has buttons for these `orders`."""
 
-    allow_reuse_address = daemon_threads = True
+    allow_reuse_address = os.name == "posix"  # on Windows two programs might have one port
+    daemon_threads = True
     request_queue_size = 1_024  # of connections that come at once
 
     def __init__(self, folder: pathlib.Path, port: int = 0, do: Callable | None = None,
