@@ -4,11 +4,13 @@ import math
 import os
 import pathlib
 import signal
+import sys
 import types
 
 import pytest
 
 from grapevine.lab.experiments import commands, following
+from grapevine.lab.experiments.bench_library import bench_library
 from grapevine.lab.experiments.commands import (
     implied_by, network_parser, planned, short_of_files)
 from grapevine.lab import FOR_EVER
@@ -19,6 +21,7 @@ from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import Records
 from grapevine.settings import Settings
+from grapevine.terminal.command_line import CommandError
 from tests.tools.stories import tell
 
 
@@ -246,3 +249,9 @@ def test_a_network_that_ends_once_is_proved(verdict, in_time, code, says, tmp_pa
 def test_what_processes_cost_is_zero_where_the_system_does_not_tell(monkeypatch):
     monkeypatch.delattr(os, "sysconf")  # as on Windows
     assert usage([]) == (0.0, 0.0, 0.0)
+
+
+def test_the_library_is_measured_on_linux_alone(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(CommandError, match="needs Linux"):
+        bench_library()

@@ -11,6 +11,7 @@ import random
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -156,7 +157,10 @@ def kill(kind: str) -> tuple[str]:
 
 
 def bench_library() -> None:
-    """Measure, and show a table."""
+    """Measure, and show a table. CommandError where programs have no addresses of their own, or
+    cannot be frozen."""
+    if sys.platform != "linux":
+        raise CommandError("--library needs Linux: 127.0.0.2 and on, and SIGSTOP", FAILED)
     show(f"{PROGRAMS} programs, each a process; a bare flood has no seeds, no liveness and no "
          "memory")
     show(f"{'':<62}{'library':>12}{'bare flood':>12}")
