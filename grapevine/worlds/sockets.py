@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import random
-import select
+import selectors
 import socket
 import sys
 import threading
@@ -14,7 +14,8 @@ from grapevine.addresses import Address, address_of
 from grapevine.node import RESOURCE_ERRNOS
 
 READ_SIZE = 65_536  # bytes; also more than a datagram has
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has none
+DONT_WAIT = socket.MSG_DONTWAIT if sys.platform == "linux" else 0  # macOS ignores it in `send`
+Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 BACKLOG = 4_096  # connections that the kernel keeps for a listener
 REST = 0.1  # seconds for which a door is left alone that fails, for lack of descriptors mostly
 IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: `connect` then finds a port much faster than `bind`
@@ -77,7 +78,8 @@ class Connection:
         if self.is_broken:  # and maybe closed, of which `select` makes another error
             return len(data)
         try:
-            sent = self.sock.send(data, DONT_WAIT) if DONT_WAIT or has_room(self.sock) else 0
+            is_full = self.world.READ_WAIT and not has_room(self.sock)
+            sent = 0 if is_full else self.sock.send(data, DONT_WAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -235,7 +237,9 @@ def check_connected(sock: socket.socket) -> None:
 
 def has_room(sock: socket.socket) -> bool:
     """Tell whether the kernel takes something at once: else `send` waits, without DONT_WAIT."""
-    return bool(select.select([], [sock.fileno()], [], 0.0)[1])
+    with Selector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        return bool(selector.select(0.0))
 
 
 def send_at_once(sock: socket.socket) -> None:

@@ -27,7 +27,6 @@ import weakref
 from grapevine.addresses import Address, address_of, look_up
 from grapevine.worlds import Calls, sockets
 
-Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # of few sockets, seldom
 CROWDED_WAIT, CROWDED_LOOK = 2.0, 0.002  # seconds: at most, and between two looks
 
 
@@ -77,7 +76,8 @@ class Connection(sockets.Connection):
 class ThreadWorld(sockets.World):
     CONNECTION = Connection
     DOOR_WAIT = None if sys.platform == "linux" else 0.5  # where no `shutdown` wakes who accepts
-    READ_WAIT = None if sockets.DONT_WAIT else 0.5  # where none wakes who reads: on Windows
+    READ_WAIT = None if sockets.DONT_WAIT else 0.5  # without a limit `send` waits, too, and
+    # on Windows nothing wakes who reads
 
     def __init__(self, own: Address, doors: list[socket.socket] | None = None):
         super().__init__(own, doors, threading.Lock())
@@ -196,7 +196,7 @@ class ThreadWorld(sockets.World):
         """Send what waits, whenever the kernel has room for it."""
         with self._wake_reader, self._wake_sender:
             while not self.over.is_set():
-                with Selector() as selector:
+                with sockets.Selector() as selector:
                     selector.register(self._wake_reader, selectors.EVENT_READ)
                     with self.lock:
                         for each in self.connections:

@@ -7,7 +7,7 @@ import pytest
 
 from grapevine.peer import Peer
 from grapevine.seed import Seed
-from grapevine.worlds import Calls, threads
+from grapevine.worlds import Calls, sockets
 from tests.processes.nodes import link_of_stranger
 from tests.tools.programs import DEADLINE, Network, link_all, wait_until
 
@@ -110,7 +110,7 @@ def poke_writer(nodes, peer):
     ("listener", socket.socket, "accept", poke_listener),
     ("reader", socket.socket, "recv", poke_listener),
     ("timer", Calls, "due", poke_timer),
-    ("writer", threads, "Selector", poke_writer)])
+    ("writer", sockets, "Selector", poke_writer)])
 def test_an_error_of_a_thread_itself_stops_the_node(nodes, monkeypatch, thread, where, name, poke):
     peer = nodes.start(Peer)
     with nodes.stranger(peer) as stranger:

@@ -25,6 +25,24 @@ def test_all_threads_of_a_node_end_though_nobody_wakes_them(network, platform):
     assert started.code() == 0 and started.shown() == "all threads have ended: True\n"
 
 
+FULL = """
+stranger = socket.create_connection(("127.0.0.1", port))
+while not (links := [link for link in list(world.node.links) if link.role == "UNIDENTIFIED"]):
+    time.sleep(0.01)
+with world.lock:
+    links[0].limit = 1 << 30
+    links[0].send(bytes(64 << 20))
+    print("some waits:", bool(links[0].waiting))
+world.end("over", 10.0)
+"""
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_nobody_waits_for_a_neighbour_that_reads_nothing(network, platform):
+    started = network.start_node(FULL, free_ports(1)[0], os.devnull, POOR, platform)
+    assert started.code() == 0 and started.shown() == "some waits: True\n"
+
+
 @pytest.mark.parametrize("platform", [
     "win32", pytest.param("darwin", marks=pytest.mark.slow)])
 def test_a_network_joins_gossips_and_finds_the_dead_on_a_poor_system(network, platform):
