@@ -80,7 +80,7 @@ class Connection:
         try:
             is_full = self.world.READ_WAIT and not has_room(self.sock)
             sent = 0 if is_full else self.sock.send(data, DONT_WAIT)
-        except BlockingIOError:
+        except (BlockingIOError, TimeoutError):  # the room has gone meanwhile
             sent = 0
         except OSError:
             self.is_broken = True  # whoever reads finds out why

@@ -60,9 +60,11 @@ def test_much_data_passes_buffers_in_order_and_in_both_directions(stage, pair, i
 
 
 @pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
-def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stage, monkeypatch):
+@pytest.mark.parametrize("wait, seems_to_have_room", [(5.0, False), (0.1, True)])
+def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(
+        stage, monkeypatch, wait, seems_to_have_room):
     monkeypatch.setattr(sockets, "DONT_WAIT", 0)
-    monkeypatch.setattr(threads.ThreadWorld, "READ_WAIT", 5.0)
+    monkeypatch.setattr(threads.ThreadWorld, "READ_WAIT", wait)
     node = stage.node()
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = node.dial(address_of(*server.getsockname()))
@@ -71,9 +73,11 @@ def test_a_send_waits_for_no_room_on_a_system_on_which_it_cannot_be_told_so(stag
             other.setblocking(False)
             while True:
                 other.send(bytes(1 << 20))
+        if seems_to_have_room:  # which goes before it is taken
+            monkeypatch.setattr(sockets, "has_room", lambda sock: True)
         begun = time.monotonic()
         with node.lock:
-            assert link.connection.send(b"more") == 0
+            assert link.connection.send(b"more") == 0 and link.takes()
         assert time.monotonic() - begun < 4.0
 
 
