@@ -231,6 +231,12 @@ def test_only_its_origin_can_have_generated_a_message(tmp_path, whose, verdict):
         30.1 5003 hears {whose}/1 from 5001""")
 
 
+@pytest.mark.parametrize("start, verdict", [(1, HOLDS), (2, FAILS)])
+def test_a_life_has_the_start_that_its_settings_say(tmp_path, start, verdict):
+    expect(verdict, "" if verdict == HOLDS else "as if it were another", delivery.broadcast,
+           tmp_path, SEED, PAIR, "30 5001 says 1 \n 30.1 5002 hears 5001/1 from 5001", start=start)
+
+
 # Files.
 
 @pytest.mark.parametrize("story, why", [

@@ -181,7 +181,7 @@ class PeerRun(Run):
         self.registrations: dict[str, list[Linked]] = {}  # seed -> when it was registered there
         self.forbidden: set[tuple[str, int]] = set()  # (message, hash of its line) that it filters
         self.repeated: list[str] = []  # messages generated or received once more
-        self.misnamed: list[str] = []  # messages generated in another's name
+        self.misnamed: list[str] = []  # messages generated in another's name, or life
 
     def setting(self, name: str) -> float:
         """Return a setting as a number, by default the usual one."""
@@ -247,7 +247,8 @@ class PeerRun(Run):
             self.repeated.append(message)
         elif source is not None:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
-        elif not message.startswith(self.address + ":"):
+        elif (of := message.rsplit(":", 2))[:2] != [
+                self.address, self.settings.get("start", of[1])]:
             self.misnamed.append(message)
         else:
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
