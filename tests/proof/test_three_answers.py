@@ -248,6 +248,8 @@ def test_a_life_has_the_start_that_its_settings_say(tmp_path, start, verdict):
     ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
     ("7 5001 connected:@5009 \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
     ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082"),
+    ("7 5001 registered:@8082 \n 9 8082 starts", "the file of 127.0.0.1:8082 lacks its beginning"),
+    ("7 5001 unregistered:@8082:Connection refused \n 9 8082 starts \n 9 5001 joins 8082", None),
     ("8 5009 started:seed:@5009 \n 9 5001 connected:@5009", "there is no file of 127.0.0.1:5009")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):
     proof = tell(tmp_path, THREE, story)

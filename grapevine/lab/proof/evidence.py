@@ -56,9 +56,11 @@ class Proof:
         self.unconfirmed = {what for run in self.peers for _, what in run.told("unconfirmed")}
         self._cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
-        self._headless = records.headless() | {  # or others were linked to it before it began
-            peer for run in self.peers for peer, links in run.links.items()
-            if peer in self.lives and links[0].begin < self.lives[peer][0].first - ON_ITS_WAY}
+        began = {node: min(life.first for life in lives) for node, lives in self.lives.items()}
+        self._headless = records.headless() | {  # or others had to do with it before it began
+            node for run in self.peers for times in (run.links, run.registrations)
+            for node, those in times.items() if any(
+                one.stood and one.begin < began.get(node, 0.0) - ON_ITS_WAY for one in those)}
         self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
                       for run in [*self.peers, *self.seeds] if run.lost_at]
         self._trouble: dict[Run | str | tuple[PeerRun, str], list[Span]] = {}
