@@ -4,7 +4,7 @@ A line is like one of an output file, `YYYY-MM-DD HH:MM:SS.ffffff:kill:127.0.0.1
 
     start, kill, freeze, thaw, leave   of a node
     ended, failed                      somebody else ended its process; that ended by an error
-    attack:IP:PORT:KIND                this peer is malicious
+    attack:IP:PORT:KIND                this peer is malicious; simulated nodes without KIND
     power, slow, fast, reset, break    of simulated machines and their connections
     say                                of a simulated peer
     cut:IP:PORT IP:PORT …, and mend    these nodes, on one side, cannot reach the others any more
@@ -30,7 +30,9 @@ class Scenario:
         self.acts = acts
         self.damaged = damaged  # lines that nobody understands
         self.end = next((act.at for act in self.acts if act.kind == "end"), None)
-        self.started = {node for act in self.acts if act.kind == "start" for node in act.nodes}
+        self.started, self.attacking = ({
+            node for act in self.acts if act.kind == kind for node in act.nodes}
+            for kind in ("start", "attack"))
         self.deaths: dict[str, list[float]] = collections.defaultdict(list)  # node -> when
         for act in self.acts:
             for node in act.nodes if act.kind in DEATHS else ():

@@ -212,6 +212,15 @@ def test_without_its_word_or_if_nobody_monitors_an_attacker_is_held_to_all(tmp_p
     assert delivery.once(tell(tmp_path, text, monitor=monitor)).verdict == FAILS
 
 
+@pytest.mark.parametrize("stated, details", [
+    ("0 attack:@5010:drop\n0 attack:@5011:tamper", []),
+    ("0 attack:@5010:drop", ["127.0.0.1:5011 says that it attacks, and scenario.txt does not"])])
+def test_whose_word_alone_makes_it_an_attacker_may_have_been_excused_by_hand(
+        tmp_path, stated, details):
+    found = check.files(tell(tmp_path, story(), scenario=stated, monitor="yes"))
+    assert found.details == details and found.verdict == (UNCLEAR if details else HOLDS)
+
+
 def test_the_run_of_a_peer_that_was_kicked_ends_with_its_kick(tmp_path):
     """It is not dead, lacks no later message, and nobody has to know what it says later."""
     text = story(*kicked(5003), *kicked(5010), *kicked(5011), "14 5002 links 5004",

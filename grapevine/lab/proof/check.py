@@ -64,6 +64,8 @@ def files(proof: Proof) -> Row:
     why = [span.words for run in runs for span in proof.lacks(run)]
     why += [f"{name} is named like a node's file, and has no started: line"
             for name in records.unread()]
+    why += [f"{node} says that it attacks, and scenario.txt does not"
+            for node in sorted(proof.attacking - records.scenario.attacking)]
     if records.scenario.damaged:
         why.append(f"{records.scenario.damaged} damaged lines in scenario.txt")
     elsewhere = set(filter(proof.is_elsewhere, proof.strangers))

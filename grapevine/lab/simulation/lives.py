@@ -37,6 +37,7 @@ class Lives:
         self.seeds, self.settings = seeds, settings
         self.hear = lambda address, event: None
         self.scenario = self._output(SCENARIO)  # what was done to them
+        self.scenario.write(*[f"attack:{liar}" for liar in liars])
         self._number, self._lag, self._clocks, self._liars = number, lag, clocks, liars
         self._classes = {"seed": seed_class(settings), "peer": peer_class(settings)}
         self._count: dict[Address, int] = collections.Counter()  # of the lives of an address
