@@ -41,8 +41,8 @@ ENDING = "23.2 5001 stopped:interrupted"
     (FOUND + REPORTED.replace("reports 5003 to", "reported:@8080:Dead Node:@5003:1.0:@5001 #")
      + REMOVED, FAILS, "and seed 127.0.0.1:8080 has not heard of it"),
     (FOUND + REPORTED + "\n 69 8080 late:46.500", UNCLEAR, "8080 was late by 46.5 s"),
-    (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", FAILS,
-     "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead"),
+    (FOUND + REPORTED + REMOVED + "\n 23 8080 dead report:Dead Node:@5003:1.000000:@5002", UNCLEAR,
+     "reported dead to seed 127.0.0.1:8080 by 127.0.0.1:5002, which did not find it dead: another"),
     ("""30 8080 dead report:Dead Node:@5002:1.000000:@5001
         31 8080 rejected:Dead Node:@5002:1.000000:@5001:it answers""" + FOUND + REPORTED + REMOVED,
      HOLDS, ""),
@@ -58,6 +58,9 @@ ENDING = "23.2 5001 stopped:interrupted"
      "seed 127.0.0.1:8080 removed 127.0.0.1:5003, which it did not list"),
     (FOUND + REPORTED + REMOVED + "\n 69.5 8080 removed:@5001:left", FAILS,
      "seed 127.0.0.1:8080 removed 127.0.0.1:5001 as one that left, which did not"),
+    # another program of its host registered in its name, with a seed that it had not asked
+    (FOUND + REPORTED + REMOVED + "\n 0 8081 starts \n 0.1 8081 lives until 70"
+     "\n 30 8081 registered:@5001 \n 31 8081 removed:@5001:left", HOLDS, ""),
     (FOUND.replace("finds 5003 dead", "dead:@5003:0.1 \n 0.6 5001 deaths:at once") + REPORTED
      + REMOVED, HOLDS, ""),
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, Fault, always, clock, judge)
+    ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, always, clock, judge)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 
@@ -41,9 +41,9 @@ def dead(proof: Proof) -> Row:
         *(_unplanned(proof, run) for run in [*proof.peers, *proof.seeds]),
         *(claim(proof, run, death) for run in proof.peers if not run.chat
           for death in run.told("dead") for claim in (_found, _reported, _lived)),
-        *(_unfounded(proof, at, address, run.address, seed) for run in proof.peers
+        *(_unfounded(proof, at, address, run.address, seed, True) for run in proof.peers
           for at, seed, address, _ in run.told("reported")),
-        *(_unfounded(proof, at, address, reporter, seed.address, seed) for seed in proof.seeds
+        *(_unfounded(proof, at, address, reporter, seed.address, False) for seed in proof.seeds
           for at, address, reporter in seed.told("dead report")
           if not any(reporter == whose for *_, whose, _ in seed.told(
               "rejected", address, at, at + ANSWER_TIME))),  # anybody may say it in its name
@@ -161,18 +161,20 @@ def _lived(proof: Proof, finder: PeerRun, death: Death) -> Iterator[Fault]:
                         proof.trouble(run, finder, (run, finder.address)))
 
 
-def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, *files: SeedRun
+def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, reports: bool
                ) -> Iterator[Fault]:
-    """A peer that reports a death to a seed has found it. A program also reports who refuses a
-    dial, because its seeds know whether that one has left."""
+    """A peer that `reports` a death to a seed, as its own file says, has found it. A program also
+    reports who refuses a dial, because its seeds know whether that one has left."""
     runs = proof.runs.get(reporter, [])
     may_refuse = any(run.told("deaths") for run in runs) and not any(
         run.first + PROBE_TIME < at < run.last for run in proof.runs.get(address, ()))
     if runs and reporter not in proof.unproven and not may_refuse and not any(
             at - FINDING < found < at + ON_ITS_WAY for run in runs
             for found in run.when("dead", address)):
-        yield proof.by_file(f"{address} was reported dead to seed {seed} by {reporter}, which did "
-                            "not find it dead", *runs, *files)
+        words = (f"{address} was reported dead to seed {seed} by {reporter}, which did not find it "
+                 "dead")
+        yield proof.by_file(words, *runs) if reports else Fault(
+            UNCLEAR, f"{words}: another may have said so in its name")
 
 
 def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
@@ -184,7 +186,8 @@ def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
             yield from removed_alive(proof, seed, at, peer)
         if (at, peer) in seed.unlisted and not is_kick:
             yield proof.by_file(f"seed {seed} removed {peer}, which it did not list", seed)
-        if reason == "left" and runs and peer not in proof.unproven and all(
+        if reason == "left" and peer not in proof.unproven and any(
+                seed.address in standing(run.registrations, at, at) for run in runs) and all(
                 run.left > at + ON_ITS_WAY for run in runs):
             yield proof.by_file(f"seed {seed} removed {peer} as one that left, which did not",
                                 seed, *runs)
