@@ -75,6 +75,7 @@ def test_figures_tell_what_the_files_say(tmp_path, follow):
 
 @pytest.mark.parametrize("story", [
     KILL + "2.9 5001 says 1",  # it died with all who had it
+    "3.0 5001 kicked:@8080:0.912 \n 3.5 5001 says 1",
     *(f"""3.0 5002 says 1
           3.1 5003 hears 5002/1 from 5002
           {end}""" for end in ("4.0 5001 starts", "5.0 5002 dead:@5001"))])

@@ -11,7 +11,7 @@ import pathlib
 
 from grapevine.lab.pictures.live_lines import Line, LiveLines
 from grapevine.lab.pictures.live_sample import Messages
-from grapevine.lab.pictures.live_states import ENDED, States
+from grapevine.lab.pictures.live_states import ENDED, GONE, States
 from grapevine.lab.pictures.live_story import Story
 from grapevine.lab.proof.evidence import quantile
 
@@ -114,7 +114,7 @@ class Follow:
     def _take_gossip(self, line: Line, events: list[list]) -> None:
         at, name, kind, rest = line
         node = self.states.nodes.get(name)
-        if node is None:
+        if node is None or node.state == GONE:  # kicked: it says, and hears, outside of the network
             return
         self.states.heard(node, at)
         if kind == "generated":
