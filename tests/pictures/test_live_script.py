@@ -66,6 +66,14 @@ def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     assert told["6"] | {"links": 3, "least": 1, "median": 1.5, "most": 2} == told["6"]
 
 
+def test_messages_that_are_not_shown_count_in_the_past_too():
+    told = play("""
+        tell(5, "generated", 0, 1, "hello"); tell(6, "generated", 0, 4, "hello");
+        look([4, 5, 6], () => model.figures().messages);
+    """)
+    assert told == {"4": 0, "5": 1, "6": 4}
+
+
 def test_misses_are_those_of_the_neighbour_that_counts_most_until_it_answers():
     told = play("""
         tell(5, "liveness missed", 1, 0, 1); tell(6, "liveness missed", 3, 0, 2);
@@ -164,11 +172,10 @@ def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot()
           [seconds(time), "generated", 0, number, "hello"],
           ...[1, 2, 3].map(to => [seconds(time + later), "received", to, 0, number])]);
         const most = [];
-        for (const later of [0.001, 4]) {
-          for (let number = 0; number < HOPS / 2; number++) {
-            say(10 + number * 1e-3 + later * 1e3, number + later, later);
-            most.push(model.hops);
-          }
+        for (let number = 1; number <= HOPS; number++) {
+          const later = number <= HOPS / 2 ? 0.001 : 4;
+          say(10 + number * 1e-3 + later * 1e3, number, later);
+          most.push(model.hops);
         }
         model.seek(model.head);
         answer.most = Math.max(...most) <= HOPS;

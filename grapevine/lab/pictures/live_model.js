@@ -76,7 +76,7 @@ class Model {
     this.late = [];  // deliveries by anti-entropy: time, node, from, message
     this.head = 0;  // the newest time
     this.hops = 0;  // all deliveries, late ones too
-    this.forgotten = 0;  // messages that were dropped
+    this.forgotten = 0;  // number of the newest message that was dropped
     this.rewind();
   }
 
@@ -126,7 +126,7 @@ class Model {
     const gone = new Set(all.slice(0, all.length >> 1).map(message => message.number));
     const until = all[all.length >> 1].at;
     for (const number of gone) this.messages.delete(number);
-    this.forgotten += gone.size;
+    this.forgotten = all[all.length >> 1].number - 1;
     this.changes = this.changes.filter(event => event[1] !== "generated" || !gone.has(event[3]));
     this.late = this.late.filter(hop => !gone.has(hop[3]));
     this.hops = this.late.length;
@@ -180,7 +180,10 @@ class Model {
     case "liveness missed": whom?.misses.set(number, Number(rest) || 0); break;
     case "liveness reply": whom?.misses.delete(number); break;
     case "removed": if (whom && whom.removed === null) whom.removed = time; break;
-    case "generated": this.say(this.messages.get(other)); break;
+    case "generated":  // their numbers count those, too, that are not shown
+      this.generated = Math.max(this.generated, other);
+      this.say(this.messages.get(other));
+      break;
     }
   }
 
@@ -195,7 +198,6 @@ class Model {
   }
 
   say(message) {
-    this.generated += 1;
     if (!message) return;
     this.up ??= new Set([...this.nodes.values()]
       .filter(node => node.state === "up" && !node.seed).map(node => node.number));
