@@ -152,7 +152,7 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
     assert told["expected"] == [0, 1, 3]
 
 
-def test_what_is_fetched_later_than_three_seconds_is_no_part_of_the_wave():
+def test_what_is_fetched_later_than_three_seconds_is_in_the_sentence_and_not_in_the_wave():
     told = play("""
         tell(5, "generated", 0, 1, "hello"); tell(5.001, "received", 1, 0, 1);
         tell(8.5, "received", 2, 1, 1);
@@ -161,8 +161,17 @@ def test_what_is_fetched_later_than_three_seconds_is_no_part_of_the_wave():
         model.seek(seconds(9), event => seen.push(event[1]));
         answer.hops = model.messages.get(1).hops.length / 3;
         answer.late = seen.includes("late");
+        tell(9, "received", 3, 0, 1);
+        model.take(events.slice(-1));
+        const wave = new Wave(model.messages.get(1), 0, true);
+        for (const time of [8, 8.5, 9]) {
+          model.seek(seconds(time));
+          answer[time] = wave.sentence(model).split(": ").slice(1).join(": ");
+        }
     """)
-    assert told == {"hops": 1, "late": True}
+    assert told == {"hops": 1, "late": True, "8": "2 of 4 have it; not yet: 5002, 5003",
+                    "8.5": "3 of 4 have it; not yet: 5003",
+                    "9": "4 of 4 have it; all in 4,000 ms"}
 
 
 def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot():

@@ -64,6 +64,7 @@ class Message {
     Object.assign(this, {number, at, origin, text});
     this.hops = [];  // time, node, from; time, node, from; …
     this.last = at;  // its newest delivery that is not late
+    this.fetched = [];  // its late deliveries, as in the model
     this.up = null;  // who was up when it was said; known once that is applied
   }
 }
@@ -113,7 +114,8 @@ class Model {
     node.received.splice(after(node.received, time, item => item), 0, time);
     this.hops += 1;
     if (time - message.at > LATE) {
-      late.push([time, number, from, about]);
+      message.fetched.push([time, number, from, about]);
+      late.push(message.fetched.at(-1));
       return;
     }
     message.hops.push(time, number, from);

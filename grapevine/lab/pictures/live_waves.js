@@ -69,7 +69,9 @@ class Wave {
 
   // One sentence about it. Who was up when it was said counts, unless it has ended since.
   sentence(model) {
-    const {message} = this, had = this.carriers(), moment = this.moment();
+    const {message} = this, moment = this.done ? Infinity : this.moment();
+    const fetched = message.fetched.filter(([time]) => time <= model.at);
+    const had = new Map([...this.carriers(), ...fetched.map(([time, number]) => [number, time])]);
     const waited = [...message.up ?? []].filter(number => had.has(number)
       || model.nodes.get(number)?.state === "up");
     const have = waited.filter(number => had.get(number) <= moment).length;
@@ -78,8 +80,8 @@ class Wave {
     const rest = lacking.length ? `not yet: ${enumerate(lacking)}`
       : `all in ${milliseconds(last - message.at)} ms`;
     const times = STRETCH * 1000 / this.span, even = Math.max(times, 1 / times) < 1.5;
-    const slower = this.still || this.span === 0 ? "" : even ? ", shown as fast as it was"
-      : times > 1 ? `, shown ${amount(times)} times slower`
+    const slower = this.still || this.span === 0 || fetched.length ? ""
+      : even ? ", shown as fast as it was" : times > 1 ? `, shown ${amount(times)} times slower`
         : `, shown ${amount(1 / times)} times faster`;
     return `“${shortened(message.text, TEXT)}” from ${model.nameOf(message.origin)}: `
       + `${amount(have)} of ${amount(waited.length)} have it; ${rest}${slower}`;
