@@ -152,6 +152,15 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
     assert told["expected"] == [0, 1, 3]
 
 
+def test_a_long_text_is_cut_between_letters():
+    told = play("""
+        for (const text of ["abcd", "abcde", "a😀😀😀", "a😀😀😀😀"]) {
+          answer[text] = shortened(text, 4);
+        }
+    """)
+    assert told == {"abcd": "abcd", "abcde": "abcd…", "a😀😀😀": "a😀😀😀", "a😀😀😀😀": "a😀😀😀…"}
+
+
 def test_what_is_fetched_later_than_three_seconds_is_in_the_sentence_and_not_in_the_wave():
     told = play("""
         tell(5, "generated", 0, 1, "hello"); tell(5.001, "received", 1, 0, 1);

@@ -157,7 +157,10 @@ function isComplete(message, head) {
     || head - message.last >= QUIET || head - message.at >= ARRIVAL_LIMIT;
 }
 
-function shortened(text, most) { return text.length > most ? text.slice(0, most) + "…" : text; }
+function shortened(text, most) {
+  const letters = [...text];  // an emoji is one, although a string counts two
+  return letters.length > most ? letters.slice(0, most).join("") + "…" : text;
+}
 
 function amount(value) { return Math.round(value).toLocaleString("en"); }
 
