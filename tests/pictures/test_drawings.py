@@ -138,6 +138,15 @@ def test_labels_below_the_degrees_stand_apart(tmp_path):
     assert min(b - a for a, b in zip(places, places[1:])) > 16  # two digits
 
 
+@pytest.mark.parametrize("count", [5, 200, 20_000, 200_000])
+def test_the_title_of_an_axis_stands_beside_its_labels(count):
+    texts = list(ElementTree.fromstring(charts.latency_chart([0.001] * count)).iter(SVG + "text"))
+    title, = (float(each.get("x")) for each in texts if each.text == "deliveries")
+    labels = [float(each.get("x")) - 9 * len(each.text) for each in texts
+              if each.get("text-anchor") == "end" and each.get("x") == "82"]
+    assert len(labels) > 2 and 14 <= title < min(labels) - 4
+
+
 @pytest.mark.parametrize("count, links", [(1, []), (2, []), (2, [(0, 1)]), (7, [])])
 def test_networks_of_few_peers_and_links(tmp_path, count, links):
     folder = Folder(tmp_path, count, links)

@@ -101,9 +101,10 @@ def _frame(across: Axis, ticks: list[float], title: str, upright: Axis, rungs: l
            side: str = "", tick="{:g}".format, rung="{:g}".format) -> list[str]:
     """Draw a grid of two axes, with labels, and titles below it and at its left side."""
     (left, right), (bottom, top) = across[2:4], upright[2:4]
-    x, y = number(left - 58), number((bottom + top) / 2)
+    beside = max(14.0, left - 24 - 8 * max((len(rung(value)) for value in rungs), default=0))
+    x, y = number(beside), number((bottom + top) / 2)
     parts = [text((left + right) / 2, bottom + 46, title, "gv-muted", "middle"),
-             text(left - 58, (bottom + top) / 2, side, "gv-muted", "middle",
+             text(beside, (bottom + top) / 2, side, "gv-muted", "middle",
                   f' transform="rotate(-90 {x} {y})"'),
              path([(left, bottom), (right, bottom)], "gv-thin gv-axis")]
     for at, label in ((across(value), tick(value)) for value in ticks):
