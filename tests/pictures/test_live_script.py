@@ -251,3 +251,37 @@ def test_the_next_event_is_the_end_of_a_step_and_deliveries_are_none():
         }
     """)
     assert told == {"steps": [5.0015e6, 7e6, 9e6]}
+
+
+def test_a_stream_in_which_nothing_comes_is_opened_anew_and_the_page_says_so():
+    told = play("""
+        const document = {hidden: false, addEventListener() {}}, sources = [], timers = new Set();
+        const clearTimeout = timer => timers.delete(timer);
+        const setTimeout = (act, after) => {
+          const timer = {act, after};
+          return timers.add(timer) && timer;
+        };
+        class EventSource {
+          constructor() { this.on = {}; sources.push(this); }
+          addEventListener(kind, act) { this.on[kind] = act; }
+          close() { this.closed = true; }
+        }
+    """ + PARTS["live_stream.js"] + """
+        let blocks = 0;
+        const stream = new Stream(() => { blocks += 1; }, () => {}, () => {});
+        sources[0].on.open();
+        for (const data of ["{}", "{}"]) {
+          const [timer] = timers;
+          sources[0].on.message({data});
+          answer.waits = timers.size === 1 && !timers.has(timer);
+        }
+        const [silence] = timers;
+        silence.act();
+        Object.assign(answer, {blocks, after: silence.after, connected: stream.connected,
+          opened: sources.length, closed: sources[0].closed});
+        stream.close();
+        answer.left = timers.size;
+    """)
+    assert told.pop("after") > 2_000  # a page in peace is told something each second
+    assert told == {"blocks": 2, "waits": True, "connected": False, "opened": 2, "closed": True,
+                    "left": 0}

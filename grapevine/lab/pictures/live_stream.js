@@ -1,5 +1,7 @@
 // The stream: one at a time, and none while nobody looks.
 
+const SILENCE = 10000;  // milliseconds after which it is opened anew: a block comes each second
+
 class Stream {
   constructor(take, fresh, changed) {
     Object.assign(this, {take, fresh, changed, source: null, connected: true});
@@ -14,17 +16,29 @@ class Stream {
   open() {
     this.close();
     const source = this.source = new EventSource("stream");
+    this.reopenAfter(SILENCE);
     source.addEventListener("open", () => {
       this.fresh();
       this.tell(true);
     });
-    source.addEventListener("message", event => this.take(JSON.parse(event.data)));
+    source.addEventListener("message", event => {
+      this.reopenAfter(SILENCE);
+      this.take(JSON.parse(event.data));
+    });
     source.addEventListener("error", () => {
       this.tell(false);
       if (source.readyState === EventSource.CLOSED) {  // refused: the browser does not try again
-        this.again = setTimeout(() => this.open(), 2000);
+        this.reopenAfter(2000);
       }
     });
+  }
+
+  reopenAfter(milliseconds) {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => {
+      this.tell(false);
+      this.open();
+    }, milliseconds);
   }
 
   close() {
