@@ -111,7 +111,12 @@ def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
     ("""5.0 5001 kicked:@8080:0.912
         5.1 5002 disconnected:@5001:kicked
         5.1 5003 disconnected:@5001:kicked
-        9.0 5001 links 5002""", "joining up gone up"),
+        5.1 5004 starts
+        5.2 5001 links 5004
+        5.3 5004 parts 5001 kicked
+        6.0 5001 alive:0:0
+        9.0 5001 links 5002
+        9.1 5001 registered:@8080""", "joining up gone joining up"),  # 5004 had not heard of it
     ("""2.0 5001 connected:nobody
         2.0 5001 connected:@5001
         2.0 5001 disconnected:::::

@@ -3,9 +3,9 @@
 A peer is `joining` until its first link, then `up`. It is `lost` when all its connections broke
 and nothing else is known yet, and `dead` once a neighbour or a seed says so, until it connects
 again, or writes that it lives. It is `left` when it says goodbye, and `gone` when its run ended in
-another way. A seed is `up` or `gone`. A link exists while both of its ends say `connected`, so a
-killed or frozen peer that writes nothing more needs no guess. Peers that are `joining` or `up`
-count as up.
+another way, or it was kicked, until it is registered again. A seed is `up` or `gone`. A link exists
+while both of its ends say `connected`, so a killed or frozen peer that writes nothing more needs no
+guess. Peers that are `joining` or `up` count as up.
 
 Values come in, events of the stream go out; no clock. Nodes are numbered when they are first named.
 Beyond the first 5,000 they are left out.
@@ -178,6 +178,10 @@ class States:
             case "registered", "peer" if other.kind == "seed":
                 node.seeds.add(other)
                 self._enter(other, UP, line.at)
+                if node.state == GONE:  # it was kicked until now
+                    self._enter(node, JOINING, line.at)
+                    for neighbour in list(node.says):
+                        self._connected(node, neighbour, line.at)
             case "unregistered", _:
                 node.seeds.discard(other)
                 if other.kind == "seed" and not rest.startswith(REFUSED) and not any(
@@ -188,8 +192,8 @@ class States:
         node.says.add(other)
         node.misses.pop(other, None)
         if node not in other.says or other in self._graph.links(node) or node is other or any(
-                end.kind == "seed" or end.state == LEFT for end in (node, other)):
-            return  # a peer that leaves has no links, although others may still connect to it
+                end.kind == "seed" or end.state in (LEFT, GONE) for end in (node, other)):
+            return  # who leaves, or was kicked, has no links, although others may still connect
         for end in (node, other):
             end.parted.clear()
             end.deserted = 0
