@@ -147,6 +147,16 @@ def test_the_title_of_an_axis_stands_beside_its_labels(count):
     assert len(labels) > 2 and 14 <= title < min(labels) - 4
 
 
+def test_the_names_of_a_timeline_stand_apart_from_their_numbers():
+    lanes = [charts.Lane("found dead by a peer", [1.0] * 12_345),
+             charts.Lane("pieces of the graph", [0.0, 1.0], [1, 12_345])]
+    found = list(ElementTree.fromstring(charts.timeline_chart(lanes, 2)).iter(SVG + "text"))
+    names = [float(each.get("x")) + 7.6 * len(each.text) for each in found if each.get("x") == "14"]
+    numbers = [float(each.get("x")) - 8.2 * len(each.text) for each in found
+               if each.text == "12,345"]
+    assert len(names) == len(numbers) == 2 and max(names) + 4 < min(numbers)
+
+
 @pytest.mark.parametrize("count, links", [(1, []), (2, []), (2, [(0, 1)]), (7, [])])
 def test_networks_of_few_peers_and_links(tmp_path, count, links):
     folder = Folder(tmp_path, count, links)

@@ -240,7 +240,7 @@ def _edge(bar: int) -> float:
 
 def timeline_chart(lanes: list[Lane], length: float) -> str:
     """Draw all lanes over the seconds from 0 to length."""
-    across = Axis(0, max(length, 0.001), 210, 940)
+    across = Axis(0, max(length, 0.001), 236, 940)
     parts, y = [], 14.0
     for lane in lanes:
         parts += _draw_lane(lane, across, y)
@@ -265,8 +265,8 @@ def _draw_lane(lane: Lane, across: Axis, y: float) -> list[str]:
         drawn = "".join(f"H{x}V{top}" for x, top in steps).replace("H", "M", 1).replace("V", " ", 1)
         middle, marks = y + 50, [(value, upright(value) + 5, upright(value)) for value in (most, 0)]
     return [text(14, middle, lane.name),
-            *(text(196, at, f"{value:,}", "gv-muted gv-number", "end") for value, at, _ in marks),
-            *(path([(210, at), (940, at)], "gv-thin gv-grid") for _, _, at in marks),
+            *(text(222, at, f"{value:,}", "gv-muted gv-number", "end") for value, at, _ in marks),
+            *(path([(236, at), (940, at)], "gv-thin gv-grid") for _, _, at in marks),
             *([f'<path class="gv-line gv-main-line" d="{drawn}"/>'] if drawn else [])]
 
 
