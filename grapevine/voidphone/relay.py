@@ -2,7 +2,7 @@
 
 News go to the clients that subscribed to their type. When one has called them valid, they go to the
 neighbours. Nobody waits: a link that brings more than others take is held, so that TCP slows its
-other end down. An announcer is held while clients read at all; a neighbour for some seconds at a
+other end down. An announcer is held while clients read at all; a neighbour for two seconds at a
 time, because its PINGs have to be read; clients for slow neighbours two seconds at most, because
 nobody knows why these are slow.
 """
@@ -26,10 +26,8 @@ ALONE = 100  # messages a second over a link that go out in a `send` each, becau
 # take what `recv` returns for a single message
 DRAWS = 100  # random ids for repeated data; if none is free, nearly all 65,536 are in use
 CROWDED = 1 << 20  # bytes that wait for a link above which others wait for it
-READS, READS_SLOWLY = 2.0, 4.0  # seconds since it has read something, after which announcers (and
-# neighbours) wait for a client no longer
-NEIGHBOUR_WAIT = 2.0  # seconds that clients wait for neighbours at a time, in all for silent ones
-CLIENT_WAIT = 4.0  # seconds at once that neighbours wait for clients
+WAIT = 2.0  # seconds that clients wait for neighbours at a time, or neighbours for clients; and all
+# of them for one that reads nothing. A neighbour that is held longer seems to read nothing itself
 PIECE = 64 << 10  # bytes of news between two looks whether others keep up
 PIECES = 8  # a second that are taken from all neighbours together after waits in vain
 PORTION, PORTION_PAUSE = 256 << 10, 0.005  # bytes that a newcomer is told at once; seconds between
@@ -202,18 +200,18 @@ class Relay(Node):
         """Tell whether those that were told what a link has brought keep up. After a wait in vain,
         a client waits for no neighbours, and a neighbour may bring a little."""
         waited, is_client = self.now() - since, link.peer is None
-        are_clients_behind = self._are_crowded(told, READS if is_client else READS_SLOWLY)
+        are_clients_behind = self._are_crowded(told)
         if not is_client:
             return not are_clients_behind or (
-                waited >= CLIENT_WAIT and self._pieces.spend(1, self.now()))
+                waited >= WAIT and self._pieces.spend(1, self.now()))
         if are_clients_behind or told and not self._keep_up(link, told, data_type):
             return False
-        return waited >= NEIGHBOUR_WAIT or not self._are_crowded(self.neighbours(), READS)
+        return waited >= WAIT or not self._are_crowded(self.neighbours())
 
-    def _are_crowded(self, links: list[Link], patience: float) -> bool:
-        """Tell whether much waits for one of these that has read some within so many seconds."""
+    def _are_crowded(self, links: list[Link]) -> bool:
+        """Tell whether much waits for one of these that has read some lately."""
         now = self.now()
-        return any([link.is_crowded(now, CROWDED, patience) for link in links])
+        return any([link.is_crowded(now, CROWDED, WAIT) for link in links])
 
     def _keep_up(self, link: Link, told: list[Link], data_type: int) -> bool:
         """Tell whether clients keep up with validations of a type, or have stopped. An announcer

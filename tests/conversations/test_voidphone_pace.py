@@ -6,7 +6,7 @@ import pytest
 from grapevine.link import BACKLOG
 from grapevine.voidphone import news
 from grapevine.voidphone.messages import Announce, PeerNotification, Validation
-from grapevine.voidphone.relay import CLIENT_WAIT, PIECE, PIECES
+from grapevine.voidphone.relay import PIECE, PIECES, WAIT
 from tests.tools import voidphone
 from tests.tools.voidphone import TYPE, WAITING, ModuleScene
 
@@ -112,12 +112,12 @@ def test_a_client_that_reads_very_slowly_stops_neighbours_but_for_a_piece_at_a_t
     scene, _, client, *peers = stage(1, 4)
     for at, peer in enumerate(peers):
         peer.say(*numbered(PeerNotification, 500, first=500 * at))
-    reader = Reader(client, 0.02e6)
+    reader = Reader(client, 0.04e6)
     reader.read(5.0)
     before = waiting_for(scene)
     reader.read(12.0)
-    assert 0 < waiting_for(scene) - before < 12.0 * 4 * PIECE / CLIENT_WAIT
-    assert PIECES * PIECE == MIB // 2 and CLIENT_WAIT == 4.0
+    assert 0 < waiting_for(scene) - before < 12.0 * 4 * PIECE / WAIT
+    assert PIECES * PIECE == MIB // 2 and WAIT == 2.0
 
 
 def test_a_neighbour_that_never_reads_keeps_an_announcer_waiting_for_two_seconds_in_all():
