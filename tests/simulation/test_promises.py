@@ -38,7 +38,7 @@ def test_a_network_on_several_ips_comes_to_rest(capacity):
         lives.start(address)
     lives.net.run(60.0)
     links.clear()
-    lives.net.run(60.0)
+    lives.net.run(120.0)
     assert links == [] and len(lives.pieces()) == 1
     if capacity == "fixed:10":
         neighbours = {peer: node.neighbours.linked() for peer, node in lives.peers().items()}
