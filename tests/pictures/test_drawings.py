@@ -128,6 +128,15 @@ def test_a_fit_is_drawn_where_there_is_one(tmp_path, forty):
     assert "gv-warm-line" not in (tmp_path / "degrees.svg").read_text().partition("</style>")[2]
 
 
+def test_a_fitted_share_below_the_axis_is_not_drawn_on_it(tmp_path):
+    links = power_law_links(40, 70)
+    report.plot_folder(Folder(tmp_path, 40, links, capacity="powerlaw 2.5").write())
+    [curve] = [path.get("d") for path in ElementTree.parse(tmp_path / "degrees.svg").iter(
+        SVG + "path") if path.get("class") == "gv-line gv-warm-line" and len(path.get("d")) > 40]
+    heights = [float(spot.split()[1]) for spot in re.split("[ML]", curve)[1:]]
+    assert all(a < b for a, b in zip(heights, heights[1:])) and heights[-1] < 400
+
+
 def test_labels_below_the_degrees_stand_apart(tmp_path):
     links = [(a, b) for a in range(20) for b in range(a)]
     report.plot_folder(Folder(tmp_path, 20, links).write())

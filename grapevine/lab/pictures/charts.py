@@ -160,12 +160,13 @@ def _cumulative(values: list[int]) -> Points:
 
 def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
     """Draw P(K ≥ k) on logarithmic axes, which have no degree 0."""
+    least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
+    upright = Axis(least / 1.15, 1.15, 400, 116, True)
+    fitted = [(k, share) for k, share in fitted if share >= upright.low]
     shown = [k for k, _ in [*measured, *predicted, *fitted] if k >= 1] or [1]
     low = log_ticks(min(shown) / 10, min(shown) * 1.001)[-1]
     high = log_ticks(max(shown) * 1.1, max(shown) * 11)[0]
-    least = min(0.5, log_ticks(1e-9, 1 / peers)[-1])
     across = Axis(low / 1.08, high, 76, 540, True)
-    upright = Axis(least / 1.15, 1.15, 400, 116, True)
     ticks = log_ticks(low, high) if high > 5 * low else [
         tick for tick in linear_ticks(high, 10) if tick >= low]
     steps = [across.low, *(k for k, _ in predicted)]  # level up to each whole k, then down
@@ -175,7 +176,7 @@ def _distribution(measured: Points, predicted: Points, fitted: Points, peers: in
     return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
             *_frame(across, ticks, "degree k (neighbours)", upright, log_ticks(least, 1),
                     "share of peers with degree ≥ k"),
-            *(path([(across(k), upright(max(share, upright.low))) for k, share in curve],
+            *(path([(across(k), upright(share)) for k, share in curve],
                    f"gv-line {style}") for curve, style in lines if curve),
             *(dot(across(k), upright(share), "gv-main-line",
                   f"degree {k:g} or more: {share:.3g} of the peers")
