@@ -16,7 +16,7 @@ from typing import NamedTuple
 from grapevine.addresses import parse_address
 from grapevine.lab.proof.disturbances import parts, shared
 from grapevine.lab.proof.runs import KICKED, PeerRun, standing
-from grapevine.settings import SMALLEST, capacity_of, parse_capacity
+from grapevine.settings import LARGEST, SMALLEST, capacity_of, parse_capacity
 
 CLOSING = 5.0  # seconds within which peers end that were stopped together
 STEEPEST = 25.0  # exponents beyond this are not distinguished
@@ -265,7 +265,8 @@ def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up. No capacity counts as more
     than the number of the other peers. There, and at the smallest one of `rule`, capacities pile
-    up, so the law is sought between."""
+    up, so the law is sought between; if capacities are drawn from a power law, as far as these may
+    reach, because up to the largest one drawn it seems less steep than it is."""
 
     def __init__(self, peers: list[PeerRun]):
         runs, degrees, _ = largest(peers)
@@ -275,6 +276,8 @@ class PowerLaw:
         rules = {run.settings.get("capacity", "rule") for run in runs.values()}
         between = [k for k in self.capacities
                    if k < others and (k > SMALLEST or "rule" not in rules)]
+        if all(rule.startswith("powerlaw") for rule in rules):
+            between = range(SMALLEST, min(LARGEST + 1, others))
         self.low, self.high = min(between, default=1), max(between, default=1)
         self.fitted = fit(self.degrees, self.low, self.high)
         self.predicted = fit(self.capacities, self.low, self.high)
