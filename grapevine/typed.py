@@ -5,7 +5,6 @@ line end. Blanks around what stands in a line of a file mean nothing, and neithe
 """
 
 import collections
-import io
 import re
 import select
 from collections.abc import Iterator
@@ -51,8 +50,6 @@ class Keyboard:
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
-        # opened when it is read. Of a console of Windows it has UTF-8, `os.read` another code
-        self._file: io.RawIOBase | None = None
         self._lines: collections.deque[bytes] = collections.deque()  # that nobody has taken
         self._rest: bytes | None = None  # the beginning of the next line; None: nothing came yet
         self._has_ended = False
@@ -81,10 +78,11 @@ class Keyboard:
             self._lines += [line.rstrip(b"\r") for line in whole]
 
     def _read(self) -> bytes:
+        """Of a console of Windows a file has UTF-8, `os.read` another code."""
         try:
-            self._file = self._file or open(self._descriptor, "rb", buffering=0, closefd=False)
-            while (data := self._file.read(READ_SIZE)) is None:
-                select.select([self._descriptor], [], [])  # who shares it has made it non-blocking
-            return data
+            with open(self._descriptor, "rb", buffering=0, closefd=False) as file:
+                while (data := file.read(READ_SIZE)) is None:  # who shares it does not wait
+                    select.select([self._descriptor], [], [])
+                return data
         except OSError:
             return b""  # closed, missing, or a terminal that another program reads
