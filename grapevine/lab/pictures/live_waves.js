@@ -71,7 +71,7 @@ class Wave {
   sentence(model) {
     const {message} = this, moment = this.done ? Infinity : this.moment();
     const fetched = message.fetched.filter(([time]) => time <= model.at);
-    const had = new Map([...this.carriers(), ...fetched.map(([time, number]) => [number, time])]);
+    const had = new Map([...fetched.map(([time, number]) => [number, time]), ...this.carriers()]);
     const waited = [...message.up ?? []].filter(number => had.has(number)
       || model.nodes.get(number)?.state === "up");
     const have = waited.filter(number => had.get(number) <= moment).length;
