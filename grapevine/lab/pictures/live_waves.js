@@ -64,12 +64,12 @@ class Wave {
 
   // The moment that is shown of it.
   moment() {
-    return this.message.at + (this.done ? LATE : this.span * this.elapsed / STRETCH);
+    return this.done ? Infinity : this.message.at + this.span * this.elapsed / STRETCH;
   }
 
   // One sentence about it. Who was up when it was said counts, unless it has ended since.
   sentence(model) {
-    const {message} = this, moment = this.done ? Infinity : this.moment();
+    const {message} = this, moment = this.moment();
     const fetched = message.fetched.filter(([time]) => time <= model.at);
     const had = new Map([...fetched.map(([time, number]) => [number, time]), ...this.carriers()]);
     const waited = [...message.up ?? []].filter(number => had.has(number)
