@@ -68,12 +68,12 @@ def test_an_announcer_waits_for_those_who_read_slowly_and_nothing_is_lost(who):
     assert MIB < reader.most < 1.5 * MIB and slow.closed is None
 
 
-@pytest.mark.parametrize("kind, seconds", [(Announce, 30.0), (PeerNotification, 60.0)])
-def test_a_client_that_never_reads_keeps_nobody_waiting_for_long_and_is_dropped(kind, seconds):
+@pytest.mark.parametrize("kind", [Announce, PeerNotification])
+def test_a_client_that_never_reads_keeps_nobody_waiting_for_long_and_is_dropped(kind):
     scene, announcer, never, other, peer = stage(2)
     never.stop_reading()
     (announcer if kind is Announce else peer).say(*numbered(kind, 1_500))
-    assert numbers(other.hear_all(seconds)) == list(range(1_500))
+    assert numbers(other.hear_all(2.5)) == list(range(1_500))
     assert scene.count("subscriptions") == 1
     assert scene.events("refused:")[0].endswith(":backlog overflow")
 
