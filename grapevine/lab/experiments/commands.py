@@ -29,7 +29,7 @@ from grapevine.terminal.words import many
 CORES = os.cpu_count() or 1
 OWN_PROCESSES = 20  # peers that have a process each, at most, while they are watched
 PER_CORE = 20  # peers whose periods of a second a core can hold
-OPEN_FILES, OPEN_IN_SEEDS = 20, 6  # at most, of each peer in its own process, and in that of seeds
+OPEN_FILES, OPEN_IN_SEEDS = 20, 6  # about, of each peer in its own process, and in that of seeds
 PER_PERIOD = 25  # messages that all peers of a watched network say together
 SAY = 3.0  # seconds between two lines where the screen is no terminal
 
