@@ -2,11 +2,12 @@
 
 An address that says nothing in the seconds of one stage goes to the queue of the next, so that
 silent addresses do not delay those that answer. One that refuses the connection is dead at once:
-nobody listens there. While nothing can be found out, the address is asked again and again, and
-keeps its place among those probed at once: if all that wait had their turns meanwhile, all would be
-asked again in one second, which makes a node late, and then finds nothing out. One for which only
-strangers have asked, all of whom have hung up, is not probed any more, or a flood of those would
-keep others waiting.
+nobody listens there. In a queue the IPs take turns, because who answers slowly waits among silent
+addresses, and one IP may have any number of these. While nothing can be found out, the address is
+asked again and again, and keeps its place among those probed at once: if all that wait had their
+turns meanwhile, all would be asked again in one second, which makes a node late, and then finds
+nothing out. One for which only strangers have asked, all of whom have hung up, is not probed any
+more, or a flood of those would keep others waiting.
 """
 
 import collections
@@ -29,7 +30,8 @@ class Prober:
         self._node, self._limit = node, limit
         self._seconds = [seconds for seconds, _ in stages]
         self._free = [at_once for _, at_once in stages]
-        self._queues = [collections.deque() for _ in stages]
+        self._queues = [collections.OrderedDict() for _ in stages]  # IP -> what waits, in turn
+        self._waiting = [0] * len(stages)  # addresses in each
         self._verdicts: dict[Address, list] = {}  # of each: (whom to tell, the asker's link)
 
     def __contains__(self, peer: Address) -> bool:
@@ -45,8 +47,9 @@ class Prober:
             self._enqueue(peer, 0)
 
     def _enqueue(self, peer: Address, stage: int) -> None:
-        if len(self._queues[stage]) < self._limit:
-            self._queues[stage].append(peer)
+        if self._waiting[stage] < self._limit:
+            self._waiting[stage] += 1
+            self._queues[stage].setdefault(peer.host, collections.deque()).append(peer)
             self._begin()
         else:
             self._tell(peer, Verdict.SILENT)
@@ -58,13 +61,21 @@ class Prober:
     def _begin(self) -> None:
         for stage, queue in enumerate(self._queues):
             while queue and self._free[stage]:
-                peer = queue.popleft()
+                peer = self._next(stage)
                 if all(link is not None and link.closed for _, link in self._verdicts[peer]):
                     self._tell(peer, Verdict.SILENT)
                     continue
                 self._free[stage] -= 1
                 ended = functools.partial(self._ended, peer, stage)
                 self._node.probe(peer, ended, self._seconds[stage])
+
+    def _next(self, stage: int) -> Address:
+        """Take an address of the IP whose turn it is out of a queue that is not empty."""
+        ip, addresses = self._queues[stage].popitem(last=False)
+        if len(addresses) > 1:
+            self._queues[stage][ip] = addresses
+        self._waiting[stage] -= 1
+        return addresses.popleft()
 
     def _ended(self, peer: Address, stage: int, verdict: Verdict) -> None:
         if verdict is Verdict.UNKNOWN:

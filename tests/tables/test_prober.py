@@ -71,6 +71,18 @@ def test_who_says_nothing_comes_to_the_next_stage_and_delays_nobody():
     assert node.verdicts[C] == [True]
 
 
+def test_who_answers_slowly_waits_for_one_address_of_each_other_ip_alone():
+    """Sixty registrations a second of silent ports kept a peer behind a slow link off a seed."""
+    node, slow = Node(), peer(1, "10.0.0.2")
+    node.ask(A, B, C, D, E, F, slow)
+    for silent in (A, B, C):
+        node.end(silent, Verdict.SILENT)
+    assert list(node.probes) == [D, A, slow, B, E], "it is probed before E and F"
+    for silent in (D, slow, A, B):
+        node.end(silent, Verdict.SILENT)
+    assert list(node.probes) == [E, F, C, A, slow], "in the second stage before D"
+
+
 def test_while_nothing_can_be_found_out_it_is_asked_again_in_the_same_stage():
     node = Node()
     node.ask(A, B, C, D)
