@@ -277,6 +277,7 @@ def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
     ("10 5001 liveness missed:@5002:2", 9, 41, FAILS),
     ("10 5001 liveness missed:@5002:3", 9, 41, FAILS),
     ("38 5001 late:28.500 \n 38 5001 lives until 41", 9, 9, HOLDS),  # it was frozen
+    ("1767312245 5001 late:1767312235.500", 9, 9, HOLDS),  # its clock was at 1970, and then set
     ("\n".join([f"{at} 5001 late:0.600" for at in range(10, 41)]), 9, 41, HOLDS),
 ])
 def test_no_round_is_due_without_a_neighbour_that_may_answer(tmp_path, story, hears, lives,
