@@ -88,7 +88,7 @@ class Messages:
         self._least = CACHE_BYTES // max(1, cache_size)  # weight of a short text
         self._size = 0  # weight of all texts held
         self._gaps = {True: 0, False: 0}  # of named origins, of others
-        self._runs_of = collections.Counter()  # origin -> runs
+        self._runs_of = collections.Counter()  # origin -> runs beyond RUNS
         self._slices = [0] * wire.SLICES
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
         self.hashed = 0  # ranges of which shares were computed
@@ -178,7 +178,7 @@ class Messages:
         if not self._may_begin(key):
             return None
         origin = wire.origin_of(key)
-        self._runs_of[origin] += 1
+        self._runs_of[origin] += len(self.runs) >= RUNS
         run = self.runs[key] = Run(key, key == self._own_run or self._is_named(origin))
         return run
 

@@ -193,6 +193,13 @@ def test_runs_without_room_are_not_lacking_until_a_seed_names_their_origin(monke
     assert messages.lacking(offer) == offer and messages.add([line(1)]).new == [line(1)]
 
 
+def test_a_named_origin_that_was_restarted_often_has_room_for_its_next_runs(monkeypatch):
+    monkeypatch.setattr(limits, "RUNS", 20)
+    lives = [line(1, A, start) for start in range(1, 40)]
+    messages = message_list(*lives[:20], named=(A,))
+    assert messages.add(lives[20:]).new == lives[20:20 + limits.RUNS_OF_NAMED]
+
+
 def test_a_portion_comes_in_order_until_it_is_large_enough():
     messages = message_list(*random.Random(1).sample(numbered(range(1, 21)), 20), line(1, B))
     size = len(line(11)) + 1
