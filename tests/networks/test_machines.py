@@ -153,6 +153,7 @@ def test_compose_is_yaml_with_three_seeds_and_a_peer():
         service = recipe["services"][name]
         assert (service["command"], service["healthcheck"]["test"]) == (command, health)
         assert service["user"] == "1000" and service["read_only"] is True
+        assert service["init"] is True and service["restart"] == "unless-stopped"
         assert service["configs"] == [{"source": "seeds", "target": "/grapevine/config.txt"}]
     assert (FOLDER / recipe["configs"]["seeds"]["file"]).exists()
 
