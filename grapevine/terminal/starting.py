@@ -53,7 +53,7 @@ def own_ip(seeds: list[Target]) -> str:
                     return own.ip
                 last_choice = last_choice or own.ip
     if last_choice is None:
-        raise CommandError("no way to any seed of the config: is there a network? Or give --host",
+        raise CommandError("no way to any seed of the config: is there a network? Or give your IP",
                            FAILED)
     return last_choice
 

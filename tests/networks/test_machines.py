@@ -15,7 +15,7 @@ import pytest
 from grapevine.lab.proof import check, graph
 from grapevine.lab.proof.disturbances import HOLDS
 from grapevine.lab.proof.records import Records
-from tests.tools.namespaces import Switch
+from tests.tools.namespaces import Namespace, Switch
 from tests.tools.programs import ROOT, Node, OutputFile, Program, free_ports, wait_until
 
 FOLDER = ROOT / "grapevine" / "machines"
@@ -100,6 +100,17 @@ def test_a_network_of_twelve_on_two_machines_that_is_cut_in_two_heals(tmp_path):
         wait_until(lambda: [len(run.received) for run in machines.records().peers] == [11] * 12,
                    LONG)
         machines.prove()
+
+
+@pytest.mark.parametrize("program", ["seed.py 8080", "peer.py 5001", "runner.py status 5001"])
+def test_a_program_without_a_network_advises_what_it_takes(tmp_path, program):
+    (tmp_path / "config.txt").write_text("10.78.0.1:8080\n")
+    name, *arguments = program.split()
+    with Namespace() as lonely, contextlib.closing(lonely.do(
+            Program, [ROOT / name, *arguments, "--config", tmp_path / "config.txt"],
+            tmp_path / "screen")) as started:
+        assert started.code() == 1
+        assert started.shown().endswith(": is there a network? Or give your IP\n")
 
 
 # Recipes.
