@@ -118,10 +118,12 @@ def test_the_row_names_who_was_missed_and_who_was_wronged(tmp_path, lines, failu
     assert found.verdict == FAILS and found.details == [failure]
 
 
+@pytest.mark.parametrize("noticed, event", [
+    (4, "unregistered:@8001:no answer to register"), (5, "dies")])
 @pytest.mark.parametrize("lost, verdict", [(14, FAILS), (12, UNCLEAR)])
-def test_who_reached_no_seed_may_have_been_left_alone(tmp_path, lost, verdict):
+def test_who_reached_no_seed_may_have_been_left_alone(tmp_path, lost, verdict, noticed, event):
     found = row(tmp_path, *kicked(5010), *kicked(5011), "20 5001 unconfirmed:@5003",
-                f"{lost + 4} 5003 unregistered:@8001:no answer to register")
+                f"{lost + noticed} 5003 {event}")
     assert found.verdict == verdict
     assert found.details[0].endswith(": it reached no seed for 8.0 s") == (verdict == UNCLEAR)
 

@@ -197,13 +197,14 @@ def _faults(proof: Proof, attackers: list[PeerRun], end: float) -> list[Fault]:
 
 
 def _shunned(proof: Proof, run: PeerRun, at: float, other: str) -> Fault:
-    """A peer has to leave an honest one alone only if that reaches no seed, so that its reports
-    come to none."""
+    """A peer has to leave an honest one alone only if that reaches no seed, maybe because it has
+    ended, so that its reports come to none."""
     words = f"{run.address} had to leave {other} alone, which is honest, too"
     period, lives = run.setting("report-interval"), proof.runs.get(other, ())
     begin = max([at - SHUNNED * period, *(life.first for life in lives[:1])])
     alone = quiet(begin, at, [
-        (one.begin, one.end - NOTICE_ROUNDS * life.interval) for life in lives
+        (one.begin, min(one.end, life.ended_at if life.has_ended else math.inf)
+         - NOTICE_ROUNDS * life.interval) for life in lives
         for times in life.registrations.values() for one in times if one.stood])
     if lives and 2 * alone > SHUNNED * period:
         return Fault(UNCLEAR, f"{words}: it reached no seed for {alone:.1f} s")
