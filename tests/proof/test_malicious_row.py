@@ -176,6 +176,7 @@ REMOVED = ["seed 127.0.0.1:8001 removed 127.0.0.1:5003, which lived"]
     ("falsedead", untrue(6, 7), []), ("falsedead", untrue(6, 7, 8), BELIEVED),
     ("falsedead", [*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []),
     ("falsedead", untrue(6, 10, 14), []),
+    ("falsedead", [*untrue(6, 7, 8), "7.5 5011 unregistered:@8001:closed"], []),  # a seed told of 8
     ("falsedead", [*untrue(6, 7), untrue(8)[1].replace("it answers", "not registered here")], []),
     ("falsedead", [*untrue(6), "7 8001 removed:@5003:dead",
                    untrue(9)[0].replace("5011", "5001")], REMOVED),

@@ -222,8 +222,11 @@ def _has_kept(proof: Proof, run: PeerRun, attacker: PeerRun, end: float) -> bool
 
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
-    """Tell whether a seed still believes an attacker after three untrue reports."""
-    times = [at for at, _, *whose in seed.told("rejected") if whose == [run.address, ANSWERS]]
+    """Tell whether a seed still believes an attacker after three untrue reports. What another seed
+    has told it, which found the peer dead, is no report of the attacker."""
+    registered = run.registrations.get(seed.address, ())
+    times = [at for at, _, *whose in seed.told("rejected") if whose == [run.address, ANSWERS]
+             and any(one.begin <= at <= one.end for one in registered)]
     window = UNTRUE_PERIODS * run.setting("report-interval")
     disbelieved, *_ = *seed.when("disbelieved", run.address), math.inf
     return any(third < first + window and third + ON_ITS_WAY < disbelieved
