@@ -18,6 +18,7 @@ from grapevine.lab.proof.disturbances import (
     shared)
 from grapevine.lab.proof.evidence import Proof, Row, origin_of, quantile, row
 from grapevine.lab.proof.runs import PeerRun
+from grapevine.node import LATE  # seconds by which a call may be late, and no line tells it
 
 WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
 SEEDS_ASKED = 2.0 + PROBE_TIME  # seconds that it takes to find out whether a run is genuine
@@ -36,7 +37,7 @@ def gossips(proof: Proof) -> Row:
     for run in proof.peers:
         awake = quiet(run.first, min(run.left, run.last),
                       [(begin, until + WAITS) for begin, until in run.late])
-        in_time = (0.9 * awake - 1.0) / (run.setting("gossip-interval") or 1.0)
+        in_time = (awake - 1.0) / (run.setting("gossip-interval") + LATE)
         due = int(max(0.0, min(run.setting("gossip-count"), in_time)))
         expected += due
         if run.by_generator < due:
