@@ -22,6 +22,7 @@ START_SEEDS = "Start them in another terminal: python runner.py"
 _HELP = {  # why a seed does not list a peer, or a peer no neighbour -> advice
     "no Liveness Reply": "A firewall, or a router, has to let others through to port {port} here.",
     "is not your IP": "This is NAT: --host ROUTERS-IP --listen OWN-IP, or --host with a VPN's IP.",
+    "Too many open files": "The system lets this node open too few files: see `ulimit -n`.",
     "line b'proof:": "A peer that signs its gossip was refused: all peers take --sign, or none.",
 }
 _HIDDEN = {"started", "settings", "stopped", "seed", "peer list", "degree",

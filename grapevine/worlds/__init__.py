@@ -4,7 +4,8 @@
                                  listen(accepted, door)  dial(link, seconds) -> connection
                                  hear(heard, door)  post(data, to, door)  stop()
     a link asks its connection   send(data) -> bytes taken  resume()  close()  .world  .is_broken
-    the world calls its node     up(link)  took(link, data)  ended(link, reason, error)  crowd_out()
+    the world calls its node     up(link)  took(link, data)  ended(link, reason, error)
+                                 crowd_out(error), if nobody can be accepted
                                  what `listen` was told: accepted(connection, remote) -> link
                                  what `hear` was told: heard(data, remote)
     the world calls a link       flush(now), when there is room and link.waiting

@@ -182,7 +182,7 @@ class World:
             pass  # nothing more has come, or it has gone again
         except OSError as error:
             if error.errno in RESOURCE_ERRNOS:
-                self.call(self.node.crowd_out)
+                self.call(self.node.crowd_out, error)
             return REST
         return 0.0
 

@@ -51,6 +51,7 @@ def test_a_peer_with_few_descriptors_survives_a_crowd_and_serves_again_afterward
     crowd = [socket.create_connection((host, int(port)), timeout=DEADLINE) for _ in range(100)]
     for stranger in crowd[:5]:
         assert stranger.recv(1) == b""
+    assert peer.events("refused:") == [f"refused:{peer.address}:Too many open files"]
     friend.type("say do you hear me?")
     assert peer.event("received:").endswith(":do you hear me?")
     for stranger in crowd:

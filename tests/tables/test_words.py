@@ -103,12 +103,16 @@ def test_a_refusal_says_what_to_do_once_per_reason():
         assert second == [f"? seed 8081 does not list me: {why}"]
 
 
-def test_that_only_some_peers_sign_is_told_once_with_what_to_do():
+@pytest.mark.parametrize("ports, why, advice", [
+    ((5002, 5003), "unknown line b'proof:wU-uRV'",
+     "A peer that signs its gossip was refused: all peers take --sign, or none."),
+    ((5001, 5001), "Too many open files",
+     "The system lets this node open too few files: see `ulimit -n`."),
+])
+def test_a_fault_that_is_no_single_peers_is_told_once_with_what_to_do(ports, why, advice):
     words = Words(OWN, 3, 6)
-    refused = [f"refused:{address(port)}:unknown line b'proof:wU-uRV'"
-               for port in (5002, 5003)]
-    assert told(*refused, words=words) == [
-        "A peer that signs its gossip was refused: all peers take --sign, or none."]
+    refused = [f"refused:{address(port)}:{why}" for port in ports]
+    assert told(*refused, words=words) == [advice]
     assert told(*refused, words=words) == []
 
 

@@ -70,7 +70,7 @@ def test_a_door_for_which_descriptors_are_short_has_strangers_end_and_opens_agai
         raise OSError(errno.EMFILE, "Too many open files")
 
     node, other = stage.node(), stage.node()
-    node.crowd_out = lambda: node.note("crowd_out")
+    node.crowd_out = lambda error: node.note("crowd_out")
     with monkeypatch.context() as shortage:
         shortage.setattr(socket.socket, "accept", fail)
         other.dial(stage.address(node))
