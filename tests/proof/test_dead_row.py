@@ -26,6 +26,7 @@ ENDING = "23.2 5001 stopped:interrupted"
     ("60 5001 late:40.000 \n 25 5002 parts 5003 told dead", UNCLEAR, "5001 was late by 40.0 s"),
     (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
     (FOUND + FOUND.replace("5001", "5002") + REPORTED, FAILS, "has not removed it"),
+    (FOUND + "\n 20 5001 unregistered:@8080:closed \n 26 5001 joins 8080", HOLDS, ""),  # in vain
     (FOUND + REMOVED, FAILS, "and has not reported it to seed 127.0.0.1:8080"),
     (FOUND + REPORTED + REMOVED.replace("24", "32"), HOLDS, ""),
     (FOUND + REPORTED + REMOVED.replace("24", "40"), FAILS, "has not removed it"),

@@ -93,7 +93,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
-    found = [(at, finder) for at, finder in finders(proof, run) if not all(
+    found = [(at, finder) for at, finder in finders(proof, run)
+             if standing(finder.registrations, at, at) and not all(
         _is_disbelieved(proof, seed, finder, at) for seed in proof.seeds
         if seed.when("registered", run.address) and seed.when("registered", finder.address))]
     died = (bisect.bisect_left(proof.deaths, run.last + FINDING)
