@@ -7,6 +7,7 @@ import pytest
 from grapevine.classes import peer_class
 from grapevine.library.messages import Inbox, Program
 from grapevine.library.node import Hand, Nowhere, ProgramOutput, program_class
+from grapevine.library.peer import LEAVE_LIMIT
 from tests.tools.monitoring import Desk
 from tests.tools.signing import KeyMachine, accept_proof
 from tests.tools.virtual import A, B, C, NODE, TIME, End, Scene, gossip, listed, neighbour, seed_of
@@ -293,6 +294,18 @@ def test_who_has_said_something_waits_so_long_for_neighbours(known, linked, seco
     scene.run(max(0.0, seconds - 0.1))
     assert not scene.node.is_leaving
     assert scene.pass_until(lambda: scene.node.is_leaving, 0.2)
+
+
+def test_who_is_late_all_the_time_has_left_before_its_program_waits_no_longer():
+    scene = talker(B, C)
+    begin = scene.now
+    while not scene.node.stopping:
+        if scene.now - begin > 32.0 and not scene.node.neighbours.links:
+            neighbour(scene, A).stop_reading()
+            scene.node.originate(["x" * 60_000] * 20)
+        scene.freeze(0.7)
+        scene.run(0.1)
+    assert 60.0 < scene.now - begin < LEAVE_LIMIT
 
 
 def test_what_a_thread_died_of_is_an_error_for_the_program():
