@@ -15,6 +15,7 @@ def test_a_window_is_cut_into_parts_outside_of_spans():
     spans = [(6, 7), (0, 2), (1, 3)]
     assert parts(1, 10, spans) == [(3, 6), (7, 10)] and quiet(1, 10, spans) == 6
     assert parts(1, 2, spans) == [] and parts(4, 5, []) == [(4, 5)]
+    assert quiet(1, 10, [(4, 2)]) == 9, "one that ends before it begins adds nothing"
 
 
 @pytest.mark.parametrize("times, count, found", [

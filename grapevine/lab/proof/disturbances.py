@@ -51,7 +51,7 @@ def parts(begin: float, end: float, spans: Iterable[tuple]) -> list[tuple[float,
     for one, other, *_ in sorted(spans):
         if begin < min(one, end):
             found.append((begin, min(one, end)))
-        begin = max(begin, other)
+        begin = max(begin, one, other)  # some end before they begin
     return found + ([(begin, end)] if begin < end else [])
 
 
