@@ -188,7 +188,8 @@ def _removals(proof: Proof, seed: SeedRun) -> Iterator[Fault]:
         if (at, peer) in seed.unlisted and not is_kick:
             yield proof.by_file(f"seed {seed} removed {peer}, which it did not list", seed)
         if reason == "left" and peer not in proof.unproven and any(
-                at < run.next and seed.address in standing(run.registrations, at, at)
+                seed.address in standing(run.registrations, at, at)
+                and not seed.when("registered", peer, run.next - ON_ITS_WAY, at)
                 for run in runs) and all(run.left > at + ON_ITS_WAY for run in runs):
             yield proof.by_file(f"seed {seed} removed {peer} as one that left, which did not",
                                 seed, *runs)
