@@ -61,21 +61,19 @@ class Prober:
     def _begin(self) -> None:
         for stage, queue in enumerate(self._queues):
             while queue and self._free[stage]:
-                peer = self._next(stage)
+                ip, addresses = next(iter(queue.items()))
+                peer = addresses.popleft()
+                self._waiting[stage] -= 1
+                if not addresses:
+                    del queue[ip]
                 if all(link is not None and link.closed for _, link in self._verdicts[peer]):
-                    self._tell(peer, Verdict.SILENT)
+                    self._tell(peer, Verdict.SILENT)  # and it is still the turn of its IP
                     continue
+                if addresses:
+                    queue.move_to_end(ip)
                 self._free[stage] -= 1
                 ended = functools.partial(self._ended, peer, stage)
                 self._node.probe(peer, ended, self._seconds[stage])
-
-    def _next(self, stage: int) -> Address:
-        """Take an address of the IP whose turn it is out of a queue that is not empty."""
-        ip, addresses = self._queues[stage].popitem(last=False)
-        if len(addresses) > 1:
-            self._queues[stage][ip] = addresses
-        self._waiting[stage] -= 1
-        return addresses.popleft()
 
     def _ended(self, peer: Address, stage: int, verdict: Verdict) -> None:
         if verdict is Verdict.UNKNOWN:

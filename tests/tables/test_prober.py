@@ -55,6 +55,18 @@ def test_an_address_is_not_probed_if_all_that_have_asked_for_it_hung_up():
     assert node.verdicts[E] == [True, True]
 
 
+def test_who_hung_up_takes_no_turn_of_its_ip():
+    """Such addresses filled a queue, if others waited, too: one of them went with each of these."""
+    node, link, other = Node(), Link("", None, None), peer(1, "10.0.0.2")
+    node.ask(A, B, C)
+    node.ask(D, E, link=link)
+    node.ask(other, F)
+    link.closed = "hung up"
+    node.end(A, Verdict.ALIVE)
+    assert node.verdicts[D] == node.verdicts[E] == [False]
+    assert list(node.probes) == [B, C, F] and not node.verdicts[other]
+
+
 def test_who_says_nothing_comes_to_the_next_stage_and_delays_nobody():
     node = Node()
     node.ask(A, B, C, D, E)
