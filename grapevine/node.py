@@ -83,7 +83,7 @@ class Node:
         self._late_since = self._told_late = -math.inf
         self._ahead = self.time() - self.now()  # which grows if the machine sleeps
         self._refusals = Budget(REFUSALS, REFUSALS)
-        self._shortages = Budget(0.1, 1)  # that are written
+        self._shortages = Budget(0.1, 1)  # of which a line tells
         self.counters: collections.Counter = collections.Counter()  # of `status`: what -> how often
 
     def cut(self, link: Link, data: bytes) -> list:
@@ -148,7 +148,7 @@ class Node:
     def crowd_out(self, error: OSError | None = None) -> None:
         """End the oldest link that has not said who it is. An error is why nobody can be accepted:
         descriptors are short, for example."""
-        if error is not None and self._shortages.spend(1, self.now()):
+        if error and self._shortages.spend(1, self.now()):
             self.write_refusal(self.address, error.strerror)
         for link in self.links:
             if link.role in self.CROWD and not link.closed:

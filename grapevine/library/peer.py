@@ -25,8 +25,8 @@ USUAL = Settings(gossip_count=0, liveness_interval=1.0)  # a program says, and w
 AT_ONCE = 128  # texts that are said at once
 BACKLOG = 10_000  # messages that wait for the program
 FULL_LOOK = 0.001  # seconds between two looks whether a text has room
-LEAVE_LIMIT, CALLS_LIMIT = 90.0, 5.0  # seconds that leaving may take, of a peer that is late all
-# the time, and waits for callbacks
+LEAVE_LIMIT = 90.0  # seconds that leaving may take, of a peer that is late all the time
+CALLS_LIMIT = 5.0  # seconds that it waits for callbacks
 FORM_LIMIT = 10.0  # seconds within which a network forms
 QUICK = {"liveness_interval": 0.5, "antientropy_interval": 0.5}  # for networks of one process
 

@@ -163,6 +163,10 @@ class SeedWords(Narrator):
     def _on_failed(self, _: str, error: str) -> None:
         self._say_so(f"seed {self._seed.port}: failed:{error}", " ")
 
+    def _on_refused(self, who: str, reason: str) -> None:
+        if who == str(self._seed):  # it can accept nobody
+            self._say_so(f"seed {self._seed.port}: {reason}", " ")
+
     def prompt(self, room: int) -> str:
         """Return a line with the seeds and the listed peers, and with room for the ^C of Ctrl-C."""
         names = [self.name(str(peer)) for peer in sorted(map(parse_address, self._listed))]

@@ -132,8 +132,9 @@ def test_reports_about_strangers_and_hostile_lines_are_not_told(told):
 
 
 def test_what_goes_wrong_is_shown_as_it_is(told):
-    told.hear((A, "failed:lookout:KeyError"))
-    assert told.lines == ["  seed 8080: failed:lookout:KeyError"]
+    told.hear((A, "failed:lookout:KeyError"), (A, f"refused:{FIVE}:full"),
+              (A, f"refused:{A}:Too many open files"))
+    assert told.lines == ["  seed 8080: failed:lookout:KeyError", "  seed 8080: Too many open files"]
 
 
 def test_a_peer_of_another_machine_has_its_whole_name(told):
