@@ -83,7 +83,7 @@ class Node:
         self._late_since = self._told_late = -math.inf
         self._ahead = self.time() - self.now()  # which grows if the machine sleeps
         self._refusals = Budget(REFUSALS, REFUSALS)
-        self._shortages = Budget(0.1, 1)  # of which a line tells
+        self._shortages = Budget(0.1, 1)  # lines about a lack of descriptors, for example
         self.counters: collections.Counter = collections.Counter()  # of `status`: what -> how often
 
     def cut(self, link: Link, data: bytes) -> list:

@@ -78,10 +78,11 @@ class Keyboard:
             self._lines += [line.rstrip(b"\r") for line in whole]
 
     def _read(self) -> bytes:
-        """Of a console of Windows a file has UTF-8, `os.read` another code."""
+        """Return the next bytes, from a file: `os.read` does not turn what a console of Windows has
+        into UTF-8."""
         try:
             with open(self._descriptor, "rb", buffering=0, closefd=False) as file:
-                while (data := file.read(READ_SIZE)) is None:  # who shares it does not wait
+                while (data := file.read(READ_SIZE)) is None:  # whoever shares it set O_NONBLOCK
                     select.select([self._descriptor], [], [])
                 return data
         except OSError:

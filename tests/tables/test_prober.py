@@ -56,7 +56,8 @@ def test_an_address_is_not_probed_if_all_that_have_asked_for_it_hung_up():
 
 
 def test_who_hung_up_takes_no_turn_of_its_ip():
-    """Such addresses filled a queue, if others waited, too: one of them went with each of these."""
+    """Addresses of links that had hung up filled a queue if another IP had some waiting: one of
+    them left for each of that IP."""
     node, link, other = Node(), Link("", None, None), peer(1, "10.0.0.2")
     node.ask(A, B, C)
     node.ask(D, E, link=link)
