@@ -52,7 +52,7 @@ def test_peers_that_spread_in_different_ways_are_one_network(antientropy):
     lives = Lives(1, seed_addresses(1), QUICK, Cables())
     lives.start(lives.seeds[0])
     for number, address in enumerate(peer_addresses(12)):
-        lives.settings = QUICK._replace(spread=WAYS[number % 3], rumor_stop=1e-9,
+        lives.settings = QUICK._replace(spread=WAYS[number % len(WAYS)], rumor_stop=1e-9,
                                         antientropy_interval=antientropy)
         lives.start(address)
     lives.net.run(20.0)
