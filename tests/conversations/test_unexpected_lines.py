@@ -2,19 +2,14 @@
 
 import pytest
 
-from grapevine import wire
-from grapevine.addresses import parse_address
 from grapevine.peer import Peer
 from grapevine.seed import Seed
-from tests.tools.virtual import TIME, End, Scene, gossip, neighbour, registered, seed_of
+from tests.tables.test_wire import VALUES
+from tests.tools.virtual import End, Scene, gossip, neighbour, registered, seed_of
 
-NEWCOMER, OTHER = "127.0.0.1:6001", parse_address("127.0.0.1:7001")
+NEWCOMER = "127.0.0.1:6001"
 GOSSIP = gossip(NEWCOMER, 1)
-VALUES = {"register": [NEWCOMER], "registration_refused": ["so"], "peer_list": [[OTHER]],
-          "dead_node": [OTHER, TIME, OTHER], "leave": [OTHER], "connect": [OTHER],
-          "accepted": [OTHER], "refused": [OTHER, "full"], "liveness_request": [TIME, OTHER],
-          "liveness_reply": [TIME, OTHER, OTHER], "known_peers": [[OTHER]]}
-LINES = {kind: wire.say(kind, *VALUES.get(kind, [])).decode().rstrip("\n") for kind in wire.LINES}
+LINES = {kind: spelled.decode() for kind, (_, spelled) in VALUES.items()}
 LINES["status"] = "status:sent"
 
 
