@@ -14,9 +14,9 @@ from typing import NamedTuple
 from grapevine.lab.proof.evidence import quantile
 from grapevine.lab.proof.graph import PowerLaw, at_least, shares
 from grapevine.lab.proof.records import Records
+from grapevine.monitoring.verdicts import THRESHOLD
 
 WIDTH = 960  # of all charts, in SVG units
-BAD = 0.10  # above this badness a peer is charged
 PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
 
 STYLE = pathlib.Path(__file__).with_name("chart.css").read_text("utf-8").rstrip()
@@ -289,8 +289,8 @@ def badness_chart(curves: list[Curve], length: float) -> str:
         text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
         *_frame(across, linear_ticks(across.high, 10), "seconds since the first line", upright,
                 [0, 0.25, 0.5, 0.75, 1]),
-        path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
-        text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
+        path([(90, upright(THRESHOLD)), (930, upright(THRESHOLD))], "gv-thin gv-axis gv-dashed"),
+        text(930, upright(THRESHOLD) - 5, f"charged above {THRESHOLD:g}", "gv-muted", "end"),
         *_key(90, 51, "gv-bad-line", f"{attackers} attackers"),
         *_key(250, 51, "gv-main-line", f"{len(curves) - attackers} honest"),
         dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked"), *drawn])

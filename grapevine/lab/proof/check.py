@@ -25,6 +25,7 @@ from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun, standing
 from grapevine.node import LATE_FOR
+from grapevine.registrations import LONGEST_REST
 from grapevine.settings import majority
 from grapevine.terminal.command_line import Parser, printable, show
 from grapevine.terminal.folders import parse_folders
@@ -33,7 +34,7 @@ from grapevine.terminal.screen import folded
 ROUNDS, MORE = 3, 2.0  # liveness intervals plus seconds in which a peer has to be registered
 LONGEST = 60.0  # seconds, the most of this sum
 TRIES = ("tried", "registered", "unregistered", "refused")  # lines about a seed
-TRIED = 30.0  # seconds in which a peer has tried another seed: twice what a rest and an answer take
+TRIED = 2 * (LONGEST_REST + ANSWER_TIME)  # seconds in which a peer has tried another seed
 SHORTEST = 1.0  # seconds between rounds at least, because a busy machine may do no more
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown

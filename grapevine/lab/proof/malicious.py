@@ -23,6 +23,8 @@ from grapevine.lab.proof.disturbances import (
 from grapevine.lab.proof.events import RUN
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.runs import KICKED, PeerRun, SeedRun, judged_in
+from grapevine.monitoring.seed import UNTRUE, UNTRUE_PERIODS
+from grapevine.monitoring.verdicts import REPORTERS
 
 SPARED, SPARED_FEW_LINKS = 0.05, 0.1  # of attackers, at most
 FEW_LINKS = 4  # the median capacity, at most, of peers with few links
@@ -33,13 +35,10 @@ WITHOUT_SEED = 6  # periods more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour that is not late,
 # from when the link has stood for twice the settling time, before which nobody can miss a message
 SETTLE = 2.0  # seconds that a message is known before a neighbour must have it
-REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing, and so is not kicked; nor is FALSE_DEAD
 FALSE_DEAD = "falsedead"  # the kind that reports the living dead
 HALF = "drophalf"  # the kind that with three neighbours keeps back little more than it may
 ANSWERS = "it answers"  # why a seed rejects an untrue report
-UNTRUE = 3  # reports of deaths after which a seed has to disbelieve a peer
-UNTRUE_PERIODS = 7  # in which they came, one less than seeds count
 CHEAT = "twotexts"  # the kind that two signatures convict
 CHEAT_IN_TIME = 2  # periods until this kind is kicked, from its first message on
 CHEAT_SECONDS = 5  # at least, because a text may take seconds to cross a network that just begins
@@ -227,7 +226,7 @@ def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     registered = run.registrations.get(seed.address, ())
     times = [at for at, _, *whose in seed.told("rejected") if whose == [run.address, ANSWERS]
              and any(one.begin <= at <= one.end for one in registered)]
-    window = UNTRUE_PERIODS * run.setting("report-interval")
+    window = (UNTRUE_PERIODS - 1) * run.setting("report-interval")  # one less than seeds count
     disbelieved, *_ = *seed.when("disbelieved", run.address), math.inf
     return any(third < first + window and third + ON_ITS_WAY < disbelieved
                for first, third in zip(times, times[UNTRUE - 1:]))

@@ -14,6 +14,7 @@ from grapevine.lab.simulation.accidents import Conditions
 from grapevine.lab.simulation.lives import Lives
 from grapevine.monitoring.verdicts import is_bad
 from grapevine.prober import Prober
+from grapevine.seed import Seed
 from grapevine.settings import majority
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
@@ -29,7 +30,7 @@ MEANWHILE = "while it happened"  # the question that is asked all the time
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # calls a second above which a thread spins
 STIRS = {"disconnected", "liveness missed", "unregistered"}  # events of unrest
-PROBES = 4.25  # seconds that all stages of a probe take
+PROBES = sum(seconds for seconds, _ in Seed.STAGES)  # that all stages of a probe take
 STANDING = {"NEIGHBOUR", "SEED", "REGISTERED", "SPEAKER", "LISTENER"}  # roles that may stay
 REFUSALS = (  # reasons that need no broken rule; the last two meet a connection of an earlier life
     "full", "duplicate", "self", "no Liveness Reply from ", "registered on another",
