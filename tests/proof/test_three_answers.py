@@ -105,7 +105,7 @@ def test_who_comes_later_needs_a_way_to_what_was_said_before(tmp_path, story, ve
 
 @pytest.mark.parametrize("spread, seconds, verdict", [
     ("flood", 3, FAILS), ("tree", 3, UNCLEAR), ("tree", 6, FAILS), ("rumor", 6, UNCLEAR),
-    ("rumor", 30, FAILS)])
+    ("rumor", 30, FAILS), ("one that a later version knows", 14, UNCLEAR)])
 def test_every_way_of_spreading_has_its_time(tmp_path, spread, seconds, verdict):
     last = 30 + seconds
     expect(verdict, "", delivery.broadcast, tmp_path, SEED, PAIR, THIRD.format(last=last), SAID,

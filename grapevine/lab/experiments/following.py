@@ -131,7 +131,7 @@ class Progress:
             self.steps.begin("gossip", self.gossiped)
             if not self.settle(self.delivered, settings.gossip_interval + SPREAD_LIMIT):
                 return False
-        crossing = min(delivery.LONGEST_WAY, delivery.AT_ONCE[settings.spread])
+        crossing = delivery.CROSSING.get(settings.spread, delivery.LONGEST_CROSSING)
         asking = settings.liveness_interval + delivery.SEEDS_ASKED * settings.sign
         time.sleep(LINGER + crossing + asking * bool(kill))
         dead = network.dead_peers()

@@ -22,11 +22,10 @@ from grapevine.node import LATE  # seconds by which a call may be late, and no l
 
 WAITS = 9.0  # seconds after a `late:` line in which a generator may still wait
 SEEDS_ASKED = 2.0 + PROBE_TIME  # seconds that it takes to find out whether a run is genuine
-# Seconds in which a new message crosses a piece, and comparisons that bring it later, by the way of
-# spreading
-AT_ONCE = {"flood": 2.0, "tree": 5.0, "rumor": math.inf}
-LONGEST_WAY = 5.0  # seconds that an experiment waits for it, at most
-COMPARISONS, MORE = {"flood": 2, "tree": 2, "rumor": 4}, 3.0  # and seconds
+# Seconds in which a new message crosses a piece, by the way of spreading; by others it may never
+CROSSING = {"flood": 2.0, "tree": 5.0}
+LONGEST_CROSSING = 5.0  # seconds that an experiment waits for it, at most
+COMPARISONS, BY_OTHERS, MORE = 2, 4, 3.0  # that bring it later; by those others; and seconds
 
 Times = list[tuple[float, float]]  # from when until when, in order
 
@@ -133,15 +132,16 @@ def _missing(proof: Proof, lacking: Lacking, message: str, calm: Times) -> Fault
     way = run.settings.get("spread", "flood")
     asked = SEEDS_ASKED if run.settings.get("sign") == "yes" else 0.0
     compared = run.setting("antientropy-interval")
-    need = COMPARISONS.get(way, 2) * compared + MORE + asked if compared else math.inf
+    comparisons = COMPARISONS if way in CROSSING else BY_OTHERS
+    need = comparisons * compared + MORE + asked if compared else math.inf
     evicted = [always(f"{peer} had it no more") for _, peer, of, numbers in run.told("gone")
                if of == said_in and _has(numbers, int(message.rpartition(":")[2]))]
     at_once = _longest(time for time in calm if time[0] == lacking.since)
-    if at_once >= AT_ONCE.get(way, math.inf) + asked or (
+    if at_once >= CROSSING.get(way, math.inf) + asked or (
             not evicted and _longest(calm) >= need):
         return Fault(FAILS, words)
     if not compared:
-        return judge(words, lacking.since, run.end, LONGEST_WAY, [
+        return judge(words, lacking.since, run.end, LONGEST_CROSSING, [
             always("peers compare nothing, so what did not come at once never comes")])
     silent = Span(run.last, math.inf, f"{run} wrote nothing after {clock(run.last)}")
     spans = [silent, *evicted, *proof.around(run), *proof.around(proof.origin[message])]
