@@ -10,7 +10,7 @@ ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
 # Who has ended a link with a neighbour: this node; the other end, which has said so; or neither,
 # so that misses are counted
 HERE, THERE, BROKEN = "here", "there", "broken"
-RENEWED = {"replaced", "duplicate"}  # ends of links beside which a newer one stands, or soon will
+RENEWED = "duplicate"  # why a link ends beside which a newer one stands, or soon will
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")

@@ -235,7 +235,7 @@ class Words(Narrator):
     def _on_disconnected(self, one: str, rest: str) -> None:
         reason, _ = end_of_link(rest)
         self._silent.discard(one)
-        if reason in RENEWED:
+        if reason == RENEWED:
             return
         self._neighbours.discard(one)
         if reason not in ("dead", "told dead") and not self._is_leaving:  # these are told elsewhere

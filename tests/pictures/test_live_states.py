@@ -68,7 +68,7 @@ class Told:
 
 
 def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
-    told = Told(tmp_path, THREE, "1.5 5003 disconnected:@5002:full")
+    told = Told(tmp_path, THREE, "1.5 5003 parts 5002 full")
     assert told.until(0.9).all(5001, 5002, 5003) == {"joining"}
     assert told.all(8080) == {"up"} and told.links() == 0
     assert told.until(1.05).all(5001, 5002, 5003) == {"up"}
@@ -79,8 +79,8 @@ def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
 
 @pytest.mark.parametrize("story, states", [
     ("""5.0 5001 leaving:@5001
-        5.1 5002 disconnected:@5001:left
-        5.1 5003 disconnected:@5001:left
+        5.1 5002 parts 5001 left
+        5.1 5003 parts 5001 left
         5.2 8080 removed:@5001:left
         5.3 5001 stopped:quit""", "joining up left"),
     ("""5.0 5001 leaving:@5001
@@ -90,15 +90,15 @@ def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
     ("5.0 5001 stopped:interrupted", "joining up gone"),
     ("""5.000 5001 starts
         5.010 5001 connected:@5002
-        5.011 5002 disconnected:@5001:replaced
+        5.011 5002 parts 5001 duplicate
         5.011 5002 connected:@5001
-        5.012 5003 disconnected:@5001:closed""", "joining up joining up"),  # before others notice
+        5.012 5003 parts 5001 closed""", "joining up joining up"),  # before others notice
     (KILL + RESTART, "joining up lost dead joining up"),
     (KILL + RESTART + """10.0 5003 parts 5001 closed
                          13.0 5003 dead:@5001""", "joining up lost dead joining up lost dead"),
     ("""3.0 5002 parts 5001 closed
         3.0 5003 parts 5001 closed
-        4.0 5001 disconnected:@5003:closed
+        4.0 5001 parts 5003 closed
         4.5 5001 links 5003""", "joining up lost up"),
     ("""2.0 5001 parts 5003 full
         2.0 5003 parts 5001 given up
@@ -106,11 +106,11 @@ def test_peers_join_until_their_first_links_which_both_ends_tell(tmp_path):
         3.1 8080 removed:@5001:gone
         3.5 5002 stopped:interrupted""", "joining up lost dead"),  # 5003 counts no misses
     ("""5.0 5003 dead:@5001
-        5.0 5003 disconnected:@5001:dead
+        5.0 5003 parts 5001 dead
         6.5 5002 liveness reply:@5001:1.000""", "joining up dead up"),  # it was frozen
     ("""5.0 5001 kicked:@8080:0.912
-        5.1 5002 disconnected:@5001:kicked
-        5.1 5003 disconnected:@5001:kicked
+        5.1 5002 parts 5001 kicked
+        5.1 5003 parts 5001 kicked
         5.1 5004 starts
         5.2 5001 links 5004
         5.3 5004 parts 5001 kicked
@@ -141,7 +141,7 @@ def test_the_states_of_a_peer_that_has_two_neighbours(tmp_path, story, states):
      + "5.0 5002 stopped:interrupted", "joining up lost dead"),  # until it ends,
     ("2.0 5002 parts 5001 closed" + GONE
      + "3.0 5002 starts", "joining up lost dead"),  # or begins anew
-    ("""2.0 5001 parts 5002 replaced
+    ("""2.0 5001 parts 5002 duplicate
         2.0 5001 connected:@5002
         2.1 5002 parts 5001 duplicate
         2.1 5002 connected:@5001""", "joining up"),
@@ -154,7 +154,7 @@ def test_the_states_of_a_peer_that_has_one_neighbour(tmp_path, story, states):
 
 def test_peers_that_were_killed_together_are_lost_until_they_write(tmp_path):
     told = Told(tmp_path, TRIANGLE, "3.0 5002 liveness request:@5001",
-                "3.1 5001 disconnected:@5003:closed", "3.1 5002 disconnected:@5003:closed")
+                "3.1 5001 parts 5003 closed", "3.1 5002 parts 5003 closed")
     assert told.until(2.5).all(5001, 5002) == {"lost"}
     assert told.until(80).all(5001, 5002) == {"up"}
     assert told.states.degrees() == [1, 1]

@@ -163,7 +163,7 @@ def test_who_was_dead_and_starts_again_has_not_been_silent():
 def test_a_link_that_replaces_another_is_no_news():
     words = Words(OWN, 3, 6)
     assert len(told(f"connected:{address(5002)}", words=words)) == 1
-    assert told(f"disconnected:{address(5002)}:replaced:here", f"connected:{address(5002)}",
+    assert told(f"disconnected:{address(5002)}:duplicate:here", f"connected:{address(5002)}",
                 words=words) == []
     assert words.prompt(80) == "5001, 1 neighbour, 0 messages > "
 

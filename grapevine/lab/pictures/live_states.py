@@ -213,9 +213,9 @@ class States:
                 node.parted.add(other)
                 other.parted.add(node)
             other.deserted = at
-            if reason not in RENEWED:
+            if reason != RENEWED:
                 self._lose(other, at)
-        if not node.says and reason not in RENEWED:
+        if not node.says and reason != RENEWED:
             node.deserted = 0
             self._lose(node, at)
 
