@@ -39,8 +39,8 @@ def test_the_programs_of_three_ips_are_the_seeds_of_all(tmp_path):
         assert peers[4].caught_up(20)
         message = peers[4].say("x")
         assert {peer.next(20).number for peer in peers[:4]} == {message.number}
-    for file in tmp_path.glob("seed_*.txt"):
-        assert "settings:seeds=3\n" in file.read_text()
+    assert ["settings:seeds=3\n" in file.read_text()
+            for file in tmp_path.glob("seed_*.txt")] == [True] * 3
 
 
 def test_a_killed_program_that_serves_is_told_dead_by_all_and_comes_back_as_a_seed():
