@@ -191,8 +191,8 @@ def test_too_much_for_all_queues_is_bounded():
     source, other = neighbours(A, B)
     source.say(*[gossip(A, number, "x" * 60_000) for number in range(1, 21)])
     assert len(told([other])[other]) < 8
-    way = other.scene.node.way
-    assert way.counts()["rumors"] < 12 and not way.has_room()
+    node = other.scene.node
+    assert node.way.counts()["rumors"] < 12 and node.is_crowded()
 
 
 def test_an_answer_that_names_everything_costs_nothing_and_settles_what_was_asked():
