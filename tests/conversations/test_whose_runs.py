@@ -24,8 +24,8 @@ def scene_with_seeds(*named: bool | None, **settings):
     return scene, machine, end, seeds
 
 
-def of_dead(*texts: str, number: int = 1) -> str:
-    return signed(DEAD, KEY, number, *texts)
+def of_dead(*texts: str) -> str:
+    return signed(DEAD, KEY, 1, *texts)
 
 
 def runs_without_end(liar, count: int, at: int = 0) -> None:

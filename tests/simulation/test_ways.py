@@ -32,13 +32,13 @@ class Network:
     def peers(self) -> list[Peer]:
         return list(self.lives.peers().values())
 
-    def say(self, count: int, address=None, pause: float = 0.1) -> None:
+    def say(self, count: int, address=None) -> None:
         """Have a peer, or random ones, say messages, one after the other."""
         rng = random.Random(count)
         for _ in range(count):
             self.lives.say(address or rng.choice(self.addresses), f"text {self.said}")
             self.said += 1
-            self.lives.net.run(self.lives.net.now + pause)
+            self.lives.net.run(self.lives.net.now + 0.1)
         self.lives.net.run(self.lives.net.now + 5.0)
 
     def held(self) -> int:
@@ -49,10 +49,10 @@ class Network:
         return (sum(peer.messages.count() + peer.messages.dropped["duplicates"]
                     for peer in self.peers) - self.said)
 
-    def copies_of(self, count: int, address=None, pause: float = 0.1) -> float:
+    def copies_of(self, count: int, address=None) -> float:
         """Return the copies per delivery of so many messages."""
         before, held = self.copies(), self.held()
-        self.say(count, address, pause)
+        self.say(count, address)
         return (self.copies() - before) / (self.held() - held - count)
 
 

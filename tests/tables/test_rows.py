@@ -135,9 +135,9 @@ def test_a_line_has_no_more_entries_than_may_be_in_one():
 
 # Which reports count.
 
-def ages(*reports, rule=None) -> list:
+def ages(*reports) -> list:
     """Return the ages of reports (PERIOD, when it comes)."""
-    rule = rule or Reporters(10, PERIOD)
+    rule = Reporters(10, PERIOD)
     return [rule.age(R, 7, period, when) for period, when in reports]
 
 

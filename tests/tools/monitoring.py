@@ -203,9 +203,8 @@ LOWER = [address_in(0, HALF - 1, [LOW])]
 LOWER += [address_in(0, HALF - 1, [LOW, *LOWER])]
 
 
-def rows_line(reporter: str, peer: str, age: float = 0.0, side: str = "about", period: int = 1
-              ) -> str:
-    return f"rows:{age:.3f}:{side}:{reporter}:7:{period}:{entries({peer: GOOD})}"
+def rows_line(reporter: str, peer: str, age: float = 0.0, side: str = "about") -> str:
+    return f"rows:{age:.3f}:{side}:{reporter}:7:1:{entries({peer: GOOD})}"
 
 
 def held(scene: Scene, subject: str) -> list[tuple[str, str, int]]:

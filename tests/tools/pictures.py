@@ -32,12 +32,12 @@ def add(path: pathlib.Path, *data: bytes) -> None:
         file.write(b"".join(data))
 
 
-def lines_of_folder(folder: pathlib.Path, now: int = LATER) -> list[Line]:
+def lines_of_folder(folder: pathlib.Path) -> list[Line]:
     """Return all lines of a folder, in order."""
     lines = LiveLines(folder)
-    found = lines.turn(now)
+    found = lines.turn(LATER)
     while lines.to_read():
-        found += lines.turn(now)
+        found += lines.turn(LATER)
     return found
 
 
