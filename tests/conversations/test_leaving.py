@@ -84,13 +84,14 @@ def test_neighbours_of_a_leaver_that_stood_still_have_time_to_read_on():
 
 
 def test_a_neighbour_that_still_says_something_has_not_read_the_goodbye_yet():
-    scene, ends = company()
+    scene, ends = company(liveness_interval=5.0)
     scene.node.leave()
     for second in range(7):
         ends[0].say("status:digest:" + "0" * 32)
         scene.run(2.0)
         assert scene.events("stopped:") == []
     assert scene.event("stopped:", 1.2) == "stopped:quit"
+    assert scene.events("alive:") == [], "who leaves has no more rounds"
 
 
 def test_a_leaver_stays_until_somebody_has_fetched_all_that_it_said_while_alone():
