@@ -96,10 +96,18 @@ def test_hearsay_is_limited_and_the_latest_answer_counts():
     known = peers_of()
     known.hear(ports(*range(1_000, 1_000 + HEARD_LIMIT)))
     assert len(known.known) == HEARD_LIMIT
-    known.hear(ports(6_000, 6_001))
+    known.hear(ports(6_001))
+    known.hear(ports(6_000))
     assert known.known == ports(6_000, 6_001)
     known.hear(ports(*range(1_000, 1_001 + HEARD_LIMIT)))
     assert len(known.known) == HEARD_LIMIT
+
+
+def test_of_too_many_former_neighbours_the_ip_with_most_loses_its_oldest():
+    known, others = peers_of(), [peer(2, "10.0.0.1"), peer(2, "10.0.0.2")]
+    for one in [*others, *ports(*range(1_001, 1_101))]:
+        known.remember(one)
+    assert list(known.lost) == others + ports(*range(1_003, 1_101))
 
 
 def test_before_the_first_list_everybody_counts_as_named():
