@@ -150,12 +150,16 @@ def test_a_neighbour_that_still_says_something_is_dead_if_nobody_listens_at_its_
     assert scene.event("dead:").startswith(f"dead:{A}:30.0")
 
 
-def test_a_reply_during_the_last_probe_saves_a_neighbour():
+@pytest.mark.parametrize("error", [None, ConnectionRefusedError()])
+def test_a_reply_during_the_last_probe_saves_a_neighbour(error):
     end = silent_neighbour()
     request = end.hear_until("Liveness Request", 11.0)
     end.machine.accept(31.0)
     answer(end, request)
-    end.scene.run(5.0)
+    end.scene.run(1.0)
+    [probe] = [link for link in end.scene.node.links if link.role == PROBE]
+    probe.connection.close("ended", error)
+    end.scene.run(4.0)
     assert end.scene.events("dead:") == end.scene.events("disconnected:") == []
 
 
