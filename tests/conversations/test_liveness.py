@@ -83,6 +83,7 @@ def test_each_round_a_peer_writes_when_it_will_do_so_again_and_how_many_seeds_li
 def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_reported():
     end = silent_neighbour()
     scene, seed = end.scene, end.scene.seed
+    seed.ends[0].say("peer list:127.0.0.1#6001")
     end.hear_until("Liveness Request", 11.0)
     probe = end.machine.accept(31.0)
     assert probe.hear().startswith("Liveness Request:")
@@ -96,7 +97,7 @@ def test_after_three_misses_and_a_failed_last_probe_a_neighbour_is_dead_and_repo
     assert scene.event("dead:") == f"dead:{A}:32.000"
     assert scene.event("reported:") == f"reported:{SEED}:{report}"
     assert scene.event("disconnected:") == f"disconnected:{A}:dead:here"
-    assert end.ends_within(0.1)
+    assert end.ends_within(0.1) and scene.node.status()["known peers"] == 0
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
