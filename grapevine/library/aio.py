@@ -39,7 +39,7 @@ class Peer(Joined, contextlib.AbstractAsyncContextManager["Peer"]):
         return await self._poll(self._peer.joined.is_set, timeout)
 
     async def caught_up(self, timeout: float | None = None) -> bool:
-        return await self._poll(self.has_caught_up, timeout)
+        return await self._poll(self._has_caught_up, timeout)
 
     async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
         """Wait without a thread, because an event loop has few."""

@@ -122,7 +122,7 @@ class Joined:
                 "messages not taken yet": self._inbox.count(),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
-    def has_caught_up(self) -> bool:
+    def _has_caught_up(self) -> bool:
         """Tell whether `caught_up` need not wait."""
         return bool(self._hand.ask(self._here(), self._node.is_complete))
 
@@ -215,7 +215,7 @@ class Peer(Joined, contextlib.AbstractContextManager["Peer"]):
         """Wait until it has all that neighbours hold, or is alone. Return False on timeout. With
         the backlog "wait", 10,000 messages at most come while nobody takes them."""
         deadline = time.monotonic() + seconds_of(timeout)
-        while (not (done := self.has_caught_up()) and time.monotonic() < deadline
+        while (not (done := self._has_caught_up()) and time.monotonic() < deadline
                and not self._node.stopping):
             time.sleep(WAIT_POLL)
         return done

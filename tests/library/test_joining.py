@@ -241,7 +241,7 @@ def forked(call):
 
 @pytest.mark.filterwarnings("ignore:.*fork")
 @pytest.mark.parametrize("use", [
-    lambda net: net[0].say("x"), lambda net: net[0].has_caught_up(),
+    lambda net: net[0].say("x"), lambda net: net[0].caught_up(0),
     lambda net: net[0].neighbours, lambda net: net.seeds.status()])
 def test_a_child_of_fork_is_refused_and_the_parent_goes_on(net, use):
     def be_child():
