@@ -89,8 +89,6 @@ class Neighbours:
             return "self"
         if self.link(asker) is not None:
             return "duplicate"
-        if len(self.links) < self.capacity:
-            return ""
         if len(self.links) >= self.capacity + SPARE:
             return "full"
         counted = [peer for peer in self.linked() if peer in named or asker not in named]
