@@ -290,10 +290,9 @@ class Peer(Asker, Gossiper):
         due = min(self._lists.due, self.registrations.next_at(now), self.places.next_at(now))
         return max(now + SHORTEST_PAUSE, due)
 
-    def dial_peer(self, peer: Address, instead_of: Link | None = None) -> None:
-        """Ask a peer to become a neighbour, unless it has another link, or is being asked."""
-        if (peer != self.address and self.neighbours.link(peer) is instead_of
-                and peer not in self.places.dialling and not self.is_leaving):
+    def dial_peer(self, peer: Address) -> None:
+        """Ask a peer to become a neighbour, unless it is being asked."""
+        if peer not in self.places.dialling and not self.is_leaving:
             self.places.dialling.add(peer)
             self.dial(DIALLED, peer, ANSWER_LIMIT)
 
@@ -444,7 +443,7 @@ class Peer(Asker, Gossiper):
         link.send(wire.say("refused", self.address, reason))
         self.refuse(link, reason)
         if reason == "duplicate" and self.neighbours.doubt(link.peer, self.now()):
-            self.dial_peer(link.peer, self.neighbours.link(link.peer))
+            self.dial_peer(link.peer)
 
     # Seeds, and what they and others say of other peers.
 

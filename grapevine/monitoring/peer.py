@@ -12,7 +12,6 @@ from zlib import crc32
 
 from grapevine import wire
 from grapevine.addresses import Address, Target
-from grapevine.link import Link
 from grapevine.monitoring import grammar
 from grapevine.monitoring.evidence import Contradiction, contradiction_of
 from grapevine.monitoring.rows import REPORTS_KEPT
@@ -155,11 +154,11 @@ class WatchedPeer(SignedPeer):
             return "contradicted itself"
         return why if self.now() < until else ""
 
-    def dial_peer(self, peer: Address, instead_of: Link | None = None) -> None:
+    def dial_peer(self, peer: Address) -> None:
         if self._shut_out.get(peer, (0.0, ""))[0] > self.now():
             self.places.pass_over(peer, self.now())
         else:
-            super().dial_peer(peer, instead_of)
+            super().dial_peer(peer)
 
     def neighbour_ended(self, link: ProvenLink, error: OSError | None) -> None:
         self.watch.ended(link)
