@@ -191,7 +191,9 @@ def test_of_a_neighbour_whose_link_broke_a_peer_finds_out_itself_what_a_seed_tel
     end = silent_neighbour()
     end.machine.world.kill()
     end.scene.run(25.0)
-    end.scene.seed.ends[0].say(f"Dead Node:{A}:{TIME}:{B}")
+    end.scene.seed.ends[0].say("peer list:127.0.0.1#6001", f"Dead Node:{A}:{TIME}:{B}")
+    end.scene.run(0.1)
+    assert end.scene.node.status()["known peers"] == 0
     assert end.scene.event("dead:", 30.0) == f"dead:{A}:29.731"
     assert missed(end.scene) == ["1", "2", "3"]
 
