@@ -217,6 +217,15 @@ def test_a_seed_tells_of_nobody_that_has_left_or_whose_address_refuses_nothing(
     assert listed.ends[1].hear_all(10.0) == []
 
 
+@pytest.mark.parametrize("overrides, is_told_on", [((Served,), True), ((), False)])
+def test_a_served_seed_looks_into_what_another_says_of_who_is_not_listed(overrides, is_told_on):
+    scene = Scene(program_seed_class(Seed, *overrides), seeds=["127.0.0.2:8001"])
+    end = registered(scene, A)
+    report = f"Dead Node:{B}:1.000000:{C}"
+    scene.machine("127.0.0.2:7001", listens=False).dial().say(report)
+    assert end.hear(5.0) == (report if is_told_on else None)
+
+
 def test_a_young_seed_does_not_say_that_there_is_nobody_else():
     scene = Scene(program_seed_class(Seed, Served))
     end = registered(scene, A)
