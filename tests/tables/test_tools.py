@@ -18,10 +18,20 @@ def test_a_rate_of_zero_is_no_limit():
     assert budget.charge(10**9, 0.0) == 0.0 and budget.spend(10**9, 0.0)
 
 
-def test_no_pause_is_longer_than_the_longest():
-    backoff = Backoff(5.0, 2.0)
-    backoff.failed(0.0)
-    assert backoff.due == 2.0
+def test_what_has_no_room_is_not_spent():
+    budget = Budget(1, burst=3)
+    assert [budget.spend(cost, 0.0) for cost in (2, 2, 1, 1)] == [True, False, True, False]
+
+
+def test_a_pause_doubles_up_to_the_longest_and_begins_anew():
+    backoff = Backoff(0.5, 1.5)
+    for now, due in (10.0, 10.5), (20.0, 21.0), (30.0, 31.5):
+        backoff.failed(now)
+        assert backoff.due == due
+    backoff.reset()
+    assert backoff.due == 0.0
+    backoff.failed(40.0)
+    assert backoff.due == 40.5
 
 
 def test_of_too_many_entries_the_one_that_was_put_first_is_forgotten():
