@@ -169,6 +169,14 @@ def program_class(kind: type) -> type:
     return type("ProgramPeer", (_Telling, kind), {})
 
 
+def _locked() -> threading.Lock:
+    """Return a lock that the hand releases. To `acquire` it takes no longer than its timeout: `get`
+    of a queue never ends, before Python 3.13, if a handler of signals outlasts its timeout."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class Hand(contextlib.AbstractContextManager["Hand"]):
     """The thread by which a program reaches into its nodes: it starts them, does what is asked in
     order, and ends them. Every method may be called in a handler of signals. As a context manager
@@ -219,17 +227,16 @@ class Hand(contextlib.AbstractContextManager["Hand"]):
         if not 0.0 <= node.time() - self._moment < GATHER:
             self._moment = node.time()
         stamp = wire.format_time(self._moment)
-        done = queue.SimpleQueue() if waits and self._is_idle else None
+        done = _locked() if waits and self._is_idle else None
         try:
             # one call in C, so that neither a handler of signals nor another thread comes between
             # a number and its place in the queue
             self._said.extend(zip(zip(texts, itertools.repeat(stamp)),
                                   map(numbers.setdefault, itertools.count(), node.numbers)))
         finally:
-            self._calls.put(done and functools.partial(done.put, None))
+            self._calls.put(done and done.release)
         if done is not None:
-            with contextlib.suppress(queue.Empty):
-                done.get(timeout=FIRST)
+            done.acquire(timeout=FIRST)
         return numbers, stamp
 
     def call(self, call: Callable[[], object] | None) -> None:
@@ -238,19 +245,19 @@ class Hand(contextlib.AbstractContextManager["Hand"]):
 
     def ask(self, node: Any, question: Callable[[], Any]) -> Any:
         """Have a question answered with the node's lock held, and return the answer."""
-        def ask() -> Any:
+        def ask() -> None:
             with node.world.lock:
-                return question()
+                answers.append(question())
+            done.release()
 
-        answer: queue.SimpleQueue = queue.SimpleQueue()
-        self._questions.put(lambda: answer.put(ask()))
+        answers: list = []
+        done = _locked()
+        self._questions.put(ask)
         self.call(None)
-        while True:
-            try:
-                return answer.get(timeout=WAIT_POLL)
-            except queue.Empty:
-                if not self._thread.is_alive():  # nobody else is in the nodes any more
-                    return ask()
+        while not done.acquire(timeout=WAIT_POLL):
+            if not self._thread.is_alive():  # nobody else is in the nodes any more
+                return question()
+        return answers[0]
 
     def join(self, seconds: float) -> None:
         """Wait until the nodes have ended, so many seconds at most. At the end of the program other

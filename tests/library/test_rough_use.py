@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import signal
 import sys
 import threading
 import time
@@ -79,6 +80,25 @@ def test_a_handler_of_signals_may_say_and_take_something(net):
         texts = [net[0].say("x") for _ in range(2_000)]
     heard = [net[1].next(30).number for _ in range(len(said) + len(texts))]
     assert said and sorted(heard) == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_a_handler_of_signals_may_ask_a_peer_that_has_ended_and_may_outlast_the_wait(
+        net, monkeypatch, pause):
+    def ask(*_):
+        calls.append(1)
+        assert calls == [1], "the main thread hangs"
+        net[0].has_caught_up()
+        time.sleep(pause)
+
+    calls, status = [], Peer.status
+    net[0].close()
+    if not pause:  # it comes in the midst of the answer
+        monkeypatch.setattr(Peer, "status", lambda peer: signal.raise_signal(signal.SIGALRM)
+                            or status(peer))
+    with alarm(ask, 0.005 if pause else 5.0, 5.0):
+        assert net[0].status()["neighbours"]
+    assert calls == [1]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
