@@ -69,6 +69,9 @@ def _loaded() -> ctypes.CDLL:
 
 _openssl = _loaded()
 _one_at_a_time = threading.Lock()
+if hasattr(os, "register_at_fork"):  # or a child might inherit it from a thread that it lacks
+    os.register_at_fork(before=_one_at_a_time.acquire, after_in_parent=_one_at_a_time.release,
+                        after_in_child=_one_at_a_time.release)
 
 
 class _Key:

@@ -12,6 +12,8 @@ import time
 import pytest
 
 import grapevine
+from grapevine.addresses import address_of
+from grapevine.signing.grammar import Signed, Signer, parse_signed
 from tests.library.conftest import IN_ORDER
 from tests.library.tools import free_address, running
 from tests.tools.programs import DEADLINE, OutputFile, wait_until
@@ -267,6 +269,28 @@ def test_a_child_of_fork_may_join_by_itself(pair, seeds):
     with forked(be_child):
         assert other.next(timeout=30).text == "from the child"
         other.say("from the parent")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize("is_read", [Signed.is_good, lambda signed: len(signed.messages) == 99])
+def test_a_child_of_fork_reads_signed_lines_that_other_threads_were_just_reading(is_read):
+    def read():
+        assert is_read(parse_signed(line))
+
+    def go_on():
+        while not is_over.is_set():
+            read()
+
+    signer, is_over = Signer(address_of("127.0.0.1", 5001), bytes(32)), threading.Event()
+    line, = signer.sign([b"gmessage:1.000000:127.0.0.1:5001:%d:%d:x" % (signer.start, number)
+                         for number in range(1, 100)])
+    with running(go_on, go_on):
+        try:
+            for _ in range(20):
+                with forked(read):
+                    pass
+        finally:
+            is_over.set()
 
 
 def test_a_signed_peer_among_others_says_once_why_it_has_no_neighbours(seeds, caplog):
