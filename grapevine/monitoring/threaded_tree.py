@@ -22,6 +22,7 @@ from typing import Mapping, NamedTuple
 
 from grapevine.addresses import CACHED, Address
 from grapevine.monitoring import grammar
+from grapevine.tools import made_once
 
 SPACE = 1 << 96  # keys
 UNEVEN = 1.25  # the largest load divided by the mean, above which the keys are cut anew
@@ -56,11 +57,11 @@ class ThreadedTree(grammar.Tree):
     def alone(cls, seed: Address) -> "ThreadedTree":
         return cls(0, seed, ((0, seed),))
 
-    @functools.cached_property
+    @made_once
     def _firsts(self) -> list[int]:
         return [start for start, _ in self.starts]
 
-    @functools.cached_property
+    @made_once
     def _places(self) -> dict[Address, int]:
         return {seed: place for place, (_, seed) in enumerate(self.starts)}
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.signing.ed25519 import check, signing_key
-from grapevine.tools import ProtocolError
+from grapevine.tools import ProtocolError, made_once
 
 TEXTS_LIMIT, SIZE_LIMIT = 128, 16 << 10  # texts in a line, and bytes of several together
 STARTS_LIMIT = 32  # runs in a line `runs:`
@@ -131,13 +131,13 @@ class Signed:
     def numbers(self) -> range:
         return range(self.first, self.last + 1)
 
-    @functools.cached_property
+    @made_once
     def messages(self) -> list[bytes]:
         """Return the gossip line of each message."""
         return [b"%b%d:%b" % (self._head, number, text)
                 for number, text in enumerate(self._texts, self.first)]
 
-    @functools.cached_property
+    @made_once
     def content(self) -> bytes:
         """Return what is signed."""
         return _content(self._lengths, b"%b%d" % (self._head, self.first), self._texts)
