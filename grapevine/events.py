@@ -13,7 +13,7 @@ HERE, THERE, BROKEN = "here", "there", "broken"
 RENEWED = "duplicate"  # why a link ends beside which a newer one stands, or soon will
 _ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
-_ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
+_ESCAPED = re.compile(r"\\(?:\\|x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4}))")
 
 
 def parted(event: str) -> tuple[str, str, str]:

@@ -93,6 +93,16 @@ def test_a_lie_about_a_message_is_named(tmp_path, story, row, words):
     assert found.verdict == FAILS and words in found.details
 
 
+@pytest.mark.parametrize("said, heard, verdict", [
+    (r"\U0001fae8\\", "\U0001fae8\\\\", HOLDS),  # printable in later versions of Python alone
+    (r"\\U0001fae8", "\U0001fae8", FAILS), (r"\u0301", r"\u0302", FAILS),
+    (r"\xzz\U99999999", r"\xzz\U99999999", HOLDS)])  # a file may have been tampered with
+def test_texts_are_compared_as_they_were_before_they_were_escaped(tmp_path, said, heard, verdict):
+    expect(verdict, "", delivery.broadcast, tmp_path, PAIR,
+           f"3 5001 generated:gmessage:1.000000:@5001:1:1:{said}",
+           f"3.1 5002 received:@5001:gmessage:1.000000:@5001:1:1:{heard}")
+
+
 @pytest.mark.parametrize("words, instead, rows", [
     (1, "3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:x", []), (1, "", ["broadcast"]),
     (0, "3.1 5002 forbidden:@5001:gmessage:1.000000:@5001:1:1:x", ["broadcast"]),

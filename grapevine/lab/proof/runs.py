@@ -11,7 +11,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from grapevine.events import BROKEN, about, end_of_link
+from grapevine.events import BROKEN, about, end_of_link, unescape
 from grapevine.lab.proof.events import (
     ALIVE, BY_GENERATOR, GOSSIP, JUDGED, KICKED_FOR, OF_PEERS, OF_SEEDS, REFUSED, SECONDS)
 from grapevine.settings import Settings
@@ -221,7 +221,7 @@ class PeerRun(Run):
                 self._take_message(at, rest)
             case "forbidden" if self.settings.get("filter", "0") != "0" and (
                     found := GOSSIP.match(line := rest[rest.find("gmessage:"):])):
-                self.forbidden.add((found[2], hash(line)))
+                self.forbidden.add((found[2], _mark(line)))
             case "settings":
                 self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
                 self.chat = "chat" in self.settings
@@ -246,14 +246,14 @@ class PeerRun(Run):
         if message in self.generated or source is not None and message in self.received:
             self.repeated.append(message)
         elif source is not None:
-            self.received[message] = Delivery(at, sys.intern(source), hash(line))
+            self.received[message] = Delivery(at, sys.intern(source), _mark(line))
         elif (of := message.rsplit(":", 2))[:2] != [
                 self.address, self.settings.get("start", of[1])]:
             self.misnamed.append(message)
         else:
             cut = text if len(text) <= TEXT_SHOWN else text[:TEXT_SHOWN - 1] + "…"
             # generators of many peers say the same
-            self.generated[message] = Said(at, hash(line), sys.intern(cut))
+            self.generated[message] = Said(at, _mark(line), sys.intern(cut))
             self.by_generator += BY_GENERATOR.fullmatch(text) is not None
 
     def _take_link(self, at: float, event: str, who: str, rest: str) -> None:
@@ -269,6 +269,12 @@ class PeerRun(Run):
                 _end(self.registrations.setdefault(who, []), at, rest)
             case "refused" if rest.startswith(REFUSED):
                 _end(self.registrations.setdefault(who, []), at, rest)
+
+
+def _mark(line: str) -> int:
+    """Return a hash of gossip as it was before it was escaped: which characters are printable
+    depends on the version of Python."""
+    return hash(unescape(line))
 
 
 def _begin(times: list[Linked], at: float) -> None:
