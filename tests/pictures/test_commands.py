@@ -96,6 +96,15 @@ def test_plot_draws_into_the_folder_and_says_what(folder, tmp_path):
     assert run("plot", tmp_path / "missing")[0] == 2
 
 
+def test_plot_and_watch_name_a_folder_in_characters_that_are_safe_to_show(folder, programs):
+    folder = folder.rename(folder.with_name("\x1b[31m\u202e\nout"))
+    code, out, err = run("plot", folder)
+    assert (code, err) == (0, "") and out.count("\n") == 3
+    program = programs("watch", folder)
+    assert shown(program)[0] == str(folder.with_name("?[31m??out"))
+    assert all(line.isprintable() for line in out.splitlines())
+
+
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="needs a device that is full")
 def test_plot_names_the_picture_for_which_a_disk_has_no_room(folder):
     (folder / "network.svg").symlink_to("/dev/full")

@@ -25,7 +25,7 @@ from grapevine.lab.pictures.live_lines import open_file
 from grapevine.lab.pictures.live_requests import (
     LOOPBACK, Gate, Refused, demand, length_of, parse_order)
 from grapevine.terminal.command_line import (
-    FAILED, CommandError, Parser, complain, parse_ip, parse_port, show)
+    FAILED, CommandError, Parser, complain, parse_ip, parse_port, printable, show)
 from grapevine.terminal.folders import REPORT, parse_folders, shown
 from grapevine.terminal.starting import block_signals, take_signals
 
@@ -284,8 +284,8 @@ def announced(folder: pathlib.Path, port: int, host: str | None, *buttons) -> Se
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
     end = "   (Ctrl-C ends it)"  # on a terminal before the URL, or a fold may cut that in two
-    show(f"watching {shown(folder)}{end}\n{server.url}" if os.isatty(1)
-         else f"watching {folder} at {server.url}{end}")
+    show(f"watching {printable(shown(folder))}{end}\n{server.url}" if os.isatty(1)
+         else f"watching {printable(str(folder))} at {server.url}{end}")
     return server
 
 

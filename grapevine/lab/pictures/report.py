@@ -28,7 +28,7 @@ from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import FAILS, HOLDS, UNCLEAR
 from grapevine.lab.proof.evidence import Row
 from grapevine.lab.proof.records import NAMED, Records, read_folder
-from grapevine.terminal.command_line import FAILED, CommandError, Parser, show
+from grapevine.terminal.command_line import FAILED, CommandError, Parser, printable, show
 from grapevine.terminal.folders import PICTURES, REPORT, TABLES, parse_folders
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
@@ -49,7 +49,7 @@ def plot(arguments: list[str]) -> None:
             paths = plot_folder(folder, args.csv)
         except ValueError as error:
             raise CommandError(str(error), FAILED) from None
-        show("\n".join(map(str, paths)))
+        show("\n".join(printable(str(path)) for path in paths))
         if os.isatty(1):
             show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
 
