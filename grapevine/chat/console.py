@@ -151,9 +151,9 @@ def run_console(arguments: list[str]) -> None:
     parser.add_argument("--settle", type=seconds(0), default=1.0, metavar="SECONDS",
                         help="quiet after the last msg and start before a get asks (1)")
     args = parser.parse_args(arguments)
-    flags = ["--udp-base", str(args.udp_base), "--outputs", args.outputs]
+    flags = ["--udp-base", str(args.udp_base), f"--outputs={args.outputs}"]
     if args.chat_key is not None:
         load(args.chat_key, parse_key)  # tells at once why it cannot be read
-        flags += ["--chat-key", args.chat_key]
+        flags.append(f"--chat-key={args.chat_key}")
     with ChatConsole(args.settle, flags) as console:
         console.carry_out_all(read_lines())

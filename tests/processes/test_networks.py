@@ -30,7 +30,9 @@ def test_a_network_gossips_one_of_its_peers_is_killed_and_the_proof_holds(tmp_pa
         if "--filter" in flags:
             (tmp_path / "words.txt").write_text("virus\n")
             flags = [*flags, tmp_path / "words.txt"]
-        program = start(network, "--kill", 1, "--once", *flags, peers=6)
+        network.outputs = tmp_path / "-files"  # no flag, for the processes of nodes neither
+        program = start(network, "--kill", 1, "--once", "--outputs=-files", *flags, peers=6,
+                        cwd=tmp_path)
         assert program.code(60.0) == 0, program.shown()
         *_, text = program.shown().partition("gossips    holds ")
         assert "90 of 90 deliveries" in text and "dead       holds   1 died; " in text

@@ -42,11 +42,11 @@ class Network(contextlib.AbstractContextManager):
         self._ports, self._roles, self._processes, self._turn = ports, roles, processes, turn
         self._forbidden = word_finder(settings.filter)
         ports.write_config(outputs)
-        common = ["--config", str(ports.config), "--outputs", str(outputs)]
+        common = [f"--config={ports.config}", f"--outputs={outputs}"]  # a name may begin with -
         if settings.filter:
             path = outputs / "filter.txt"
             path.write_text("".join(f"{word}\n" for word in settings.filter), encoding="utf-8")
-            settings, common = settings._replace(filter=()), [*common, "--filter", str(path)]
+            settings, common = settings._replace(filter=()), [*common, f"--filter={path}"]
         self._flags = {"seed": common + flags_of(settings, tuple(SETTINGS)),
                        "peer": common + flags_of(settings, OF_PEERS)}
         self._scenario = Output((outputs / SCENARIO).open("ab", buffering=0))
