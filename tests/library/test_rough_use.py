@@ -88,7 +88,7 @@ def test_a_handler_of_signals_may_ask_a_peer_that_has_ended_and_may_outlast_the_
     def ask(*_):
         calls.append(1)
         assert calls == [1], "the main thread hangs"
-        net[0].has_caught_up()
+        net[0].caught_up(0)
         time.sleep(pause)
 
     calls, status = [], Peer.status
