@@ -7,7 +7,6 @@ seeds, or until something is said.
 import asyncio
 import base64
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from typing import Any
 
@@ -121,12 +120,6 @@ def _in_thread(call: Callable[[], Any]) -> "asyncio.Future[Any]":
     return asyncio.get_running_loop().run_in_executor(None, call)
 
 
-def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
-    """End a peer whose `join` was cancelled."""
-    if not joining.cancelled() and joining.exception() is None:
-        joining.result().close()
-
-
 class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
     """A peer that joins when it is awaited, or by `async with`."""
 
@@ -134,11 +127,24 @@ class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
         self._port, self._arguments = port, arguments
 
     async def _join(self) -> Peer:
-        joining = _in_thread(functools.partial(join_blocking, self._port, **self._arguments))
+        joined: list[BlockingPeer] = []
+        is_unwanted = False
+
+        def close_unwanted() -> None:
+            if is_unwanted:
+                for peer in joined:
+                    peer.close()
+
+        def join() -> None:
+            joined.append(join_blocking(self._port, **self._arguments))
+            close_unwanted()  # here, because the loop may be closed before
+
         try:
-            return Peer(await asyncio.shield(joining))
+            await asyncio.shield(_in_thread(join))
+            return Peer(joined[0])
         except asyncio.CancelledError:
-            joining.add_done_callback(_close_unwanted)
+            is_unwanted = True
+            close_unwanted()
             raise
 
     def __await__(self) -> Generator[Any, None, Peer]:

@@ -106,6 +106,21 @@ def test_a_join_that_ends_with_its_loop_leaves_no_peer(net, monkeypatch):
     wait_until_free(address)
 
 
+def test_a_join_whose_loop_is_closed_meanwhile_leaves_no_peer(net, monkeypatch):
+    address, closed = free_address(), threading.Event()
+
+    def join_later(*arguments, **named):
+        assert closed.wait(60)
+        return grapevine.join(*arguments, **named)
+
+    monkeypatch.setattr(grapevine.aio, "join_blocking", join_later)
+    loop = asyncio.new_event_loop()
+    with pytest.raises(asyncio.TimeoutError):
+        loop.run_until_complete(asyncio.wait_for(join(net, port=address), 0.01))
+    loop.close()
+    closed.set()  # the fixture `nothing_left` sees what is left
+
+
 def test_what_is_there_is_taken_without_waiting_and_waits_can_be_cancelled(net):
     async def use():
         async with grapevine.aio.join(seeds=net.seeds) as peer:
