@@ -1,4 +1,4 @@
-"""A rate limit, a backoff, tables with a bound, a property, and the error of a broken rule.
+"""A rate limit, a backoff, tables with a bound, and the error of a broken rule.
 
 Values: the time is passed in, in seconds of any clock that does not go back.
 """
@@ -8,18 +8,6 @@ import collections
 
 class ProtocolError(ValueError):
     """The other end of a link broke the grammar or a rule; its text says which."""
-
-
-class made_once:
-    """A property that is made when it is first asked for. That of functools has a lock, before
-    Python 3.12, which a child of fork may inherit from a thread that it lacks."""
-
-    def __init__(self, make):
-        self._make = make
-
-    def __get__(self, instance, owner):
-        made = instance.__dict__[self._make.__name__] = self._make(instance)
-        return made
 
 
 class Budget:

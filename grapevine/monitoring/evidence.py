@@ -40,11 +40,11 @@ def contradiction_of(one: Signed, other: Signed) -> Contradiction:
     """Return the evidence of two lines of one run."""
     heads = []
     for each in one, other:
-        size = HASH * len(each.messages)
-        about = each.content[:-size].removeprefix(b"gossip ")  # LENGTHS, the head, and a colon
+        content, size = each.content, HASH * len(each.texts)
+        about = content[:-size].removeprefix(b"gossip ")  # LENGTHS, the head, and a colon
         key = f"{grammar.encoded(each.key)}:" if each is one or each.key != one.key else ""
         heads.append(f"{key}{grammar.encoded(each.signature)}:{about.decode()}"
-                     f"{grammar.encoded(each.content[-size:])}")
+                     f"{grammar.encoded(content[-size:])}")
     return parse_contradiction("|".join(heads).encode())
 
 

@@ -18,11 +18,11 @@ next tree is made from it, and from loads, which are what seeds have told of the
 import bisect
 import functools
 import hashlib
+import operator
 from typing import Mapping, NamedTuple
 
 from grapevine.addresses import CACHED, Address
 from grapevine.monitoring import grammar
-from grapevine.tools import made_once
 
 SPACE = 1 << 96  # keys
 UNEVEN = 1.25  # the largest load divided by the mean, above which the keys are cut anew
@@ -57,16 +57,8 @@ class ThreadedTree(grammar.Tree):
     def alone(cls, seed: Address) -> "ThreadedTree":
         return cls(0, seed, ((0, seed),))
 
-    @made_once
-    def _firsts(self) -> list[int]:
-        return [start for start, _ in self.starts]
-
-    @made_once
-    def _places(self) -> dict[Address, int]:
-        return {seed: place for place, (_, seed) in enumerate(self.starts)}
-
     def __contains__(self, seed: Address) -> bool:
-        return seed in self._places
+        return seed in self.seeds()
 
     def seeds(self) -> list[Address]:
         """Return all seeds, in the order of their intervals."""
@@ -75,16 +67,19 @@ class ThreadedTree(grammar.Tree):
     def owner(self, key: int) -> Address:
         return self.starts[self._place_of(key)][1]
 
+    def _place(self, seed: Address) -> int:
+        return self.seeds().index(seed)
+
     def _place_of(self, key: int) -> int:
-        return bisect.bisect_right(self._firsts, key) - 1
+        return bisect.bisect_right(self.starts, key, key=operator.itemgetter(0)) - 1
 
     def interval(self, seed: Address) -> tuple[int, int]:
         """Return a seed's first and last key, or 0, -1."""
         if seed not in self:
             return 0, -1
-        place = self._places[seed]
-        after = self._firsts[place + 1] if place + 1 < len(self.starts) else SPACE
-        return self._firsts[place], after - 1
+        place = self._place(seed)
+        after = self.starts[place + 1][0] if place + 1 < len(self.starts) else SPACE
+        return self.starts[place][0], after - 1
 
     @property
     def root(self) -> Address:
@@ -92,7 +87,7 @@ class ThreadedTree(grammar.Tree):
         return self.starts[len(self.starts) // 2][1]
 
     def links(self, seed: Address) -> Links:
-        place = self._places[seed]
+        place = self._place(seed)
         parent, low, high = self._subtree(place)
         left_is_thread, right_is_thread = low == place, place + 1 == high
         left = place - 1 if left_is_thread else (low + place) // 2
@@ -118,7 +113,7 @@ class ThreadedTree(grammar.Tree):
         """Return the next seed for a row; None if it has arrived."""
         if at not in self:  # not yet
             return self.root
-        place, goal = self._places[at], self._place_of(key)
+        place, goal = self._place(at), self._place_of(key)
         if place == goal:
             return None
         _, low, high = self._subtree(place)
@@ -145,7 +140,7 @@ class ThreadedTree(grammar.Tree):
 
     def without(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
         """Return the tree without a seed, whose less loaded neighbour inherits."""
-        place, starts = self._places[seed], list(self.starts)
+        place, starts = self._place(seed), list(self.starts)
         beside = [place for place in (place - 1, place + 1) if 0 <= place < len(starts)]
         heir = min(beside, key=lambda place: _told(loads, starts[place][1]))
         starts[heir] = min(starts[heir][0], starts[place][0]), starts[heir][1]

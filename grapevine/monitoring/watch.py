@@ -98,15 +98,15 @@ class Watch:
         sources = {link} | {other for other, row in self._rows.items() if row.has_early(signed)}
         for source in sources:
             if origin_of(signed.run) != source.peer:
-                self.count(source, FIRST, len(signed.messages))  # at once: it may miss them soon
-                self.count(source, EXPECTED, len(signed.messages))
-        age = time - float(signed.messages[0].split(b":", 2)[1])
+                self.count(source, FIRST, len(signed.texts))  # at once: it may miss them soon
+                self.count(source, EXPECTED, len(signed.texts))
+        age = time - float(signed.line.split(b":", 6)[5])
         said_at = now - max(0.0, age)  # or who is ahead would be owed what came before
         if said_at >= since and abs(age) <= RECENT:
             owed = _Owed(signed, said_at, sources)
             self._of_line[owed.line] = owed
             self._log.append(owed)
-            self._size += len(signed.messages)
+            self._size += len(signed.texts)
         while self._size > LOG_LIMIT:
             self._forget(1)
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from grapevine import wire
 from grapevine.addresses import Address
 from grapevine.signing.ed25519 import check, signing_key
-from grapevine.tools import ProtocolError, made_once
+from grapevine.tools import ProtocolError
 
 TEXTS_LIMIT, SIZE_LIMIT = 128, 16 << 10  # texts in a line, and bytes of several together
 STARTS_LIMIT = 32  # runs in a line `runs:`
@@ -124,23 +124,23 @@ class Signed:
                  run: bytes, first: int, texts: list[bytes]):
         """`head` is from `gmessage:` to the colon before NUMBER, `first` the first number."""
         self.line, self.key, self.signature = line, key, signature
-        self._lengths, self._head, self._texts = lengths, head, texts
+        self._lengths, self._head, self.texts = lengths, head, texts
         self.run, self.first, self.last = run, first, first + len(texts) - 1
 
     @property
     def numbers(self) -> range:
         return range(self.first, self.last + 1)
 
-    @made_once
+    @property
     def messages(self) -> list[bytes]:
         """Return the gossip line of each message."""
         return [b"%b%d:%b" % (self._head, number, text)
-                for number, text in enumerate(self._texts, self.first)]
+                for number, text in enumerate(self.texts, self.first)]
 
-    @made_once
+    @property
     def content(self) -> bytes:
         """Return what is signed."""
-        return _content(self._lengths, b"%b%d" % (self._head, self.first), self._texts)
+        return _content(self._lengths, b"%b%d" % (self._head, self.first), self.texts)
 
     def is_good(self) -> bool:
         """Tell whether its key has signed it."""

@@ -118,7 +118,8 @@ class SignedMessages(Messages):
         else:
             foul = [] if is_forbidden else self._foul_of(signed)
             new = self._add_missing(run, signed, added, foul)
-            messages = [signed.messages[number - signed.first] for number in new]
+            whole = signed.messages
+            messages = [whole[number - signed.first] for number in new]
         self._changed.add(run)
         if is_forbidden:
             added.forbidden += messages
@@ -162,7 +163,7 @@ class SignedMessages(Messages):
 
     def _is_forbidden(self, signed: Signed) -> bool:
         return (self._find_word is not None and signed.run != self._own_run
-                and any(self.forbids(wire.gossip_text(message)) for message in signed.messages))
+                and any(self.forbids(text.decode()) for text in signed.texts))
 
     def _weight(self, line: bytes, count: int) -> int:
         return max(self._least * count, len(line))

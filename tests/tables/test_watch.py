@@ -20,7 +20,7 @@ def said(first: int, count: int = 1, text: str = "x", run=run_of(), time: float 
     """Return a signed line of so many messages, said at a time."""
     head = wire.make_gossip(wire.format_time(time), run.decode(), first, text)
     texts = [b"%b %d" % (text.encode(), number) for number in range(count)]
-    return Signed(b"signed:%d:" % count + head, b"", b"", b"",
+    return Signed(b"signed:%d:::" % count + head, b"", b"", b"",
                   head[:wire.HEAD.match(head).start(2)], run, first, texts)
 
 
