@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from grapevine.library.messages import BYTES, Message, seconds_of
@@ -120,6 +121,12 @@ def _in_thread(call: Callable[[], Any]) -> "asyncio.Future[Any]":
     return asyncio.get_running_loop().run_in_executor(None, call)
 
 
+def _close_unwanted(joining: "Future[BlockingPeer]") -> None:
+    """End a peer whose `join` was cancelled."""
+    if joining.exception() is None:
+        joining.result().close()
+
+
 class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
     """A peer that joins when it is awaited, or by `async with`."""
 
@@ -127,24 +134,12 @@ class _Joining(contextlib.AbstractAsyncContextManager[Peer]):
         self._port, self._arguments = port, arguments
 
     async def _join(self) -> Peer:
-        joined: list[BlockingPeer] = []
-        is_unwanted = False
-
-        def close_unwanted() -> None:
-            if is_unwanted:
-                for peer in joined:
-                    peer.close()
-
-        def join() -> None:
-            joined.append(join_blocking(self._port, **self._arguments))
-            close_unwanted()  # here, because the loop may be closed before
-
+        # a thread of its own, which calls `_close_unwanted` even if the loop is closed before
+        joining = ThreadPoolExecutor(1).submit(join_blocking, self._port, **self._arguments)
         try:
-            await asyncio.shield(_in_thread(join))
-            return Peer(joined[0])
+            return Peer(await asyncio.shield(asyncio.wrap_future(joining)))
         except asyncio.CancelledError:
-            is_unwanted = True
-            close_unwanted()
+            joining.add_done_callback(_close_unwanted)
             raise
 
     def __await__(self) -> Generator[Any, None, Peer]:

@@ -170,8 +170,8 @@ def program_class(kind: type) -> type:
 
 
 def _locked() -> threading.Lock:
-    """Return a lock that the hand releases. To `acquire` it takes no longer than its timeout: `get`
-    of a queue never ends, before Python 3.13, if a handler of signals outlasts its timeout."""
+    """Return a lock that the hand releases. `get` of a queue never ends, before Python 3.13, if a
+    handler of signals outlasts its timeout; an error of a handler can leave an Event locked."""
     lock = threading.Lock()
     lock.acquire()
     return lock

@@ -8,7 +8,7 @@
     has_room()             whether new messages may be made
     is_busy()              whether something is still being told
     counts()               what `status` shows
-    goes_to_all(line)      whether neighbours are judged by a line, so that no prune spares it
+    goes_to_all(line)      whether neighbours are judged by a line: a tree sends it to all of them
 
 The node calls these. A way uses of its node gossip_links(), now(), later(), schedule(), rng,
 settings, messages and sync; it sends by `link.send`, which never waits and may end a link, but

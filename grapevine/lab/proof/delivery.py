@@ -25,7 +25,7 @@ SEEDS_ASKED = 2.0 + PROBE_TIME  # seconds that it takes to find out whether a ru
 # Seconds in which a new message crosses a piece, by the way of spreading; by others it may never
 CROSSING = {"flood": 2.0, "tree": 5.0}
 LONGEST_CROSSING = 5.0  # seconds that an experiment waits for it, at most
-COMPARISONS, BY_OTHERS, MORE = 2, 4, 3.0  # that bring it later; by those others; and seconds
+COMPARISONS, BY_OTHERS, MORE = 2, 4, 3.0  # comparisons that bring it later, by others; and seconds
 
 Times = list[tuple[float, float]]  # from when until when, in order
 
