@@ -37,7 +37,7 @@ from grapevine.node import END, REASON_LIMIT, UNIDENTIFIED, UP
 from grapevine.peer_list import PeerList
 from grapevine.places import Places
 from grapevine.prober import STRANGERS_LIMIT, Prober
-from grapevine.registrations import ANSWER, Registrations
+from grapevine.registrations import ANSWER_TIME, Registrations
 from grapevine.settings import Settings, capacity_of
 from grapevine.tools import Accounts, Backoff, Budget, ProtocolError, Recent
 
@@ -279,7 +279,7 @@ class Peer(Asker, Gossiper):
         if self.is_leaving:
             return math.inf
         for seed in self.registrations.to_dial(now):
-            self.registrations.rows[seed].link = self.dial(SEED, seed, ANSWER)
+            self.registrations.rows[seed].link = self.dial(SEED, seed, ANSWER_TIME)
         if now >= self._lists.due:
             self._lists.failed(now)
             self.ask_for_lists()

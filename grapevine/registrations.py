@@ -11,7 +11,7 @@ from grapevine.addresses import Address, Target
 from grapevine.settings import majority
 from grapevine.tools import Backoff
 
-ANSWER = 10.0  # seconds that a seed may take to answer `register`
+ANSWER_TIME = 10.0  # seconds that a seed may take to answer `register`
 FIRST_REST, LONGEST_REST = 0.5, 5.0  # seconds
 MISSES = 3  # rounds without an answer to `register`, before another seed is tried
 REPEAT = 1.0  # seconds at least between two `register` that probes of a seed cause

@@ -56,7 +56,7 @@ def test_a_node_may_be_ended_by_one_of_its_own_calls(nodes):
 
 
 def test_a_dial_that_hangs_does_not_delay_the_end_of_its_node(nodes, monkeypatch):
-    for limit in "grapevine.node.CONNECT", "grapevine.peer.ANSWER":
+    for limit in "grapevine.node.CONNECT", "grapevine.peer.ANSWER_TIME":
         monkeypatch.setattr(limit, 60.0)
 
     def state(link) -> bytes:

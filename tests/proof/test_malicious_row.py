@@ -42,9 +42,9 @@ def kicked(peer, second=13, badness="0.812"):
         f"{second} {peer} kicked:@8001:{badness}"]
 
 
-def row(folder, *lines, capacity="rule", period="1", **more):
+def row(folder, *lines, capacity="rule", period="1", scenario="", **more):
     return malicious(tell(folder, story(*lines, **more), monitor="yes", report_interval=period,
-                          capacity=capacity))
+                          capacity=capacity, scenario=scenario))
 
 
 def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
@@ -77,6 +77,9 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     (25, ["4.9 5011 late:3.500"], {}, FAILS), (25, ["24 8001 late:7.000"], {}, HOLDS),
     (25, ["24 5002 late:7.000"], {}, FAILS),
     (25, ["24 8001 late:3.000", "24 5011 late:3.000"], {}, FAILS),
+    # nor while some nodes cannot reach the others
+    (25, [], {"scenario": "14 cut:@5003 \n 18 mend:@5003"}, HOLDS),
+    (25, [], {"scenario": "14 cut:@5003 \n 17 mend:@5003"}, FAILS),
     # two texts convict within two periods, or five seconds
     (9.9, spread(5011, 5, [], []), {"vow": "twotexts"}, HOLDS),
     (10.1, spread(5011, 5, [], []), {"vow": "twotexts"}, FAILS),

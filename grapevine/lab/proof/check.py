@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterator
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, FAILS, HOLDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge,
-    no_file, parts, quiet, shared)
+    FAILS, HOLDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, clock, extend, judge, no_file, parts,
+    quiet, shared)
 from grapevine.lab.proof.events import ADDRESS
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row, worst
 from grapevine.lab.proof.malicious import malicious
 from grapevine.lab.proof.records import Records, read_folder
 from grapevine.lab.proof.runs import PeerRun, standing
 from grapevine.node import LATE_FOR
-from grapevine.registrations import LONGEST_REST
+from grapevine.registrations import ANSWER_TIME, LONGEST_REST
 from grapevine.settings import majority
 from grapevine.terminal.command_line import Parser, printable, show
 from grapevine.terminal.folders import parse_folders

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, always, clock, judge)
+    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, always, clock, judge)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
+from grapevine.registrations import ANSWER_TIME
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grapevine.registrations import ANSWER, MISSES
+from grapevine.registrations import MISSES
 
 HOLDS, FAILS, UNCLEAR = "holds", "FAILS", "unclear"
 YET = "(yet)"  # behind the words of a claim that still may be met
@@ -24,7 +24,6 @@ PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 CATCHING_UP = 4.0  # seconds at most in which a process that was late handles what has piled up
 LONG = 1.0  # seconds of lateness after which something has piled up
 NOTICE_ROUNDS = MISSES + 1  # in which a peer notices that a seed is silent
-ANSWER_TIME = ANSWER  # seconds that a seed has to answer a new connection
 
 
 class Span(NamedTuple):  # a disturbance

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from grapevine.lab.proof.disturbances import (
-    ANSWER_TIME, CATCHING_UP, FAILS, HOLDS, LONG, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR,
+    CATCHING_UP, FAILS, HOLDS, LONG, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR,
     Fault, Span, always, clock, judge, no_file, quiet, shared)
 from grapevine.lab.proof.records import Records, machine_of
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run
+from grapevine.registrations import ANSWER_TIME
 
 
 class Row(NamedTuple):  # a line of the proof
@@ -54,7 +55,7 @@ class Proof:
         self.runs, self.registries = by_node(self.peers), by_node(self.seeds)
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.unconfirmed = {what for run in self.peers for _, what in run.told("unconfirmed")}
-        self._cuts = records.scenario.times("cut", "mend")
+        self.cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
         began = {node: min(life.first for life in lives) for node, lives in self.lives.items()}
         self._headless = records.headless() | {  # or others had to do with it before it began
@@ -168,7 +169,7 @@ class Proof:
     def _between(self, run: PeerRun, address: str) -> list[Span]:
         """Return what a run tells of trouble with another node, while that one lived."""
         cuts = (Span(begin, end, f"{run.address} and {address} were cut apart at {clock(begin)}")
-                for begin, end, nodes in self._cuts if (run.address in nodes) != (address in nodes))
+                for begin, end, nodes in self.cuts if (run.address in nodes) != (address in nodes))
         return [span for span in (*self._missed(run, address), *self._broken(run, address),
                                   *self._unregistered(run, address), *cuts)
                 if any(life.first < span.end and life.end > span.begin + PROBE_TIME

@@ -148,12 +148,13 @@ def _judge(proof: Proof, words: str, *nodes: str) -> Fault:
 
 
 def _periods(proof: Proof, run: PeerRun, until: float) -> float:
-    """Return the periods of an attacker's time, while neither it nor a seed was late."""
+    """Return the periods of an attacker's time, while neither it nor a seed was late, nor nodes cut
+    off from others."""
     honest = (links for peer, links in run.links.items() if peer not in proof.attacking)
     times = [*sorted(said.at for one in ([run] if run.malice == CHEAT else proof.peers)
                      for said in one.generated.values()), math.inf]
-    late = [*run.late, *(span for seed in proof.seeds for span in seed.late)]
-    seconds = [quiet(times[bisect.bisect_left(times, begin)], min(end, until), late)
+    spans = [*proof.cuts, *run.late, *(span for seed in proof.seeds for span in seed.late)]
+    seconds = [quiet(times[bisect.bisect_left(times, begin)], min(end, until), spans)
                for begin, end in shared(honest, REPORTERS)]
     return max(seconds, default=0.0) / (run.setting("report-interval") or 1)
 
