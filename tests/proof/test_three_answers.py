@@ -243,6 +243,11 @@ def test_a_life_has_the_start_that_its_settings_say(tmp_path, start, verdict):
 @pytest.mark.parametrize("story, why", [
     ("", None), ("9 5001 lost:2", "a full disk has refused lines of 127.0.0.1:5001"),
     ("60 5001 lost:2", "a full disk may have refused the last lines of 127.0.0.1:5002"),
+    # the disk was full from the line before on, and more than once
+    ("60 5003 lost:2 \n 30 5001 dies", "a full disk may have refused the last lines of "
+     "127.0.0.1:5001"),
+    ("6 5003 lost:2 \n 50 5003 lives \n 60 5003 lost:2 \n 6 5001 dies",
+     "a full disk may have refused the last lines of 127.0.0.1:5001"),
     ("9 5001 links 5009", "peer_127.0.0.1_5009.txt is named like a node's file, and has no "
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),

@@ -62,8 +62,8 @@ class Proof:
             node for run in self.peers for times in (run.links, run.registrations)
             for node, those in times.items() if any(
                 one.stood and one.begin < began.get(node, 0.0) - ON_ITS_WAY for one in those)}
-        self._full = [(run.lost_at - 2 * run.interval, run.lost_at + 2 * run.interval)
-                      for run in [*self.peers, *self.seeds] if run.lost_at]
+        self._full = shared([[(begin - 2 * run.interval, end + 2 * run.interval)
+                              for run in [*self.peers, *self.seeds] for begin, end in run.lost]], 1)
         self._trouble: dict[Run | str | tuple[PeerRun, str], list[Span]] = {}
 
     def is_elsewhere(self, address: str) -> bool:
@@ -128,10 +128,10 @@ class Proof:
 
     def lacks(self, run: Run) -> list[Span]:
         """Return why the file of a run does not tell all."""
-        may_lack = not run.lost_at and run.ended is None and any(  # killed, it cannot tell
+        may_lack = not run.lost and run.ended is None and any(  # killed, it cannot tell
             begin <= run.last <= end for begin, end in self._full)
         return [always(words) for is_so, words in (
-            (run.lost_at, f"a full disk has refused lines of {run.address}"),
+            (run.lost, f"a full disk has refused lines of {run.address}"),
             (may_lack, f"a full disk may have refused the last lines of {run.address}"),
             (run.is_damaged, f"there are damaged lines in the file of {run.address}"),
             (run.address in self._headless, f"the file of {run.address} lacks its beginning"),

@@ -69,7 +69,7 @@ class Run:
         self.ended: str | None = None  # the reason in its `stopped:` line, or KICKED
         self.killed: float | None = None  # when the runner says that it killed it
         self.late: list[tuple[float, float]] = []  # when it stood still, or ran late
-        self.lost_at = 0.0  # when it told last of lines that a full disk refused; 0: never
+        self.lost: list[tuple[float, float]] = []  # from when until when a full disk refused lines
         self.is_damaged = False  # nobody can read some of its lines
         self.failures: list[str] = []  # threads that died
         self.chat = False  # a chat server
@@ -159,7 +159,7 @@ class Run:
             case "alive" if found := ALIVE.fullmatch(rest):
                 self.interval = float(found[1])
             case "lost":
-                self.lost_at = at
+                self.lost.append((self._before, at))
             case "stopped":
                 self.ended = rest
 
