@@ -161,7 +161,7 @@ class ThreadWorld(sockets.World):
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             self._threads.discard(thread)
             raise OSError(errno.EAGAIN, "no thread left") from None
 

@@ -269,10 +269,11 @@ def test_a_call_that_is_due_sooner_than_all_others_is_made_in_time(stage):
     assert node.words() == ["timer", "another"]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
 @pytest.mark.parametrize("stage", [ThreadStage], indirect=True)
-def test_a_call_for_which_no_thread_was_left_may_be_asked_for_again(stage, monkeypatch):
+def test_a_call_for_which_no_thread_was_left_may_be_asked_for_again(stage, monkeypatch, error):
     def fail(thread):
-        raise RuntimeError("can't start new thread")
+        raise error
 
     node = stage.node()
     with monkeypatch.context() as shortage, pytest.raises(OSError):
