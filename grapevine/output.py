@@ -2,7 +2,8 @@
 
 A line is `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` in UTC. Of what others sent, every character that is
 not printable is shown as its code, and a backslash is doubled, so an event is always one line. A
-full disk costs lines and stops nobody: as soon as there is room, `lost:N` tells how many.
+full disk costs lines and stops nobody: as soon as there is room, `lost:N` tells how many. Those of
+the beginning wait, or what follows would be taken for words of an earlier life.
 """
 
 import re
@@ -40,6 +41,7 @@ class Output:
         self._file, self._show, self._clock = file, show, clock
         self._second, self._date = -1, ""  # the date of the second that was formatted last
         self.lost = 0  # lines that the disk refused and the file does not tell of yet
+        self._beginning: bytes | None = None  # what was written first, while the disk refuses it
         self._is_finished = False
 
     def write(self, *events: str) -> None:
@@ -79,7 +81,7 @@ class Output:
         lines = f"{begin[1:]}{events.replace(chr(10), begin)}\n"
         if self.lost:
             lines = f"{stamp}lost:{self.lost}\n{lines}"
-        self._append(lines.encode(), events.count("\n") + 1)
+        self._append((self._beginning or b"") + lines.encode(), events.count("\n") + 1)
         if self._show is not None:
             for event in events.split("\n"):
                 if not event.startswith(_NOT_SHOWN):
@@ -95,7 +97,12 @@ class Output:
                 self._file.truncate(self._file.tell() - written)
         except (OSError, ValueError):
             pass  # the disk is full, the file was closed, or a device has no size
-        self.lost = 0 if written == len(data) else self.lost + count
+        if written == len(data):
+            self.lost, self._beginning = 0, b""
+        elif self._beginning is None:
+            self._beginning = data
+        else:
+            self.lost += count
 
     def _stamp(self) -> str:
         second, microseconds = divmod(self._clock() // 1000, 1_000_000)

@@ -99,9 +99,24 @@ def test_a_full_disk_costs_lines_and_tells_how_many_when_there_is_room():
     assert output.lost == 0
 
 
-def test_a_device_without_a_size_keeps_the_part_that_it_took():
-    disk = Disk(room=5, has_size=False)
+@pytest.mark.parametrize("refused, told", [([], []), (["c", "d"], ["lost:2"])])
+def test_the_beginning_of_a_life_is_written_when_there_is_room(refused, told):
+    disk = Disk(room=len(STAMP) + 7)
     output = output_of(disk)
+    output.write("begins", "with this")
+    for event in refused:
+        output.write(event)
+    disk.room = 1_000
+    output.write("again")
+    output.write("as usual")
+    assert disk.events() == ["begins", "with this", *told, "again", "as usual"]
+
+
+def test_a_device_without_a_size_keeps_the_part_that_it_took():
+    disk = Disk(has_size=False)
+    output = output_of(disk)
+    output.write("before")
+    disk.data, disk.room = b"", 5
     output.write("lost")
     disk.room = 99
     output.write("here")
@@ -123,6 +138,7 @@ def test_a_file_that_somebody_has_emptied_gets_whole_lines_alone():
 
 def test_a_failure_may_be_told_when_the_file_is_closed():
     output = Output(io.BytesIO())
+    output.write("first")
     output.close()
     output.failed("failed:x")
     assert output.lost == 1
