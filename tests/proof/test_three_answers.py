@@ -251,10 +251,19 @@ def test_a_life_has_the_start_that_its_settings_say(tmp_path, start, verdict):
     ("9 5001 links 5009", "peer_127.0.0.1_5009.txt is named like a node's file, and has no "
      "started: line"),
     ("9 5001 connected:@5009", "there is no file of 127.0.0.1:5009"),
-    ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
-    ("7 5001 connected:@5009 \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks its beginning"),
+    *((f"7 {node} starts \n 8 {node} stopped:{why} \n 9.5 5001 {event}:@{node}",
+       f"the file of 127.0.0.1:{node} lacks the beginning of a life") for node, event, why in (
+           (5009, "connected", "quit"), (8082, "registered", "interrupted"))),
+    ("7 5009 starts \n 8 5009 stopped:quit \n 8.5 5001 connected:@5009", None),
+    ("7 5009 starts \n 8 5009 stopped:quit \n 9.5 5001 connected:@5009 \n "
+     "9.6 5001 parts 5009 closed", None),  # read late
+    ("7 5009 starts \n 9 5001 connected:@5009", None),  # killed, or frozen for ever
+    ("8 5009 lives \n 9 5009 starts", "the file of 127.0.0.1:5009 lacks the beginning of a life"),
+    ("7 5001 connected:@5009 \n 9 5009 starts",
+     "the file of 127.0.0.1:5009 lacks the beginning of a life"),
     ("9 5001 registered:@8082", "there is no file of 127.0.0.1:8082"),
-    ("7 5001 registered:@8082 \n 9 8082 starts", "the file of 127.0.0.1:8082 lacks its beginning"),
+    ("7 5001 registered:@8082 \n 9 8082 starts",
+     "the file of 127.0.0.1:8082 lacks the beginning of a life"),
     ("7 5001 unregistered:@8082:Connection refused \n 9 8082 starts \n 9 5001 joins 8082", None),
     ("8 5009 started:seed:@5009 \n 9 5001 connected:@5009", "there is no file of 127.0.0.1:5009")])
 def test_what_is_missing_is_named_in_one_row(tmp_path, story, why):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from grapevine.lab.proof.disturbances import (
-    CATCHING_UP, FAILS, HOLDS, LONG, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR,
-    Fault, Span, always, clock, judge, no_file, quiet, shared)
+    CATCHING_UP, FAILS, HOLDS, LONG, NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span,
+    always, clock, judge, no_file, quiet, shared)
 from grapevine.lab.proof.records import Records, machine_of
-from grapevine.lab.proof.runs import KICKED, PeerRun, Run
+from grapevine.lab.proof.runs import KICKED, Linked, PeerRun, Run
 from grapevine.registrations import ANSWER_TIME
 
 
@@ -57,14 +57,20 @@ class Proof:
         self.unconfirmed = {what for run in self.peers for _, what in run.told("unconfirmed")}
         self.cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
-        began = {node: min(life.first for life in lives) for node, lives in self.lives.items()}
-        self._headless = records.headless() | {  # or others had to do with it before it began
-            node for run in self.peers for times in (run.links, run.registrations)
+        self._headless = records.headless() | {  # or others had to do with it when none of its
+            node for run in self.peers for times in (run.links, run.registrations)  # lives ran
             for node, those in times.items() if any(
-                one.stood and one.begin < began.get(node, 0.0) - ON_ITS_WAY for one in those)}
+                one.stood and self._has_no_life(node, one) for one in those)}
         self._full = shared([[(begin - 2 * run.interval, end + 2 * run.interval)
                               for run in [*self.peers, *self.seeds] for begin, end in run.lost]], 1)
         self._trouble: dict[Run | str | tuple[PeerRun, str], list[Span]] = {}
+
+    def _has_no_life(self, node: str, one: Linked) -> bool:
+        """Tell whether a link began before the first life of a node, or when it had said that its
+        last one ends; then it lasted, or somebody who was late has read it late."""
+        begun = [life for life in self.lives.get(node, ()) if life.first <= one.begin + ON_ITS_WAY]
+        return node in self.lives and (not begun or begun[-1].ended not in (None, KICKED) and (
+            begun[-1].last + ON_ITS_WAY < one.begin < one.end - ON_ITS_WAY))
 
     def is_elsewhere(self, address: str) -> bool:
         """Tell whether a node has its file on another machine."""
@@ -134,7 +140,8 @@ class Proof:
             (run.lost, f"a full disk has refused lines of {run.address}"),
             (may_lack, f"a full disk may have refused the last lines of {run.address}"),
             (run.is_damaged, f"there are damaged lines in the file of {run.address}"),
-            (run.address in self._headless, f"the file of {run.address} lacks its beginning"),
+            (run.address in self._headless,
+             f"the file of {run.address} lacks the beginning of a life"),
         ) if is_so]
 
     def file_trouble(self, run: Run) -> list[Span]:
