@@ -79,9 +79,9 @@ class Output:
         stamp = self._stamp()
         begin = f"\n{stamp}{head}"
         lines = f"{begin[1:]}{events.replace(chr(10), begin)}\n"
-        if self.lost:
-            lines = f"{stamp}lost:{self.lost}\n{lines}"
-        self._append((self._beginning or b"") + lines.encode(), events.count("\n") + 1)
+        if self.lost:  # by itself, because it may fit where nothing else does
+            self._append(f"{stamp}lost:{self.lost}\n".encode(), 0)
+        self._append(lines.encode(), events.count("\n") + 1)
         if self._show is not None:
             for event in events.split("\n"):
                 if not event.startswith(_NOT_SHOWN):
@@ -90,7 +90,7 @@ class Output:
     def _append(self, data: bytes, count: int) -> None:
         """Write whole lines; take back a part that did fit, or the next line would follow it. Where
         it begins the file alone knows, because others may have emptied it."""
-        written = 0
+        data, written = (self._beginning or b"") + data, 0
         try:
             written = self._file.write(data)
             if 0 < written < len(data):

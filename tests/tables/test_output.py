@@ -99,6 +99,15 @@ def test_a_full_disk_costs_lines_and_tells_how_many_when_there_is_room():
     assert output.lost == 0
 
 
+def test_what_is_lost_is_told_where_nothing_else_fits():
+    disk = Disk(room=len(STAMP) * 2 + len("before\nlost:1\n"))
+    output = output_of(disk)
+    output.write("before")
+    output.write("much longer")
+    output.write("as long as that")
+    assert disk.events() == ["before", "lost:1"] and output.lost == 1
+
+
 @pytest.mark.parametrize("refused, told", [([], []), (["c", "d"], ["lost:2"])])
 def test_the_beginning_of_a_life_is_written_when_there_is_room(refused, told):
     disk = Disk(room=len(STAMP) + 7)
