@@ -57,8 +57,8 @@ class Proof:
         self.unconfirmed = {what for run in self.peers for _, what in run.told("unconfirmed")}
         self.cuts = records.scenario.times("cut", "mend")
         self._frozen = records.scenario.times("freeze", "thaw")
-        self._headless = records.headless() | {  # or others had to do with it when none of its
-            node for run in self.peers for times in (run.links, run.registrations)  # lives ran
+        self._headless = records.headless() | {  # or others had to do with a life that it lacks
+            node for run in self.peers for times in (run.links, run.registrations)
             for node, those in times.items() if any(
                 one.stood and self._has_no_life(node, one) for one in those)}
         self._full = shared([[(begin - 2 * run.interval, end + 2 * run.interval)
@@ -66,8 +66,8 @@ class Proof:
         self._trouble: dict[Run | str | tuple[PeerRun, str], list[Span]] = {}
 
     def _has_no_life(self, node: str, one: Linked) -> bool:
-        """Tell whether a link began before the first life of a node, or when it had said that its
-        last one ends; then it lasted, or somebody who was late has read it late."""
+        """Tell whether a link began before the first life of a node, or over a second after the end
+        of another, and lasted as long; what did not was read late."""
         begun = [life for life in self.lives.get(node, ()) if life.first <= one.begin + ON_ITS_WAY]
         return node in self.lives and (not begun or begun[-1].ended not in (None, KICKED) and (
             begun[-1].last + ON_ITS_WAY < one.begin < one.end - ON_ITS_WAY))
