@@ -55,6 +55,98 @@ def play(script: str, hops: str = "1.5e6") -> dict:
     return json.loads(done.stdout)
 
 
+PLAYED = {  # rule -> a script, and what it leaves in `answer`
+    "messages that are not shown count in the past too": ("""
+        tell(5, "generated", 0, 1, "hello"); tell(6, "generated", 0, 4, "hello");
+        look([4, 5, 6], () => model.figures().messages);
+    """, {"4": 0, "5": 1, "6": 4}),
+    "misses are those of the neighbour that counts most until it answers": ("""
+        tell(5, "liveness missed", 1, 0, 1); tell(6, "liveness missed", 3, 0, 2);
+        tell(7, "liveness reply", 3, 0, ""); tell(8, "liveness reply", 1, 0, "");
+        look([4, 5, 6, 7, 8], () => model.nodes.get(0).missed);
+    """, {"4": 0, "5": 1, "6": 2, "7": 1, "8": 0}),
+    "the dead keep their place until half a minute after their removal": ("""
+        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead");
+        tell(25, "removed", 9, 0, "dead");
+        look([19, 54, 56], () => model.shown().some(node => node.number === 0));
+    """, {"19": True, "54": True, "56": False}),
+    "time goes back and what comes late finds its place": ("""
+        model.take(events);
+        model.seek(seconds(30));
+        model.take([[seconds(10), "state", 0, "lost"], [seconds(12), "state", 0, "up"]]);
+        for (const time of [11, 30, 9, 11]) {
+          model.seek(seconds(time));
+          (answer[time] ??= []).push(model.nodes.get(0).state);
+        }
+    """, {"9": ["up"], "11": ["lost", "lost"], "30": ["up"]}),
+    "a long text is cut between letters": ("""
+        for (const text of ["abcd", "abcde", "a😀😀😀", "a😀😀😀😀"]) {
+          answer[text] = shortened(text, 4);
+        }
+    """, {"abcd": "abcd", "abcde": "abcd…", "a😀😀😀": "a😀😀😀", "a😀😀😀😀": "a😀😀😀…"}),
+    "what is fetched later than three seconds is in the sentence and not in the wave": ("""
+        tell(5, "generated", 0, 1, "hello"); tell(5.001, "received", 1, 0, 1);
+        tell(8.5, "received", 2, 1, 1);
+        model.take(events);
+        const seen = [];
+        model.seek(seconds(9), event => seen.push(event[1]));
+        answer.hops = model.messages.get(1).hops.length / 3;
+        answer.late = seen.includes("late");
+        tell(9, "received", 3, 0, 1); tell(60, "received", 1, 0, 1);  // which began anew
+        model.take(events.slice(-2));
+        const wave = new Wave(model.messages.get(1), 0, true);
+        for (const time of [8, 8.5, 9, 60]) {
+          model.seek(seconds(time));
+          answer[time] = wave.sentence(model).split(": ").slice(1).join(": ");
+        }
+    """, {"hops": 1, "late": True, "8": "2 of 4 have it; not yet: 5002, 5003",
+          "8.5": "3 of 4 have it; not yet: 5003", "9": "4 of 4 have it; all in 4,000 ms",
+          "60": "4 of 4 have it; all in 4,000 ms"}),
+    "who watches slower than it happens falls behind and comes back with live": ("""
+        const player = new Player();
+        player.turn(0, seconds(10));
+        player.setSpeed(4); player.turn(1000, seconds(11));
+        answer.fast = player.at;
+        player.setSpeed(0.5); player.turn(1000, seconds(11)); player.turn(1000, seconds(12));
+        answer.slow = player.at;
+        player.goLive(); player.turn(1000, seconds(13));
+        answer.live = player.at;
+    """, {"fast": 11e6, "slow": 11.5e6, "live": 13e6}),
+    "what the viewer lets a peer say is shown before newer messages": ("""
+        tell(5, "generated", 0, 1, "hello"); tell(5.01, "generated", 1, 2, "hello");
+        tell(5.02, "generated", 2, 3, "message 1");
+        model.take(events);
+        const waves = new Waves(), shown = () => waves.active.map(wave => wave.message.number);
+        model.seek(seconds(7), ([, kind, , number]) => {
+          if (kind === "generated") waves.pending.push(model.messages.get(number));
+        });
+        waves.wish = {origin: 0, text: "hello, and more than the stream has"};
+        waves.turn(0, seconds(5.1), seconds(5.1));
+        answer.early = shown();
+        waves.turn(0, seconds(7), seconds(7));
+        answer.first = shown();
+        waves.turn(STRETCH + HOLD, seconds(7), seconds(7));
+        waves.turn(0, seconds(7), seconds(7));
+        answer.then = shown();
+    """, {"early": [], "first": [1], "then": [3]}),
+    "the next event is the end of a step and deliveries are none": ("""
+        link(5, 0, 2); tell(5.0015, "connected", 1, 3, ""); tell(6, "registered", 1, 9, "");
+        tell(7, "generated", 0, 1, "hello"); tell(7.001, "received", 1, 0, 1);
+        tell(9, "removed", 9, 1, "gone");
+        model.take(events); model.seek(seconds(3));
+        answer.steps = [];
+        for (let time; (time = model.nextStep()) !== null; model.seek(time)) {
+          answer.steps.push(time);
+        }
+    """, {"steps": [5.0015e6, 7e6, 9e6]}),
+}
+
+
+@pytest.mark.parametrize("script, told", PLAYED.values(), ids=PLAYED)
+def test_the_model_and_the_waves(script, told):
+    assert play(script) == told
+
+
 def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     told = play("""
         tell(5, "disconnected", 0, 1, "lost");
@@ -64,45 +156,6 @@ def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     assert told["3"] | {"messages": 0} == {"peers": 4, "links": 4, "pieces": 1, "least": 2,
                                            "median": 2, "most": 2, "messages": 0}
     assert told["6"] | {"links": 3, "least": 1, "median": 1.5, "most": 2} == told["6"]
-
-
-def test_messages_that_are_not_shown_count_in_the_past_too():
-    told = play("""
-        tell(5, "generated", 0, 1, "hello"); tell(6, "generated", 0, 4, "hello");
-        look([4, 5, 6], () => model.figures().messages);
-    """)
-    assert told == {"4": 0, "5": 1, "6": 4}
-
-
-def test_misses_are_those_of_the_neighbour_that_counts_most_until_it_answers():
-    told = play("""
-        tell(5, "liveness missed", 1, 0, 1); tell(6, "liveness missed", 3, 0, 2);
-        tell(7, "liveness reply", 3, 0, ""); tell(8, "liveness reply", 1, 0, "");
-        look([4, 5, 6, 7, 8], () => model.nodes.get(0).missed);
-    """)
-    assert told == {"4": 0, "5": 1, "6": 2, "7": 1, "8": 0}
-
-
-def test_the_dead_keep_their_place_until_half_a_minute_after_their_removal():
-    told = play("""
-        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead");
-        tell(25, "removed", 9, 0, "dead");
-        look([19, 54, 56], () => model.shown().some(node => node.number === 0));
-    """)
-    assert told == {"19": True, "54": True, "56": False}
-
-
-def test_time_goes_back_and_what_comes_late_finds_its_place():
-    told = play("""
-        model.take(events);
-        model.seek(seconds(30));
-        model.take([[seconds(10), "state", 0, "lost"], [seconds(12), "state", 0, "up"]]);
-        for (const time of [11, 30, 9, 11]) {
-          model.seek(seconds(time));
-          (answer[time] ??= []).push(model.nodes.get(0).state);
-        }
-    """)
-    assert told == {"9": ["up"], "11": ["lost", "lost"], "30": ["up"]}
 
 
 def test_who_stands_keeps_its_place_when_others_come_and_go():
@@ -152,38 +205,6 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
     assert told["expected"] == [0, 1, 3]
 
 
-def test_a_long_text_is_cut_between_letters():
-    told = play("""
-        for (const text of ["abcd", "abcde", "a😀😀😀", "a😀😀😀😀"]) {
-          answer[text] = shortened(text, 4);
-        }
-    """)
-    assert told == {"abcd": "abcd", "abcde": "abcd…", "a😀😀😀": "a😀😀😀", "a😀😀😀😀": "a😀😀😀…"}
-
-
-def test_what_is_fetched_later_than_three_seconds_is_in_the_sentence_and_not_in_the_wave():
-    told = play("""
-        tell(5, "generated", 0, 1, "hello"); tell(5.001, "received", 1, 0, 1);
-        tell(8.5, "received", 2, 1, 1);
-        model.take(events);
-        const seen = [];
-        model.seek(seconds(9), event => seen.push(event[1]));
-        answer.hops = model.messages.get(1).hops.length / 3;
-        answer.late = seen.includes("late");
-        tell(9, "received", 3, 0, 1); tell(60, "received", 1, 0, 1);  // which began anew
-        model.take(events.slice(-2));
-        const wave = new Wave(model.messages.get(1), 0, true);
-        for (const time of [8, 8.5, 9, 60]) {
-          model.seek(seconds(time));
-          answer[time] = wave.sentence(model).split(": ").slice(1).join(": ");
-        }
-    """)
-    assert told == {"hops": 1, "late": True, "8": "2 of 4 have it; not yet: 5002, 5003",
-                    "8.5": "3 of 4 have it; not yet: 5003",
-                    "9": "4 of 4 have it; all in 4,000 ms",
-                    "60": "4 of 4 have it; all in 4,000 ms"}
-
-
 def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot():
     told = play("""
         model.take(events);
@@ -203,55 +224,6 @@ def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot()
         answer.received = model.receivedBy(model.nodes.get(2)) === HOPS;
     """, hops="3e3")
     assert told == {"most": True, "late": True, "messages": True, "received": True}
-
-
-def test_who_watches_slower_than_it_happens_falls_behind_and_comes_back_with_live():
-    told = play("""
-        const player = new Player();
-        player.turn(0, seconds(10));
-        player.setSpeed(4); player.turn(1000, seconds(11));
-        answer.fast = player.at;
-        player.setSpeed(0.5); player.turn(1000, seconds(11)); player.turn(1000, seconds(12));
-        answer.slow = player.at;
-        player.goLive(); player.turn(1000, seconds(13));
-        answer.live = player.at;
-    """)
-    assert told == {"fast": 11e6, "slow": 11.5e6, "live": 13e6}
-
-
-def test_what_the_viewer_lets_a_peer_say_is_shown_before_newer_messages():
-    told = play("""
-        tell(5, "generated", 0, 1, "hello"); tell(5.01, "generated", 1, 2, "hello");
-        tell(5.02, "generated", 2, 3, "message 1");
-        model.take(events);
-        const waves = new Waves(), shown = () => waves.active.map(wave => wave.message.number);
-        model.seek(seconds(7), ([, kind, , number]) => {
-          if (kind === "generated") waves.pending.push(model.messages.get(number));
-        });
-        waves.wish = {origin: 0, text: "hello, and more than the stream has"};
-        waves.turn(0, seconds(5.1), seconds(5.1));
-        answer.early = shown();
-        waves.turn(0, seconds(7), seconds(7));
-        answer.first = shown();
-        waves.turn(STRETCH + HOLD, seconds(7), seconds(7));
-        waves.turn(0, seconds(7), seconds(7));
-        answer.then = shown();
-    """)
-    assert told == {"early": [], "first": [1], "then": [3]}
-
-
-def test_the_next_event_is_the_end_of_a_step_and_deliveries_are_none():
-    told = play("""
-        link(5, 0, 2); tell(5.0015, "connected", 1, 3, ""); tell(6, "registered", 1, 9, "");
-        tell(7, "generated", 0, 1, "hello"); tell(7.001, "received", 1, 0, 1);
-        tell(9, "removed", 9, 1, "gone");
-        model.take(events); model.seek(seconds(3));
-        answer.steps = [];
-        for (let time; (time = model.nextStep()) !== null; model.seek(time)) {
-          answer.steps.push(time);
-        }
-    """)
-    assert told == {"steps": [5.0015e6, 7e6, 9e6]}
 
 
 def test_a_stream_in_which_nothing_comes_is_opened_anew_and_the_page_says_so():
