@@ -77,6 +77,20 @@ def test_what_matters_to_nobody_is_hidden(event):
     assert told(event) == []
 
 
+MISSED, ANSWER = f"liveness missed:{address(5002)}:3", f"liveness reply:{address(5002)}:1.5"
+
+
+@pytest.mark.parametrize("events, sentences", [
+    ([ANSWER, MISSED, ANSWER, ANSWER], ["? 5002 does not answer: 3 of 3", "+ 5002 answers again"]),
+    ([MISSED, f"dead:{address(5002)}:41.000", f"connected:{address(5002)}", ANSWER], [
+        "? 5002 does not answer: 3 of 3", "x 5002 is dead; no seed could be told",
+        "+ 5002 is a neighbour (1 neighbour)"]),
+    ([f"leaving:{OWN}", f"disconnected:{address(5002)}:left:there"], ["- saying goodbye to all"])],
+    ids=["who was silent answers", "who was dead starts again", "who leaves hears no goodbyes"])
+def test_what_came_before_decides_what_is_told(events, sentences):
+    assert told(*events) == sentences
+
+
 def test_seeds_are_told_together_once_they_are_enough():
     words = Words(OWN, 3, 6)
     for port in (8082, 8080, 8085):
@@ -147,30 +161,12 @@ def test_a_death_is_told_once_with_the_number_of_seeds_that_are_told():
         "x 5004 is dead, says seed 8080"]
 
 
-def test_who_was_silent_and_answers_is_told_of():
-    reply = f"liveness reply:{address(5002)}:1.5"
-    assert told(reply, f"liveness missed:{address(5002)}:1", reply, reply) == [
-        "? 5002 does not answer: 1 of 3", "+ 5002 answers again"]
-
-
-def test_who_was_dead_and_starts_again_has_not_been_silent():
-    one = address(5002)
-    lines = told(f"disconnected:{one}:broken:there", f"liveness missed:{one}:3",
-                 f"dead:{one}:41.000", f"connected:{one}", f"liveness reply:{one}:1.5")
-    assert lines[-1] == "+ 5002 is a neighbour (1 neighbour)"
-
-
 def test_a_link_that_replaces_another_is_no_news():
     words = Words(OWN, 3, 6)
     assert len(told(f"connected:{address(5002)}", words=words)) == 1
     assert told(f"disconnected:{address(5002)}:duplicate:here", f"connected:{address(5002)}",
                 words=words) == []
     assert words.prompt(80) == "5001, 1 neighbour, 0 messages > "
-
-
-def test_who_leaves_is_not_told_who_else_does():
-    assert told(f"leaving:{OWN}", f"disconnected:{address(5002)}:left:there") == [
-        "- saying goodbye to all"]
 
 
 def test_messages_of_a_second_are_folded_beyond_a_number():
