@@ -152,40 +152,32 @@ def test_the_states_of_a_peer_that_has_one_neighbour(tmp_path, story, states):
     assert Told(tmp_path, LINE, story).until(80).states_of(5001) == states
 
 
-def test_peers_that_were_killed_together_are_lost_until_they_write(tmp_path):
-    told = Told(tmp_path, TRIANGLE, "3.0 5002 liveness request:@5001",
-                "3.1 5001 parts 5003 closed", "3.1 5002 parts 5003 closed")
-    assert told.until(2.5).all(5001, 5002) == {"lost"}
-    assert told.until(80).all(5001, 5002) == {"up"}
-    assert told.states.degrees() == [1, 1]
-
-
-def test_who_was_killed_stays_lost_when_a_peer_that_was_killed_with_it_begins_anew(tmp_path):
-    told = Told(tmp_path, TRIANGLE, "9.0 5002 starts").until(80)
-    assert told.all(5001) == {"lost"} and told.all(5002) == {"joining"}
-
-
-def test_who_writes_that_it_lives_is_up_whatever_others_have_said(tmp_path):
-    told = Told(tmp_path, THREE, """
+@pytest.mark.parametrize("stories, moments, links", [
+    ([TRIANGLE, "3.0 5002 liveness request:@5001", "3.1 5001 parts 5003 closed",
+      "3.1 5002 parts 5003 closed"], [(2.5, "lost", [5001, 5002]), (80, "up", [5001, 5002])], 1),
+    ([TRIANGLE, "9.0 5002 starts"], [(80, "lost", [5001]), (80, "joining", [5002])], 0),
+    ([THREE, """
         2.1 5001 unregistered:@8080:closed
         2.1 5002 unregistered:@8080:closed
         2.2 5003 unregistered:@8080:closed
         2.2 5002 dead:@5003:1.000
         2.3 5001 dead:@5003:1.000
-        3.0 5003 alive:1:2
-    """)
-    assert told.until(2.15).all(8080) == {"up"}  # 5003 has it still
-    assert told.until(2.5).all(8080) == {"gone"} and told.all(5003) == {"dead"}
-    assert told.until(4).all(8080, 5003) == {"up"}
-
-
-def test_a_seed_that_refuses_a_peer_is_up_and_one_that_is_not_reached_is_gone(tmp_path):
-    told = Told(tmp_path, LINE, """
+        3.0 5003 alive:1:2"""], [(2.15, "up", [8080]),  # 5003 has it still
+                                 (2.5, "gone", [8080]), (2.5, "dead", [5003]),
+                                 (4, "up", [8080, 5003])], 3),
+    ([LINE, """
         1.0 5001 unregistered:@8080:registration refused: no Liveness Reply from 127.0.0.1:5001
-        2.0 5001 unregistered:@8080:Connection refused
-    """)
-    assert told.until(1.5).all(8080) == {"up"}
-    assert told.until(2.5).all(8080) == {"gone"}
+        2.0 5001 unregistered:@8080:Connection refused"""], [
+            (1.5, "up", [8080]), (2.5, "gone", [8080])], 2)],
+    ids=["peers that were killed together are lost until they write",
+         "who was killed with a peer that begins anew stays lost",
+         "who writes that it lives is up whatever others have said",
+         "a seed that refuses is up, and one that is not reached is gone"])
+def test_the_states_of_nodes_at_a_moment(tmp_path, stories, moments, links):
+    told = Told(tmp_path, *stories)
+    for second, state, ports in moments:
+        assert told.until(second).all(*ports) == {state}
+    assert told.links() == links
 
 
 def test_nodes_beyond_the_limit_are_left_out(tmp_path, monkeypatch):
