@@ -54,14 +54,6 @@ def test_a_seed_tends_once_it_was_up_for_two_periods_without_pause(now, tends):
         assert (B in one.mended([A, B], now + since)) is tends
 
 
-def test_the_tree_is_mended_until_it_has_the_living_seeds_alone():
-    tree = tending(tree=ThreadedTree(3, C, ((0, C),))).mended([A, B], 20.0)
-    assert set(tree.seeds()) == {A, B} and tree > ThreadedTree(3, C, ((0, C),))
-    seen = tending(tree=tree)
-    assert seen.mended([A, B], 20.0) is tree
-    assert tending(tree=HALVES).mended([A], 20.0).starts == ((0, A),)
-
-
 def test_a_newcomer_takes_half_of_the_rows_of_the_most_loaded_seed():
     seen = tending(tree=HALVES)
     seen.told(A, LIGHT, 1.0)
