@@ -167,12 +167,6 @@ def test_reports_that_were_kept_for_another_seed_count_once_with_their_age():
                 ) == [0.0, 11.0, 51.0, None, None, 0.0, 30.0, None]
 
 
-def test_a_new_run_counts_from_its_first_period_on():
-    rule = Reporters(10, PERIOD)
-    assert [rule.age(R, *what) for what in ((7, 50, 0.0), (8, 1, 10.0), (8, 1, 10.0), (8, 2, 10.0))
-            ] == [0.0, 0.0, None, 0.0]
-
-
 def test_each_reporter_is_counted_by_itself_and_few_are_remembered():
     rule = Reporters(10, PERIOD)
     assert [rule.age(peer(port), 7, 1, 0.0) for port in range(6000, 6030)] == [0.0] * 30
