@@ -214,11 +214,6 @@ def test_long_texts_weigh_more(monkeypatch):
     assert messages.count() == 18 and 80_000 < sum(map(len, messages.texts)) <= 100_000
 
 
-def test_what_was_evicted_is_old_and_contradicts_nothing():
-    messages = message_list(*(said(number, "x") for number in range(1, 13)), cache_size=10)
-    assert not messages.add([said(1, "x"), said(1, "another")]).new and messages.checked == 12
-
-
 def test_a_portion_has_a_line_once():
     lines = [said(1, *"abcde"), said(6, *"fg")]
     messages = message_list(*lines)
