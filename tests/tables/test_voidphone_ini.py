@@ -42,14 +42,6 @@ def test_a_module_wants_no_more_neighbours_than_it_may_have(keys, degree, most, 
     assert (config.degree, config.max_connections, config.min_degree) == (degree, most, least)
 
 
-def test_the_bootstrapper_itself_has_no_bootstrapper():
-    assert parse_ini(config_text()).bootstrapper is None
-    assert parse_ini(config_text(bootstrapper="")).bootstrapper is None
-    assert parse_ini(config_text(bootstrapper="localhost:6001")).bootstrapper is None
-    assert parse_ini(config_text(bootstrapper="127.0.0.1:6002")).bootstrapper \
-        == parse_address("127.0.0.1:6002")
-
-
 def test_what_belongs_to_other_programs_is_ignored_and_blanks_are_none():
     data = (b"\xef\xbb\xbfhostkey = /hostkey.pem\r\na line\n  indented: %(x)s\n\n[dht]\n"
             b"cache_size = wrong\nname = caf\xe9\n[DEFAULT]\np2p_ttl = 77\n; a comment\n= no key\n"
@@ -60,14 +52,17 @@ def test_what_belongs_to_other_programs_is_ignored_and_blanks_are_none():
     assert ini.parse_ini(data) == parse_ini(config_text(p2p_ttl=2)), "said twice: the last counts"
 
 
-def test_addresses_may_be_ipv6_for_modules_and_names_for_all():
-    config = parse_ini(config_text(p2p_address="localhost:6001", bootstrapper="localhost:6002",
-                                   api_address="[::1]:7001"))
-    assert config.p2p_address == parse_address("127.0.0.1:6001")
-    assert config.bootstrapper == parse_address("127.0.0.1:6002")
-    assert config.api_address == parse_address("[::1]:7001")
-    assert parse_ini(config_text(api_address="localhost:7001")).api_address \
-        == parse_address("127.0.0.1:7001")
+@pytest.mark.parametrize("key, value, address", [
+    ("bootstrapper", None, None), ("bootstrapper", "", None),
+    ("bootstrapper", "localhost:6001", None),  # it is the bootstrapper itself
+    ("bootstrapper", "127.0.0.1:6002", "127.0.0.1:6002"),
+    ("bootstrapper", "localhost:6002", "127.0.0.1:6002"),
+    ("p2p_address", "localhost:6001", "127.0.0.1:6001"),
+    ("api_address", "[::1]:7001", "[::1]:7001"),  # of modules alone
+    ("api_address", "localhost:7001", "127.0.0.1:7001")])
+def test_addresses_may_be_ipv6_for_modules_and_names_for_all(key, value, address):
+    assert getattr(parse_ini(config_text(**{key: value})), key) == (
+        address and parse_address(address))
 
 
 def test_the_api_of_a_name_with_both_listens_on_ipv4(monkeypatch):
