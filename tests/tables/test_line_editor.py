@@ -8,6 +8,7 @@ from grapevine.terminal.prompt import LINE_LIMIT, LineEditor, window
 from grapevine.terminal.screen import columns, fold
 
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"
+MARKED = "e\u0301"  # a letter, and a mark above it
 
 
 def typed(*keys):
@@ -30,16 +31,17 @@ def typed(*keys):
     ([b"a bc  ", b"\x17"], "a |"), ([b"a bc", LEFT, b"\x17"], "a |c"), ([b"a", b"\x17"], "|"),
     ([b"ab", LEFT, b"\x04"], "a|"),
     ([b"ab", b"\x1b[1;5D", b"X"], "aX|b"), ([b"ab", b"\x1b[3;2~"], "ab|"),
+    # The cursor steps over a letter with its marks.
+    ([f"a{MARKED}b".encode(), LEFT, LEFT], f"a|{MARKED}b"),
+    ([f"a{MARKED}b".encode(), LEFT, b"\x7f"], "a|b"),
+    ([f"a{MARKED}b".encode(), b"\x01", RIGHT, RIGHT, b"X"], f"a{MARKED}X|b"),
+    # These have no meaning, and leave no trace.
+    *(([b"ab", LEFT, key, b"c"], "ac|b") for key in [
+        b"\x1b[15~", b"\x1b[[A", b"\x1b[200~", b"\x1b[?1;2c", b"\x1b[1;5P", b"\x1bOP", b"\x1bx",
+        b"\x1b", b"\x1b\x1b", b"\x00", b"\x07", b"\x1b[" + b"1" * 500 + b"~"])
 ], ids=repr)
 def test_keys_move_and_delete(keys, line):
     assert typed(*keys) == line
-
-
-@pytest.mark.parametrize("key", [
-    b"\x1b[15~", b"\x1b[[A", b"\x1b[200~", b"\x1b[?1;2c", b"\x1b[1;5P", b"\x1bOP", b"\x1bx",
-    b"\x1b", b"\x1b\x1b", b"\x00", b"\x07", b"\x1b[" + b"1" * 500 + b"~"], ids=repr)
-def test_keys_without_a_meaning_leave_no_trace(key):
-    assert typed(b"ab", LEFT, key, b"c") == "ac|b"
 
 
 @pytest.mark.parametrize("keys", [b"ab\x1b[1;5DX", "日本\x1b[DX".encode(), b"ab\x1bOHX",
@@ -87,13 +89,6 @@ def test_arrow_up_finds_earlier_lines_and_arrow_down_what_was_typed():
     assert editor.feed(UP + b"!\n") == [b"second!"]
     editor.feed(UP)
     assert editor.before == "second!"
-
-
-def test_the_cursor_steps_over_a_letter_with_its_marks():
-    letter = "e\u0301"
-    assert typed(f"a{letter}b".encode(), LEFT, LEFT) == f"a|{letter}b"
-    assert typed(f"a{letter}b".encode(), LEFT, b"\x7f") == "a|b"
-    assert typed(f"a{letter}b".encode(), b"\x01", RIGHT, RIGHT, b"X") == f"a{letter}X|b"
 
 
 @pytest.mark.parametrize("cursor", range(12))
