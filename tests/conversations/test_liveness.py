@@ -20,10 +20,6 @@ def silent_neighbour(**settings) -> End:
     return end
 
 
-def answer(end: End, request: str) -> None:
-    end.say(f"{request.replace('Request', 'Reply')}:{end.machine.address}")
-
-
 def lateness(scene: Scene) -> list[float]:
     return [float(event.partition(":")[2]) for event in scene.events("late:")[1:]]
 
@@ -109,8 +105,7 @@ def test_a_last_probe_for_which_descriptors_are_short_is_no_verdict_and_is_made_
     probe.connection.close("no room", OSError(number, "no room"))
     scene.run(0.9)
     assert scene.events("dead:") == []
-    again = end.machine.accept(3.0)
-    answer(again, again.hear())
+    end.machine.accept(3.0).answer()
     scene.run(5.0)
     assert scene.events("dead:") == [] and scene.events("disconnected:")
 
@@ -120,8 +115,7 @@ def test_after_an_answered_last_probe_of_a_slow_link_counting_begins_anew():
     end.hear_until("Liveness Request", 11.0)
     end.scene.run(1.0)
     end.say(f"Liveness Request:{TIME}:{A}")  # so it is not silent
-    probe = end.machine.accept(31.0)
-    answer(probe, probe.hear())
+    end.machine.accept(31.0).answer()
     end.scene.run(12.0)
     assert missed(end.scene) == ["1", "2", "3"] and end.closed is None
     end.scene.run(10.0)
@@ -156,7 +150,7 @@ def test_a_reply_during_the_last_probe_saves_a_neighbour(error):
     end = silent_neighbour()
     request = end.hear_until("Liveness Request", 11.0)
     end.machine.accept(31.0)
-    answer(end, request)
+    end.answer(request)
     end.scene.run(1.0)
     [probe] = [link for link in end.scene.node.links if link.role == PROBE]
     probe.connection.close("ended", error)

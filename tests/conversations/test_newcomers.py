@@ -20,7 +20,7 @@ def test_a_newcomer_is_accepted_once_it_has_answered_a_probe():
     assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
     end.say(f"Liveness Request:{TIME}:{A}")
     assert end.hear_all(0.2) == [f"Liveness Reply:{TIME}:{A}:{NODE}"], "which it may say meanwhile"
-    probe.say(f"{request.replace('Request', 'Reply')}:{A}")
+    probe.answer(request)
     assert end.hear() == f"connection accepted:{NODE}"
     assert probe.ends_within(0.1)
     assert scene.events()[-2:] == [f"connected:{A}", f"degree:{NODE}=>1"]

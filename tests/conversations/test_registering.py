@@ -34,7 +34,7 @@ def test_a_peer_is_listed_once_it_has_answered_a_probe():
     assert request.startswith("Liveness Request:") and request.endswith(f":{NODE}")
     scene.run(0.1)
     assert end.lines == [] and list_of(scene) == []
-    probe.say(f"{request.replace('Request', 'Reply')}:{A}")
+    probe.answer(request)
     assert end.hear() == "registered successfully"
     assert probe.ends_within(0.1)
     assert scene.event("registered:") == f"registered:{A}"

@@ -121,7 +121,7 @@ def test_of_two_dials_that_wait_for_their_probe_the_later_one_stays():
     machine.say_connect(later, LATER)
     machine.say_connect(earlier, TIME)
     probe = machine.accept()
-    reply = f"{probe.hear().replace('Request', 'Reply')}:{A}"
+    reply = machine.reply_to(probe.hear())
     probe.say(proof(machine.key, reply), reply)
     assert later.hear_until("connection") == f"connection accepted:{NODE}"
     assert earlier.hear() == UNPROVEN

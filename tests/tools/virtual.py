@@ -70,9 +70,9 @@ class End(Link):
             heard.append(line)
         raise AssertionError(f"{start!r} was not said, but {heard[-20:]}; closed: {self.closed}")
 
-    def answer(self) -> None:
-        """Answer a Liveness Request, which is what the node says next."""
-        self.say(f"{self.hear().replace('Request', 'Reply', 1)}:{self.machine.address}")
+    def answer(self, request: str = "") -> None:
+        """Answer a Liveness Request; without it, the one that the node says next."""
+        self.say(self.machine.reply_to(request or self.hear()))
 
     def hear_all(self, seconds: float = 1.0) -> list[str]:
         """Return all lines that come within some seconds."""
@@ -149,6 +149,9 @@ class Machine:
         self._shown.add(end)
         return end
 
+    def reply_to(self, request: str) -> str:
+        return f"{request.replace('Request', 'Reply', 1)}:{self.address}"
+
     # The seam (grapevine/worlds/__init__.py): what the world calls.
 
     def _begin(self, world: VirtualWorld) -> "Machine":
@@ -179,7 +182,7 @@ class Machine:
 
     def _reply(self, line: str) -> str | None:
         if self.is_alive and line.startswith("Liveness Request:"):
-            return f"{line.replace('Request', 'Reply', 1)}:{self.address}"
+            return self.reply_to(line)
         return self.replies.get(line)
 
     def ended(self, end: End, reason: str, error: OSError | None = None) -> None:
