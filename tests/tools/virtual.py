@@ -62,13 +62,16 @@ class End(Link):
 
     def hear_until(self, start: str, seconds: float = 1.0) -> str:
         """Return the next line that begins so; those before it are skipped."""
+        return self.hear_what(lambda line: line.startswith(start), start, seconds)
+
+    def hear_what(self, is_it, name: str, seconds: float):
         until = self.scene.now + seconds
         heard = []
-        while (line := self.hear(until - self.scene.now)) is not None:
-            if line.startswith(start):
-                return line
-            heard.append(line)
-        raise AssertionError(f"{start!r} was not said, but {heard[-20:]}; closed: {self.closed}")
+        while (said := self.hear(until - self.scene.now)) is not None:
+            if is_it(said):
+                return said
+            heard.append(said)
+        raise AssertionError(f"{name!r} was not said, but {heard[-20:]}; closed: {self.closed}")
 
     def answer(self, request: str = "") -> None:
         """Answer a Liveness Request; without it, the one that the node says next."""

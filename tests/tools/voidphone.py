@@ -57,11 +57,7 @@ class FrameEnd(End):
 
     def hear_kind(self, kind, seconds: float = 1.0):
         """Return the next message of this kind; those before it are skipped."""
-        until = self.scene.now + seconds
-        while (value := self.hear(until - self.scene.now)) is not None:
-            if isinstance(value, kind):
-                return value
-        raise AssertionError(f"no {kind.__name__} was said; closed: {self.closed}")
+        return self.hear_what(lambda value: isinstance(value, kind), kind.__name__, seconds)
 
     def hear_kinds(self, seconds: float = 1.0) -> list[str]:
         return [type(value).__name__ for value in self.hear_all(seconds)]
