@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.tools.chat import A, Line, received, with_neighbour
+from tests.tools.chat import A, Hand, Line, Server, received, with_neighbour
 from tests.tools.virtual import gossip
 
 RUN = f"{A}:7"
@@ -82,34 +82,33 @@ def test_many_texts_go_together():
     assert hand.datagrams[-1].count(b"rumor:") == 300
 
 
-def test_a_neighbour_that_answers_nothing_is_told_a_bounded_amount():
+def between_two(**settings) -> tuple[Server, Hand, Hand]:
     line = Line(3)
-    line.start(1, antientropy_interval=0.0)
-    left, right = line.hand(0), line.hand(2)
+    return line.start(1, **settings), line.hand(0), line.hand(2)
+
+
+def test_a_neighbour_that_answers_nothing_is_told_a_bounded_amount():
+    server, left, right = between_two(antientropy_interval=0.0)
     for number in range(1, 21):
-        left.world.post(f"rumor:{gossip(A, number, 'x' * 50_000)}\n".encode(), line.udp[1], 0)
+        left.world.post(f"rumor:{gossip(A, number, 'x' * 50_000)}\n".encode(), server.address, 0)
     assert 4 < right.count("rumor:", 0.1) < 8
-    assert len(received(line.servers[1])) == 20
+    assert len(received(server)) == 20
 
 
 def test_a_proxy_waits_two_seconds_at_most_for_room():
-    line = Line(3)
-    server = line.start(1, antientropy_interval=0.0)
-    left, right = line.hand(0), line.hand(2)
+    server, left, right = between_two(antientropy_interval=0.0)
     proxy = server.proxy()
     for number in range(30):
         left.post(f"rumor:{gossip(A, number + 1, 'x' * 50_000)}\n".encode(), 1)
         right.say("status:sent", to=1)
         if number == 5:
             proxy.say(*[f"msg 1 {'x' * 1_000} {number}" for number in range(60)])
-        line.run(0.08)
+        server.run(0.08)
     assert len(server.events("generated:")) == 60
 
 
 def test_who_tells_a_message_itself_need_not_answer_it():
-    line = Line(3)
-    line.start(1, antientropy_interval=0.0)
-    left, right = line.hand(0), line.hand(2)
+    _, left, right = between_two(antientropy_interval=0.0)
     left.say(f"rumor:{gossip(A, 1)}", to=1)
     right.hear(f"rumor:{gossip(A, 1)}")
     right.say(f"rumor:{gossip(A, 1)}", to=1)
@@ -198,8 +197,7 @@ def test_a_key_keeps_out_who_has_none():
 
 
 def test_a_torn_datagram_is_dropped_and_the_first_of_each_neighbour_is_written_down():
-    line = Line(3)
-    server, left, right = line.start(1), line.hand(0), line.hand(2)
+    server, left, right = between_two()
     for _ in range(3):
         left.post(b"torn", 1)
         right.post(b"0" * 64 + b"\nstatus:sent\n", 1)
