@@ -41,7 +41,7 @@ class Output:
         self._file, self._show, self._clock = file, show, clock
         self._second, self._date = -1, ""  # the date of the second that was formatted last
         self.lost = 0  # lines that the disk refused and the file does not tell of yet
-        self._beginning: bytes | None = None  # what was written first, while the disk refuses it
+        self._beginning: bytes | None = None  # first lines that the disk refuses; None: none yet
         self._is_finished = False
 
     def write(self, *events: str) -> None:

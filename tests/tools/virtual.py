@@ -65,6 +65,7 @@ class End(Link):
         return self.hear_what(lambda line: line.startswith(start), start, seconds)
 
     def hear_what(self, is_it, name: str, seconds: float):
+        """Return the next word that is the one, called `name` in the error if none is."""
         until = self.scene.now + seconds
         heard = []
         while (said := self.hear(until - self.scene.now)) is not None:

@@ -1,8 +1,10 @@
 """The proof's view of a network: its honest runs, what disturbed them, and the rows about them."""
 
+import bisect
 import collections
 import functools
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -68,9 +70,10 @@ class Proof:
     def _has_no_life(self, node: str, one: Linked) -> bool:
         """Tell whether a link began before the first life of a node, or over a second after the end
         of another, and lasted as long; what did not was read late."""
-        begun = [life for life in self.lives.get(node, ()) if life.first <= one.begin + ON_ITS_WAY]
-        return node in self.lives and (not begun or begun[-1].ended not in (None, KICKED) and (
-            begun[-1].last + ON_ITS_WAY < one.begin < one.end - ON_ITS_WAY))
+        lives = self.lives.get(node, [])
+        at = bisect.bisect(lives, one.begin + ON_ITS_WAY, key=operator.attrgetter("first"))
+        return bool(lives) and (at == 0 or lives[at - 1].ended not in (None, KICKED) and (
+            lives[at - 1].last + ON_ITS_WAY < one.begin < one.end - ON_ITS_WAY))
 
     def is_elsewhere(self, address: str) -> bool:
         """Tell whether a node has its file on another machine."""
