@@ -93,6 +93,20 @@ def test_a_seed_need_not_hear_whom_it_disbelieves(tmp_path, said, monitor, verdi
            PAIR, DIED, "0 8081 starts", FOUND + told, said, monitor=monitor)
 
 
+@pytest.mark.parametrize("removed, heard, verdict", [
+    (90, "", UNCLEAR), (90, "\n 23 8080 dead report:Dead Node:@5003:1.0:@5001", FAILS),
+    (110, "", FAILS)])
+def test_a_seed_that_another_could_not_tell_of_a_death_has_time_to_find_it_by_itself(
+        tmp_path, removed, heard, verdict):
+    why = "has not removed it" + ": seed 127.0.0.1:8081" * (verdict == UNCLEAR)
+    expect(verdict, why, deaths.dead, tmp_path, SEED.replace("70", "120"),
+           PAIR.replace("70", "120"), DIED.replace("5001 joins", "5002 joins"), FOUND,
+           """0 8081 starts \n 1.1 5001 joins 8081 \n 1.1 5003 joins 8081
+              23 5001 reports 5003 to 8081 \n 25 8081 removed:@5003:dead""",
+           f"26 8081 not told:@8080:Connection timed out \n {removed} 8080 removed:@5003:gone",
+           heard)
+
+
 @pytest.mark.parametrize("others, begun, verdict", [
     (10, 0, FAILS), (110, 0, HOLDS), (110, -200, FAILS)])  # those had died long ago
 def test_a_seed_needs_longer_to_remove_the_silent_when_many_have_died_together(

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, always, clock, judge)
+    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 from grapevine.registrations import ANSWER_TIME
+from grapevine.seed import GRACE
 
 DYING = 5.0  # seconds that a busy machine may take to kill a process
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
@@ -109,6 +110,10 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         if end < since or removed and end <= since + need:
             continue
         spans = proof.trouble(seed, *((finder, seed.address) for _, finder in found))
+        if not seed.when("dead report", run.address, since, end):  # it finds that out by itself
+            spans += [Span(at - REMOVAL_TIME, at + GRACE, f"seed {other} could not tell it of a "
+                           f"death at {clock(at)}") for other in proof.seeds
+                      for at in other.when("not told", seed.address, since, end)]
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,

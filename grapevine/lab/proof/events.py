@@ -50,6 +50,7 @@ OF_SEEDS = _compiled({
     "disbelieved": _ANY,
     "judged": _ANY,
     "load": f"([0-9]{{1,10}}):{_FIGURE}/{_FIGURE}:([0-9]{{1,10}}):{_FIGURE}",
+    "not told": f"{ADDRESS}:.*",
     "passed on": f"{DEAD.pattern}.*",
     "registered": _ANY,
     "rejected": f"{DEAD.pattern}:(.*)",
