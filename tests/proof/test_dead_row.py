@@ -23,6 +23,7 @@ ENDING = "23.2 5001 stopped:interrupted"
     (FOUND + REPORTED + REMOVED, HOLDS, ""),
     ("", FAILS, "5003 died at 03:04:23, and its neighbour 127.0.0.1:5001 has not found it dead"),
     ("25 5001 parts 5003 told dead \n 25 5002 parts 5003 told dead", HOLDS, ""),
+    ("25 5001 parts 5003 dead \n 25 5002 parts 5003 dead", FAILS, "5001 has not found it dead"),
     ("60 5001 late:40.000 \n 25 5002 parts 5003 told dead", UNCLEAR, "5001 was late by 40.0 s"),
     (FOUND + REPORTED, FAILS, "seed 127.0.0.1:8080 has not removed it"),
     (FOUND + FOUND.replace("5001", "5002") + REPORTED, FAILS, "has not removed it"),

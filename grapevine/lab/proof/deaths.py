@@ -86,7 +86,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
         if (end >= run.last + (other.misses - 1) * other.interval
                 or not other.has_ended) and any(
                 link.begin < run.ended_at - other.interval and (
-                    link.end == math.inf or link.who == BROKEN and link.end >= run.last)
+                    link.end == math.inf or link.end >= run.last and (
+                        link.who == BROKEN or link.reason == "dead"))
                 for link in links):  # one that broke before may be given up: somebody refused
             yield judge(f"{run} died at {clock(run.last)}, and its neighbour {other} has not found "
                         "it dead", run.last, end, need,
