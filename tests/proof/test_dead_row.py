@@ -77,7 +77,9 @@ ENDING = "23.2 5001 stopped:interrupted"
     (FOUND.replace("finds 5003 dead", "dead:@5003:3.6") + REPORTED + REMOVED, FAILS,
      "5001 found 127.0.0.1:5003 dead without 3 misses in a row"),
     *((FOUND + REPORTED + REMOVED + f"\n {at} 5001 dead:@5003:3.6", FAILS,
-       "5001 found 127.0.0.1:5003 dead without 3 misses in a row") for at in (20, 30))])
+       "5001 found 127.0.0.1:5003 dead without 3 misses in a row") for at in (20, 30)),
+    (FOUND + REPORTED + REMOVED + "\n 22 5001 asks 5003", FAILS,
+     "5001 found 127.0.0.1:5003 dead without 3 misses in a row")])
 def test_who_dies_is_found_reported_and_removed(tmp_path, story, verdict, why):
     expect(verdict, why, deaths.dead, tmp_path, SEED, PAIR, DIED, story)
 

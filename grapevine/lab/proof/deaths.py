@@ -124,7 +124,8 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer that finds another dead has counted its misses in a row."""
     at, address, _ = death
-    before = max((one for one in run.when("dead", address) if one < at), default=0.0)
+    before = max((one for event in ("dead", "liveness reply")
+                  for one in run.when(event, address) if one < at), default=0.0)
     counts = [int(count) for _, _, count in run.told("liveness missed", address, before, at)]
     if not run.told("deaths") and (len(counts) < run.misses or counts[-run.misses:] != [
             *range(1, run.misses + 1)]):
