@@ -110,6 +110,13 @@ def test_a_seed_that_another_could_not_tell_of_a_death_has_time_to_find_it_by_it
            heard)
 
 
+def test_the_lost_file_of_a_seed_may_say_that_it_could_not_tell_another_of_a_death(tmp_path):
+    expect(UNCLEAR, "8080 has not removed it: there is no file of 127.0.0.1:8081", deaths.dead,
+           tmp_path, SEED, PAIR, DIED.replace("5001 joins", "5002 joins"), FOUND,
+           """0.1 8080 registered:@5001 \n 1.1 5001 registered:@8081
+              23 5001 reported:@8081:Dead Node:@5003:1.0:@5001""")
+
+
 @pytest.mark.parametrize("others, begun, verdict", [
     (10, 0, FAILS), (110, 0, HOLDS), (110, -200, FAILS)])  # those had died long ago
 def test_a_seed_needs_longer_to_remove_the_silent_when_many_have_died_together(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge)
+    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge, no_file)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 from grapevine.registrations import ANSWER_TIME
@@ -115,6 +115,8 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
             spans += [Span(at - REMOVAL_TIME, at + GRACE, f"seed {other} could not tell it of a "
                            f"death at {clock(at)}") for other in proof.seeds
                       for at in other.when("not told", seed.address, since, end)]
+            told = set().union(*(standing(one.registrations, at, at) for at, one in found))
+            spans += map(no_file, sorted(told - proof.registries.keys()))
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,
