@@ -102,8 +102,9 @@ def test_no_settings_of_a_file_end_the_check(tmp_path):
         deaths.dead(proof).details)
     assert malicious(proof).figures.startswith("kicked 0 of 2 attackers")
     (tmp_path / "short").mkdir()
-    proof = tell(tmp_path / "short", "0 5001 starts", gossip_interval="1e-320")
-    assert delivery.gossips(proof).verdict == HOLDS
+    proof = tell(tmp_path / "short", "0 5001 starts \n 2 5001 dead:@5002:1.0",
+                 gossip_interval="1e-320", liveness_misses="0")
+    assert (delivery.gossips(proof).verdict, deaths.dead(proof).verdict) == (HOLDS, FAILS)
 
 
 @pytest.mark.parametrize("lines, failure", [

@@ -199,6 +199,17 @@ def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why)
            "0.5 5001 starts \n 1 5001 lives until 30", story)
 
 
+@pytest.mark.parametrize("told", [
+    "tried:@8080:Connection refused", "tried:seed-a:8080:no such name", "registered:@8080"])
+def test_peers_without_a_file_of_any_seed_may_have_been_registered_nowhere(tmp_path, told):
+    proof = tell(tmp_path, "0.5 5001 starts \n 1 5001 lives until 30", f"2 5001 {told}")
+    assert check.registered(proof).verdict == UNCLEAR
+
+
+def test_a_chat_has_no_seeds(tmp_path):
+    assert check.registered(tell(tmp_path, PAIR)) is None
+
+
 BEFORE = "2 5001 joins 8080 \n 2 5001 joins 8081 \n 9 5001 unregistered:@8081:closed \n"
 
 

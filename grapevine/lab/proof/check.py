@@ -85,7 +85,8 @@ def registered(proof: Proof) -> Row | None:
     """Every peer was registered with more than half of the seeds at once."""
     known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
-        return None
+        is_told = not proof.seeds and any(run.told(event) for run in proof.peers for event in TRIES)
+        return Row("registered", UNCLEAR, "there is no file of a seed") if is_told else None
     wanted = majority(known)
     times = {run: shared(run.registrations.values(), wanted) for run in proof.peers}
     took = [enough[0][0] - run.first for run, enough in times.items() if enough]

@@ -8,6 +8,7 @@ import bisect
 import itertools
 import math
 from collections.abc import Iterator
+from operator import itemgetter
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
@@ -54,7 +55,8 @@ def dead(proof: Proof) -> Row:
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
-    return [(at, other) for at, other in proof.finders.get(run.address, ()) if at >= run.last]
+    found = proof.finders.get(run.address, [])
+    return found[bisect.bisect_left(found, run.last, key=itemgetter(0)):]
 
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
@@ -96,6 +98,8 @@ def _overlooked(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 
 def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     """A seed that lists a dead peer removes it, if a neighbour has found it dead."""
+    if run.superseded:
+        return
     found = [(at, finder) for at, finder in finders(proof, run)
              if standing(finder.registrations, at, at) and not all(
         _is_disbelieved(proof, seed, finder, at) for seed in proof.seeds
@@ -103,7 +107,7 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
     died = (bisect.bisect_left(proof.deaths, run.last + FINDING)
             - bisect.bisect_right(proof.deaths, run.last - FINDING))
     need = REMOVAL_TIME + died / SILENT
-    for seed in proof.seeds if found and not run.superseded else ():
+    for seed in proof.seeds if found else ():
         listed = max(seed.when("registered", run.address), default=math.inf)
         removed = seed.when("removed", run.address, listed)
         since = max(listed, min(at for at, _ in found))
@@ -126,11 +130,12 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
 def _found(proof: Proof, run: PeerRun, death: Death) -> Iterator[Fault]:
     """A peer that finds another dead has counted its misses in a row."""
     at, address, _ = death
-    before = max((one for event in ("dead", "liveness reply")
-                  for one in run.when(event, address) if one < at), default=0.0)
-    counts = [int(count) for _, _, count in run.told("liveness missed", address, before, at)]
-    if not run.told("deaths") and (len(counts) < run.misses or counts[-run.misses:] != [
-            *range(1, run.misses + 1)]):
+    missed = run.told("liveness missed", address, end=at)[-run.misses:]
+    if not run.told("deaths") and (
+            len(missed) < run.misses
+            or [int(count) for _, _, count in missed] != [*range(1, run.misses + 1)]
+            or any(one < at for event in ("dead", "liveness reply")
+                   for one in run.when(event, address, missed[0][0], at))):
         yield proof.by_file(f"{run} found {address} dead without {run.misses} misses in a row", run)
 
 
@@ -181,7 +186,7 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
         run.first + PROBE_TIME < at < run.last for run in proof.runs.get(address, ()))
     if runs and reporter not in proof.unproven and not may_refuse and not any(
             at - FINDING < found < at + ON_ITS_WAY for run in runs
-            for found in run.when("dead", address)):
+            for found in run.when("dead", address, at - FINDING)):
         words = (f"{address} was reported dead to seed {seed} by {reporter}, which did not find it "
                  "dead")
         yield proof.by_file(words, *runs) if reports else Fault(

@@ -4,11 +4,13 @@ A run takes one event after the other, and keeps what the proof needs. The run o
 kicked ends, because what the peer does while it is shut out proves nothing.
 """
 
+import bisect
 import collections
 import math
 import re
 import sys
 import time
+from operator import itemgetter
 from typing import NamedTuple
 
 from grapevine.events import BROKEN, about, end_of_link, unescape
@@ -90,8 +92,10 @@ class Run:
 
     def told(self, event: str, who: str = "", begin: float = -math.inf, end: float = math.inf
              ) -> list[tuple]:
-        """Return (when, *parts) of lines, maybe only those that begin with a node, in a time."""
-        return [line for line in self._told.get((event, who), ()) if begin <= line[0] <= end]
+        """Return (when, *parts) of lines in a time, in order; `who`: those that begin with it."""
+        lines = self._told.get((event, who), [])
+        return lines[bisect.bisect_left(lines, begin, key=itemgetter(0)):
+                     bisect.bisect_right(lines, end, key=itemgetter(0))]
 
     def when(self, event: str, who: str = "", begin: float = -math.inf, end: float = math.inf
              ) -> list[float]:
@@ -148,7 +152,7 @@ class Run:
         if event in self.KEPT and (found := self.KEPT[event].fullmatch(rest)):
             line = (at, *map(sys.intern, found.groups("")))
             for who in {"", *line[1:2]}:
-                self._told[event, who].append(line)
+                bisect.insort(self._told[event, who], line, key=itemgetter(0))
         self._apply(at, event, rest)
         match event:
             case "late" if SECONDS.fullmatch(rest) and float(rest):
@@ -195,7 +199,7 @@ class PeerRun(Run):
     @property
     def misses(self) -> int:
         """The misses in a row after which a neighbour is dead."""
-        return int(self.setting("liveness-misses"))
+        return max(1, int(self.setting("liveness-misses")))
 
     @property
     def is_dead(self) -> bool:
