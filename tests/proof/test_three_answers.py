@@ -6,6 +6,7 @@ import pytest
 from grapevine.lab.proof import check, delivery
 from grapevine.lab.proof.disturbances import (
     FAILS, HOLDS, UNCLEAR, YET, Span, judge, parts, quiet, shared)
+from grapevine.lab.proof.evidence import Proof
 from tests.tools.stories import PAIR, SEED, THIRD, THREE, expect, tell
 
 # The mechanism.
@@ -204,6 +205,8 @@ def test_a_peer_registers_with_most_seeds_at_once(tmp_path, story, verdict, why)
 def test_peers_without_a_file_of_any_seed_may_have_been_registered_nowhere(tmp_path, told):
     proof = tell(tmp_path, "0.5 5001 starts \n 1 5001 lives until 30", f"2 5001 {told}")
     assert check.registered(proof).verdict == UNCLEAR
+    elsewhere = Proof(proof.records, {"127.0.0.1:5001"})
+    assert check.registered(elsewhere) is None, "seeds that run elsewhere have their files there"
 
 
 def test_a_chat_has_no_seeds(tmp_path):

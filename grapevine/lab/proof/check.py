@@ -14,6 +14,7 @@ import pathlib
 import re
 from collections.abc import Callable, Iterator
 
+from grapevine.events import about
 from grapevine.lab.proof import deaths, delivery, graph
 from grapevine.lab.proof.clocks import put_right
 from grapevine.lab.proof.disturbances import (
@@ -85,8 +86,10 @@ def registered(proof: Proof) -> Row | None:
     """Every peer was registered with more than half of the seeds at once."""
     known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
-        is_told = not proof.seeds and any(run.told(event) for run in proof.peers for event in TRIES)
-        return Row("registered", UNCLEAR, "there is no file of a seed") if is_told else None
+        told = [what for run in proof.peers for event in TRIES for _, what, *_ in run.told(event)]
+        if proof.seeds or all(proof.is_elsewhere(about(seed)[0]) for seed in told):
+            return None
+        return Row("registered", UNCLEAR, "there is no file of a seed")
     wanted = majority(known)
     times = {run: shared(run.registrations.values(), wanted) for run in proof.peers}
     took = [enough[0][0] - run.first for run, enough in times.items() if enough]
