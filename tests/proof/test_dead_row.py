@@ -104,17 +104,22 @@ def test_a_seed_that_another_could_not_tell_of_a_death_has_time_to_find_it_by_it
     why = "has not removed it" + ": seed 127.0.0.1:8081" * (verdict == UNCLEAR)
     expect(verdict, why, deaths.dead, tmp_path, SEED.replace("70", "120"),
            PAIR.replace("70", "120"), DIED.replace("5001 joins", "5002 joins"), FOUND,
-           """0 8081 starts \n 1.1 5001 joins 8081 \n 1.1 5003 joins 8081
+           """0 8081 starts \n 0.05 8081 lives until 120
+              1.1 5001 joins 8081 \n 1.1 5003 joins 8081
               23 5001 reports 5003 to 8081 \n 25 8081 removed:@5003:dead""",
            f"26 8081 not told:@8080:Connection timed out \n {removed} 8080 removed:@5003:gone",
            heard)
 
 
-def test_the_lost_file_of_a_seed_may_say_that_it_could_not_tell_another_of_a_death(tmp_path):
-    expect(UNCLEAR, "8080 has not removed it: there is no file of 127.0.0.1:8081", deaths.dead,
+@pytest.mark.parametrize("heard, why", [
+    ("", "there is no file of 127.0.0.1:8081"),
+    ("0 8081 starts \n 0.1 8081 registered:@5001 \n 0.2 8081 lives until 23",
+     "127.0.0.1:8081 ended")])
+def test_a_seed_that_heard_of_a_death_may_have_told_no_other(tmp_path, heard, why):
+    expect(UNCLEAR, f"8080 has not removed it: {why}", deaths.dead,
            tmp_path, SEED, PAIR, DIED.replace("5001 joins", "5002 joins"), FOUND,
            """0.1 8080 registered:@5001 \n 1.1 5001 registered:@8081
-              23 5001 reported:@8081:Dead Node:@5003:1.0:@5001""")
+              23 5001 reported:@8081:Dead Node:@5003:1.0:@5001""", heard)
 
 
 @pytest.mark.parametrize("others, begun, verdict", [

@@ -86,8 +86,8 @@ def registered(proof: Proof) -> Row | None:
     """Every peer was registered with more than half of the seeds at once."""
     known = min((seed.known for seed in proof.seeds if seed.known), default=0)
     if not known:
-        told = [what for run in proof.peers for event in TRIES for _, what, *_ in run.told(event)]
-        if proof.seeds or all(proof.is_elsewhere(about(seed)[0]) for seed in told):
+        named = [seed for run in proof.peers for event in TRIES for _, seed, *_ in run.told(event)]
+        if proof.seeds or all(proof.is_elsewhere(about(seed)[0]) for seed in named):
             return None
         return Row("registered", UNCLEAR, "there is no file of a seed")
     wanted = majority(known)

@@ -8,11 +8,10 @@ import bisect
 import itertools
 import math
 from collections.abc import Iterator
-from operator import itemgetter
 
 from grapevine.events import BROKEN
 from grapevine.lab.proof.disturbances import (
-    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge, no_file)
+    NOTICE_ROUNDS, ON_ITS_WAY, PROBE_TIME, UNCLEAR, Fault, Span, always, clock, judge)
 from grapevine.lab.proof.evidence import Proof, Row, quantile, row
 from grapevine.lab.proof.runs import KICKED, PeerRun, Run, SeedRun, standing
 from grapevine.registrations import ANSWER_TIME
@@ -55,8 +54,7 @@ def dead(proof: Proof) -> Row:
 
 def finders(proof: Proof, run: PeerRun) -> list[tuple[float, PeerRun]]:
     """Return when which peers found a run dead."""
-    found = proof.finders.get(run.address, [])
-    return found[bisect.bisect_left(found, run.last, key=itemgetter(0)):]
+    return [(at, other) for at, other in proof.finders.get(run.address, ()) if at >= run.last]
 
 
 def _unplanned(proof: Proof, run: Run) -> Iterator[Fault]:
@@ -119,8 +117,8 @@ def _kept(proof: Proof, run: PeerRun) -> Iterator[Fault]:
             spans += [Span(at - REMOVAL_TIME, at + GRACE, f"seed {other} could not tell it of a "
                            f"death at {clock(at)}") for other in proof.seeds
                       for at in other.when("not told", seed.address, since, end)]
-            told = set().union(*(standing(one.registrations, at, at) for at, one in found))
-            spans += map(no_file, sorted(told - proof.registries.keys()))
+            heard = set().union(*(standing(one.registrations, at, at) for at, one in found))
+            spans += proof.trouble(*sorted(heard))
         if listed > run.last + ON_ITS_WAY:
             spans.append(always(f"a life that was listed at {clock(listed)} has no file"))
         yield judge(f"{run} died at {clock(run.last)}, and seed {seed} has not removed it", since,
@@ -185,8 +183,7 @@ def _unfounded(proof: Proof, at: float, address: str, reporter: str, seed: str, 
     may_refuse = any(run.told("deaths") for run in runs) and not any(
         run.first + PROBE_TIME < at < run.last for run in proof.runs.get(address, ()))
     if runs and reporter not in proof.unproven and not may_refuse and not any(
-            at - FINDING < found < at + ON_ITS_WAY for run in runs
-            for found in run.when("dead", address, at - FINDING)):
+            run.told("dead", address, at - FINDING, at + ON_ITS_WAY) for run in runs):
         words = (f"{address} was reported dead to seed {seed} by {reporter}, which did not find it "
                  "dead")
         yield proof.by_file(words, *runs) if reports else Fault(

@@ -98,10 +98,9 @@ class Proof:
 
     @functools.cached_property
     def finders(self) -> dict[str, list[tuple[float, PeerRun]]]:
-        """When which runs found each node dead, in order."""
-        return gathered((peer, (at, run)) for at, peer, run in sorted(
-            ((at, peer, run) for run in self.peers for at, peer, _ in run.told("dead")),
-            key=operator.itemgetter(0)))
+        """When which runs found each node dead."""
+        return gathered((peer, (at, run)) for run in self.peers
+                         for at, peer, _ in run.told("dead"))
 
     @functools.cached_property
     def deaths(self) -> list[float]:
